@@ -1,0 +1,28 @@
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { dateTimeText, parseDateTime } from '../../../processors/decode/time.ts';
+
+const moment = fc.integer({ min: Date.UTC(1600, 0, 1), max: Date.UTC(4000, 0, 1) });
+
+it('writes and reads any moment as the platform library does', () => {
+  fc.assert(
+    fc.property(moment, (ms) => {
+      const iso = new Date(ms).toISOString();
+      expect(`${dateTimeText(ms)}Z`).toBe(iso);
+      expect(parseDateTime(iso)).toBe(ms);
+      expect(parseDateTime(iso.replace('Z', '+0000'))).toBe(ms);
+    }),
+  );
+});
+
+it.each([
+  ['2026-01-02T03:04:05+02:00', Date.UTC(2026, 0, 2, 1, 4, 5)],
+  ['2026-01-02T03:04:05.5-0130', Date.UTC(2026, 0, 2, 4, 34, 5, 500)],
+  ['2026-01-02T03:04:05.123456Z', Date.UTC(2026, 0, 2, 3, 4, 5, 123)],
+])('reads %s', (text, ms) => {
+  expect(parseDateTime(text)).toBe(ms);
+});
+
+it.each(['2026-01-02', '2026-01-02T03:04:05', 'yesterday', ''])('%j names no moment', (text) => {
+  expect(parseDateTime(text)).toBeUndefined();
+});
