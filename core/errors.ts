@@ -116,6 +116,11 @@ export const codes = {
     'A part of the local stack did not start.',
     'The last lines of its log are above; `tributary stack reset` starts from nothing.',
   ),
+  HOST_LACKS: code(
+    'stop',
+    'The host lacks a program that the local stack needs.',
+    'Install what is named, or name servers of your own in KAFKA_BROKERS, SCHEMA_REGISTRY_URL and REDIS_URL.',
+  ),
   USAGE: code('stop', 'The command line is not understood.', 'See --help.'),
   INTERNAL: code('crash', 'Something happened that the code did not expect.', 'A defect: report it with the log.'),
 } as const satisfies Record<string, CodeSpec>;
