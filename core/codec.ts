@@ -3,6 +3,14 @@
  * asked at start for the schemas of ours and once per foreign id.
  */
 
+export interface Decoded {
+  /** Record name. */
+  readonly schema: string;
+  readonly value: object;
+  /** A schema that is not ours (a platform's own), decoded as it was written; its longs are bigint. */
+  readonly foreign: boolean;
+}
+
 /** What everything that is not the registry itself sees. */
 export interface Codec {
   /** @throws TributaryError PAYLOAD_UNDECODABLE when the value does not fit. `topic` decides the subject. */
@@ -11,7 +19,9 @@ export interface Codec {
    * Decodes into the current version of our schema of that name, whatever version wrote it.
    * @throws TributaryError SCHEMA_UNKNOWN, PAYLOAD_UNDECODABLE
    */
-  decode(bytes: Buffer): { readonly schema: string; readonly value: object };
+  decode(bytes: Buffer): Decoded;
+  /** The datum of a schema that is not ours behind its id, as it came: the platform's own bytes are passed on untouched. */
+  frame(id: number, datum: Buffer): Buffer;
   /** Loads writer schemas that `decode` would miss. One request per unknown id; unknown ones are remembered for a minute. */
   prepare(batch: readonly (Buffer | null)[]): Promise<void>;
 }

@@ -45,6 +45,16 @@ export const codes = {
     'Kafka does not answer.',
     'Check KAFKA_BROKERS and the brokers; nothing is lost, work goes on when they are back.',
   ),
+  OFFSETS_LOST: code(
+    'stop',
+    'Records that this reader had not read yet are no longer in the topic.',
+    'Read the span named again from its source (snapshot), set the group to the first offset kept (kafka-consumer-groups --reset-offsets), and raise the retention.',
+  ),
+  TOPICS_DIFFER: code(
+    'stop',
+    'A topic or schema is not what this version needs and cannot be changed in place.',
+    'See the difference named; `tributary topics apply` makes everything that can be made.',
+  ),
   REGISTRY_UNAVAILABLE: code(
     'retry',
     'The schema registry does not answer.',

@@ -86,8 +86,8 @@ export const stateSchemas: Readonly<Record<string, string>> = {
 };
 
 /** Partition of a key: murmur2 like every Kafka client, computed here because kafkajs does it in BigInt and ten times slower. */
-export function partitionOf(key: string, partitions: number): number {
-  const data = Buffer.from(key);
+export function partitionOf(key: string | Buffer, partitions: number): number {
+  const data = typeof key === 'string' ? Buffer.from(key) : key;
   const m = 0x5bd1e995;
   const length = data.length;
   let h = 0x9747b28c ^ length;
