@@ -8,9 +8,10 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { TributaryError } from '../../core/errors.ts';
 import type { Programs } from './jars.ts';
 import type { Java } from './java.ts';
-import type { Command } from './processes.ts';
+import { type Command, lastLines } from './processes.ts';
 
 export const partNames = ['kafka', 'registry', 'redis'] as const;
 export type PartName = (typeof partNames)[number];
@@ -95,7 +96,7 @@ const kafka: Part = {
     if (existsSync(join(place.folder, 'data', 'meta.properties'))) return;
     // A cluster id is 16 bytes in base64url; a leading dash would be read as an option.
     const clusterId = `T${randomBytes(16).toString('base64url').slice(1, 22)}`;
-    await promisify(execFile)(join(place.java.home, 'bin/java'), [
+    const format = promisify(execFile)(join(place.java.home, 'bin/java'), [
       ...jvmOf(place),
       'kafka.tools.StorageTool',
       'format',
@@ -105,6 +106,12 @@ const kafka: Part = {
       '-c',
       properties,
     ]);
+    await format.catch((error: unknown) => {
+      const said = lastLines(String(error), 12);
+      throw new TributaryError('STACK_FAILED', `Kafka's data folder could not be formatted:\n${said}\n`, {
+        cause: error,
+      });
+    });
   },
   command: (place) => ({
     file: join(place.java.home, 'bin/java'),
@@ -173,13 +180,14 @@ const redis: Part = {
 
 export const parts: Readonly<Record<PartName, Part>> = { kafka, registry, redis };
 
+const randomPort = (): number => 10_000 + (randomBytes(2).readUInt16BE() % 20_000);
+
 /**
  * A free port below every system's ephemeral range: one inside it may be taken, between our look and the server's bind,
  * by any outgoing connection of the machine.
  */
-export async function freePort(): Promise<number> {
-  for (;;) {
-    const port = 10_000 + (randomBytes(2).readUInt16BE() % 20_000);
+export async function freePort(preferred?: number): Promise<number> {
+  for (let port = preferred ?? randomPort(); ; port = randomPort()) {
     const free = await new Promise<boolean>((resolve) => {
       const server = createServer();
       server.once('error', () => resolve(false));

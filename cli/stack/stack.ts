@@ -8,8 +8,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { TributaryError } from '../../core/errors.ts';
 import { bringPrograms, localFolder } from './jars.ts';
 import { describeJava, findJava } from './java.ts';
-import { folderOf, freePort, type PartName, partNames, parts, type Place } from './parts.ts';
-import { identify, isAlive, lastLines, type Leashed, type ProcessId, startLeashed } from './processes.ts';
+import { folderOf, freePort, type PartName, type Place, partNames, parts } from './parts.ts';
+import { identify, isAlive, type Leashed, lastLines, type ProcessId, startLeashed } from './processes.ts';
 
 export interface Stack {
   readonly brokers: string;
@@ -114,7 +114,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     if (options.dir === undefined) rmSync(dir, { recursive: true, force: true });
   };
   try {
-    const places = await preparePlaces(dir, names, freePort, log, signal);
+    const places = await preparePlaces(dir, names, () => freePort(), log, signal);
     const startOne = async ([name, place]: [PartName, Place]): Promise<void> => {
       const began = performance.now();
       await parts[name].prepare(place);
