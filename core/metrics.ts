@@ -59,7 +59,8 @@ export const metrics = {
   ready: gauge('ready', '1 while a role is ready.', ['role']),
 } as const;
 
-/** Process, memory, garbage collection and event-loop lag; once per process, not at import: tests import this file too. */
+/** Process, memory, garbage collection and event-loop lag; not at import, since their observers never end. */
 export function collectProcessMetrics(): void {
-  collectDefaultMetrics({ register: registry });
+  if (registry.getSingleMetric('process_cpu_seconds_total') === undefined)
+    collectDefaultMetrics({ register: registry });
 }

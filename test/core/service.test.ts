@@ -1,0 +1,203 @@
+import { EventEmitter } from 'node:events';
+import { describe, expect, test } from 'vitest';
+import { TributaryError } from '../../core/errors.ts';
+import { createLog } from '../../core/log.ts';
+import { checkRuntime, type Job, runService } from '../../core/service.ts';
+
+const http = { host: '127.0.0.1', port: 0 };
+const untilAborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+
+/** A frame under test with its own process, so that signals hit it and nothing else. */
+async function start(jobs: readonly Job[], drainLimitMs?: number) {
+  const lines: string[] = [];
+  const process = new EventEmitter() as EventEmitter & { exit(code: number): void };
+  const exits: number[] = [];
+  const exited = new Promise<number>((resolve) => {
+    process.exit = (code) => {
+      exits.push(code);
+      resolve(code);
+    };
+  });
+  const log = createLog({ level: 'info', stream: { write: (line) => void lines.push(line) } });
+  const listening = Promise.withResolvers<string>();
+  const onListening = listening.resolve;
+  const limit = drainLimitMs === undefined ? {} : { drainLimitMs };
+  const done = runService({ jobs, http, log, process, onListening, ...limit });
+  const url = await listening.promise;
+  const get = async (path: string) => {
+    const answer = await fetch(`${url}${path}`);
+    return { status: answer.status, text: await answer.text() };
+  };
+  return { process, exits, exited, done, get, said: () => lines.join('') };
+}
+
+describe('health and readiness', () => {
+  test('ready only while every role is, with the reason of each', async () => {
+    const told: ((state: boolean, why: string) => void)[] = [];
+    const job = (name: string): Job => ({
+      name,
+      run: async (signal, ready) => {
+        told.push(ready);
+        await untilAborted(signal);
+      },
+    });
+    const frame = await start([job('decode'), job('unify')]);
+    told[0]?.(true, 'reading');
+    told[1]?.(false, 'Kafka is away');
+    const waiting = await frame.get('/readyz');
+    expect(waiting.status).toBe(503);
+    expect(JSON.parse(waiting.text)).toEqual({
+      ready: false,
+      stopping: false,
+      roles: { decode: { ready: true, why: 'reading' }, unify: { ready: false, why: 'Kafka is away' } },
+    });
+    expect((await frame.get('/healthz')).status).toBe(200);
+    told[1]?.(true, 'deciding');
+    expect((await frame.get('/readyz')).status).toBe(200);
+    expect((await frame.get('/metrics')).text).toContain('tributary_ready{role="unify"} 1');
+    frame.process.emit('SIGTERM');
+    expect(await frame.done).toBe(0);
+  });
+
+  test('a drain is not ready but alive', async () => {
+    const finish = Promise.withResolvers<void>();
+    const aborted = Promise.withResolvers<void>();
+    const frame = await start([
+      {
+        name: 'sink',
+        run: async (signal, ready) => {
+          ready(true, 'writing');
+          await untilAborted(signal);
+          aborted.resolve();
+          await finish.promise;
+        },
+      },
+    ]);
+    frame.process.emit('SIGINT');
+    await aborted.promise;
+    expect((await frame.get('/readyz')).status).toBe(503);
+    expect((await frame.get('/healthz')).status).toBe(200);
+    finish.resolve();
+    expect(await frame.done).toBe(0);
+    expect(frame.exits).toEqual([]);
+  });
+
+  test('a crashed role is unhealthy while the others still drain', async () => {
+    const finish = Promise.withResolvers<void>();
+    const frame = await start([
+      { name: 'bad', run: () => Promise.reject(new Error('boom')) },
+      {
+        name: 'good',
+        run: async (signal) => {
+          await untilAborted(signal);
+          await finish.promise;
+        },
+      },
+    ]);
+    const health = await frame.get('/healthz');
+    expect([health.status, JSON.parse(health.text)]).toEqual([503, { ok: false, crashed: ['bad'] }]);
+    finish.resolve();
+    expect(await frame.done).toBe(70);
+  });
+});
+
+describe('the end', () => {
+  test.each([
+    [new TributaryError('CREDENTIALS_REFUSED', 'invalid_client'), 78, 'CREDENTIALS_REFUSED: invalid_client. Check'],
+    [new TributaryError('KAFKA_UNAVAILABLE', 'no broker'), 69, 'KAFKA_UNAVAILABLE: no broker.'],
+    [new TypeError('x is undefined'), 70, 'INTERNAL: x is undefined.'],
+  ])('%s ends the process with its own code and one line', async (error, code, line) => {
+    const frame = await start([{ name: 'role', run: () => Promise.reject(error) }]);
+    expect(await frame.done).toBe(code);
+    expect(frame.said()).toContain(line);
+  });
+
+  test('the first failure decides, not what breaks while draining', async () => {
+    const frame = await start([
+      { name: 'first', run: () => Promise.reject(new TributaryError('PLATFORM_OTHER_ORG', 'it is 00D2')) },
+      {
+        name: 'second',
+        run: async (signal) => {
+          await untilAborted(signal);
+          throw new Error('broken while draining');
+        },
+      },
+    ]);
+    expect(await frame.done).toBe(78);
+  });
+
+  test('a wait that ends by the signal is a drain', async () => {
+    const frame = await start([
+      {
+        name: 'waiting',
+        run: async (signal) => {
+          await untilAborted(signal);
+          signal.throwIfAborted();
+        },
+      },
+    ]);
+    frame.process.emit('SIGTERM');
+    expect(await frame.done).toBe(0);
+  });
+
+  test('a role that ends by itself is a defect, not a success', async () => {
+    const frame = await start([{ name: 'short', run: () => Promise.resolve() }]);
+    expect(await frame.done).toBe(70);
+    expect(frame.said()).toContain('short ended without being asked to');
+  });
+
+  test('a second Ctrl-C does not wait for the drain', async () => {
+    const finish = Promise.withResolvers<void>();
+    const frame = await start([{ name: 'slow', run: () => finish.promise }]);
+    frame.process.emit('SIGINT');
+    expect(frame.exits).toEqual([]);
+    frame.process.emit('SIGINT');
+    expect(frame.exits).toEqual([130]);
+    finish.resolve();
+    await frame.done;
+  });
+
+  test('a drain that hangs is cut at its limit, naming who hangs', async () => {
+    const finish = Promise.withResolvers<void>();
+    const frame = await start([{ name: 'stuck', run: () => finish.promise }], 5);
+    frame.process.emit('SIGTERM');
+    expect(await frame.exited).toBe(70);
+    expect(frame.said()).toContain('"still":["stuck"]');
+    finish.resolve();
+    await frame.done;
+  });
+
+  test('a stray rejection ends the process at once, in one line', async () => {
+    const frame = await start([{ name: 'role', run: untilAborted }]);
+    frame.process.emit('unhandledRejection', new TypeError('nobody waited for me'));
+    expect(frame.exits).toEqual([70]);
+    expect(frame.said()).toContain('INTERNAL: nobody waited for me.');
+    frame.process.emit('SIGTERM');
+    await frame.done;
+  });
+
+  test('a port that is taken is a configuration error', async () => {
+    const holder = await start([{ name: 'role', run: untilAborted }]);
+    const port = Number(/127\.0\.0\.1:(\d+)/.exec(holder.said())?.[1]);
+    const log = createLog({ level: 'silent', stream: { write: () => undefined } });
+    const process = Object.assign(new EventEmitter(), { exit: () => undefined });
+    const jobs = [{ name: 'role', run: untilAborted }];
+    expect(await runService({ jobs, http: { host: '127.0.0.1', port }, log, process })).toBe(78);
+    holder.process.emit('SIGTERM');
+    await holder.done;
+  });
+
+  test('no listener is left behind', async () => {
+    const frame = await start([{ name: 'role', run: untilAborted }]);
+    frame.process.emit('SIGTERM');
+    await frame.done;
+    expect(frame.process.eventNames()).toEqual([]);
+  });
+});
+
+test('too old a runtime is refused in one sentence, a newer one passes', () => {
+  expect(() => checkRuntime('v20.20.2')).toThrow('this is Node.js v20.20.2, Tributary needs 24 or newer');
+  expect(() => checkRuntime('v24.0.0')).not.toThrow();
+  expect(() => checkRuntime('v100.1.0')).not.toThrow();
+});
