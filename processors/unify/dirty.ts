@@ -1,0 +1,287 @@
+/**
+ * Dirty records wait in persistent queues per platform, partition and lane, each at most once; an ask is made, from the
+ * newest wanted values, when the partition's open asks are below the sink's window. So a full quota means waiting as a
+ * set of records, never as a queue of stale commands.
+ *
+ * An item is a ref (to update) or `+<entity id>` (to create on the platform).
+ */
+import { partitionOf } from '../../schemas/topics.ts';
+import type { Ask, Command, CursorState, EntityState, Position, RefState, Value } from '../../schemas/types.ts';
+import {
+  commandPartitions,
+  openKey,
+  openSlotCount,
+  openSlotOf,
+  parseRef,
+  partitionKey,
+  queueKey,
+  queueSegmentKey,
+} from './keys.ts';
+import { pendingFields } from './ledger.ts';
+import { noPosition } from './values.ts';
+import type { Lane, Platform, World } from './world.ts';
+
+/** An ask lives this long in log time; after it the sink answers `expired` without a call. */
+export const askLifeMs = 60_000;
+const segmentSize = 32;
+/** Asks made while deciding one record; the rest goes on with the next record or tick. */
+const asksPerRecord = 64;
+export const lanes: readonly Lane[] = ['urgent', 'live', 'bulk'];
+
+const itemPartition = (item: string): number =>
+  partitionOf(item.startsWith('+') ? item.slice(1) : item, commandPartitions);
+
+const bump = (cursor: CursorState, changes: Readonly<Record<string, number>>): CursorState => ({
+  ...cursor,
+  n: { ...cursor.n, ...Object.fromEntries(Object.entries(changes).map(([k, by]) => [k, (cursor.n[k] ?? 0) + by])) },
+});
+
+// ---- the queue: a first-in first-out list in segments, so that neither end rewrites the whole.
+
+function append(world: World, platform: Platform, partition: number, lane: Lane, item: string): void {
+  const key = queueKey(platform, partition, lane);
+  const queue = world.cursor(key);
+  const tail = queue.n['tail'] ?? 0;
+  const segment = queueSegmentKey(platform, partition, lane, Math.floor(tail / segmentSize));
+  world.putItems(segment, [...world.items(segment), item]);
+  world.putCursor(key, bump(queue, { tail: 1 }));
+}
+
+function takeFirst(world: World, platform: Platform, partition: number, lane: Lane): string | undefined {
+  const key = queueKey(platform, partition, lane);
+  const queue = world.cursor(key);
+  const head = queue.n['head'] ?? 0;
+  if (head >= (queue.n['tail'] ?? 0)) return undefined;
+  const segment = Math.floor(head / segmentSize);
+  const segmentKey = queueSegmentKey(platform, partition, lane, segment);
+  const item = world.items(segmentKey)[head % segmentSize];
+  if ((head + 1) % segmentSize === 0) world.putItems(segmentKey, []);
+  world.putCursor(key, bump(queue, { head: 1 }));
+  return item;
+}
+
+/** Puts a ref on its queue if it has something to ask and no ask open. Idempotent. */
+export function enqueueRef(world: World, ref: RefState, entity: EntityState, lane: Lane): RefState {
+  const { platform } = parseRef(ref.ref);
+  const side = world.rules.entities[entity.entity].sides[platform];
+  if (!side.written || ref.deleted || ref.open !== null || ref.held !== '') return ref;
+  if (ref.queued !== null && lanes.indexOf(ref.queued) <= lanes.indexOf(lane)) return ref;
+  if (Object.keys(pendingFields(world, side, ref, entity)).length === 0) return ref;
+  const partition = itemPartition(ref.ref);
+  append(world, platform, partition, lane, ref.ref);
+  world.stirred.add(`${platform}:${partition}`);
+  const queued = { ...ref, queued: lane };
+  world.putRef(queued);
+  return queued;
+}
+
+export function enqueueCreate(world: World, platform: Platform, entityId: string, lane: Lane): void {
+  const partition = itemPartition(`+${entityId}`);
+  append(world, platform, partition, lane, `+${entityId}`);
+  world.stirred.add(`${platform}:${partition}`);
+}
+
+// ---- open asks, counted and listed per partition, so that a new epoch can send them again.
+
+function opened(world: World, platform: Platform, partition: number, item: string, lane: Lane): void {
+  const slot = openKey(platform, partition, openSlotOf(item));
+  world.putItems(slot, [...world.items(slot), item]);
+  const key = partitionKey(platform, partition);
+  world.putCursor(key, bump(world.cursor(key), { open: 1, ...(lane === 'bulk' ? { openBulk: 1 } : {}) }));
+}
+
+export function closed(world: World, platform: Platform, item: string, ask: Ask): void {
+  const slot = openKey(platform, ask.partition, openSlotOf(item));
+  const items = world.items(slot);
+  if (!items.includes(item)) return;
+  world.putItems(
+    slot,
+    items.filter((other) => other !== item),
+  );
+  const key = partitionKey(platform, ask.partition);
+  world.putCursor(key, bump(world.cursor(key), { open: -1, ...(ask.lane === 'bulk' ? { openBulk: -1 } : {}) }));
+  world.stirred.add(`${platform}:${ask.partition}`);
+}
+
+/** Asks as many dirty records of a stirred partition as its window takes, the urgent before the live before the bulk. */
+export function dispatch(world: World): void {
+  let budget = asksPerRecord;
+  for (const stirred of [...world.stirred].sort()) {
+    const [platform, text] = stirred.split(':') as [Platform, string];
+    const partition = Number(text);
+    for (const lane of lanes) {
+      while (budget > 0 && hasRoom(world, platform, partition, lane)) {
+        const item = takeFirst(world, platform, partition, lane);
+        if (item === undefined) break;
+        world.attempt(
+          item,
+          (one) =>
+            item.startsWith('+') ? askCreate(one, platform, partition, lane, item) : askUpdate(one, lane, item),
+          (outer, reason) => holdItem(outer, platform, item, reason),
+        );
+        budget -= 1;
+      }
+    }
+  }
+}
+
+function holdItem(world: World, platform: Platform, item: string, reason: string): void {
+  const held = reason.slice(0, 200);
+  if (!item.startsWith('+')) {
+    const ref = world.ref(item);
+    if (ref !== undefined) world.putRef({ ...ref, queued: null, held });
+    return;
+  }
+  const entity = world.entity(item.slice(1));
+  if (entity === undefined) return;
+  world.putEntity({
+    ...entity,
+    creates: entity.creates.map((one) => (one.platform === platform ? { ...one, state: 'refused', why: held } : one)),
+  });
+}
+
+function hasRoom(world: World, platform: Platform, partition: number, lane: Lane): boolean {
+  const { n, s } = world.cursor(partitionKey(platform, partition));
+  if ((s['epoch'] ?? '') === '' || (n['open'] ?? 0) >= (n['window'] ?? 0)) return false;
+  return lane !== 'bulk' || (n['openBulk'] ?? 0) < (n['bulkWindow'] ?? 0);
+}
+
+/** Every partition of every written platform: a tick looks whether something was left behind by the limit per record. */
+export function stirAll(world: World): void {
+  for (const platform of ['salesforce', 'intercom'] as const) {
+    for (let partition = 0; partition < commandPartitions; partition++) world.stirred.add(`${platform}:${partition}`);
+  }
+}
+
+function makeAsk(
+  world: World,
+  item: string,
+  n: number,
+  verb: Ask['verb'],
+  lane: Lane,
+  fields: Readonly<Record<string, Value>>,
+  seen: RefState['seen'],
+  after: Position,
+): Ask {
+  return {
+    id: `${item}#${n}`,
+    verb,
+    partition: itemPartition(item),
+    lane,
+    askedAt: world.now,
+    expiresAt: world.now + askLifeMs,
+    after,
+    fields,
+    before: Object.fromEntries(
+      Object.keys(fields).flatMap((field) => (seen[field] === undefined ? [] : [[field, seen[field].value]])),
+    ),
+    expected: fields,
+    got: {},
+    done: [],
+    resultAt: null,
+    doubt: false,
+    lineage: world.lineage,
+  };
+}
+
+function askUpdate(world: World, lane: Lane, item: string): void {
+  const { platform, object } = parseRef(item);
+  const partition = itemPartition(item);
+  const ref = world.ref(item);
+  // Queued anew in a better lane, or gone meanwhile: this entry is stale.
+  if (ref === undefined || ref.queued !== lane) return;
+  const idle: RefState = { ...ref, queued: null };
+  const entity = world.living(ref.id);
+  const fields =
+    entity === undefined || ref.deleted || ref.open !== null || ref.held !== ''
+      ? {}
+      : pendingFields(world, world.rules.entities[entity.entity].sides[platform], ref, entity);
+  if (Object.keys(fields).length === 0) {
+    world.putRef(idle);
+    return;
+  }
+  const ask = makeAsk(world, item, ref.asks + 1, 'update', lane, fields, ref.seen, ref.newest);
+  world.putRef({ ...idle, open: ask, asks: ref.asks + 1 });
+  opened(world, platform, partition, item, lane);
+  send(world, platform, object, item, ref.id, ask);
+}
+
+function askCreate(world: World, platform: Platform, partition: number, lane: Lane, item: string): void {
+  const id = item.slice(1);
+  const entity = world.entity(id);
+  const create = entity?.creates.find((one) => one.platform === platform);
+  if (entity === undefined || entity.mergedInto !== null || create === undefined || create.state !== 'queued') return;
+  const side = world.rules.entities[entity.entity].sides[platform];
+  const blank: RefState = {
+    ref: '',
+    entity: entity.entity,
+    id,
+    deleted: false,
+    seen: {},
+    newest: noPosition,
+    quiet: {},
+    open: null,
+    landed: [],
+    asks: 0,
+    queued: null,
+    held: '',
+  };
+  const fields = { ...pendingFields(world, side, blank, entity), [side.marker]: id };
+  const ask = makeAsk(world, item, entity.asks + 1, 'create', lane, fields, {}, noPosition);
+  world.putEntity({
+    ...entity,
+    asks: entity.asks + 1,
+    creates: entity.creates.map((one) => (one === create ? { ...one, state: 'open', ask } : one)),
+  });
+  opened(world, platform, partition, item, lane);
+  send(world, platform, side.object, '', id, ask);
+}
+
+function send(world: World, platform: Platform, object: string, ref: string, key: string, ask: Ask): void {
+  const epoch = world.cursor(partitionKey(platform, ask.partition)).s['epoch'] ?? '';
+  const value: Command = {
+    id: ask.id,
+    platform,
+    epoch,
+    verb: ask.verb,
+    object,
+    ref,
+    key,
+    fields: ask.fields,
+    before: ask.before,
+    lane: ask.lane,
+    askedAt: ask.askedAt,
+    expiresAt: ask.expiresAt,
+    lineage: ask.lineage,
+  };
+  world.emit({
+    topic: `${platform}.commands`,
+    key: ref === '' ? key : ref,
+    schema: 'Command',
+    value,
+    partition: ask.partition,
+  });
+}
+
+/** A sink took the partition: its open asks are sent again, with a new life, under the new epoch. */
+export function resend(world: World, platform: Platform, partition: number): void {
+  world.load(Array.from({ length: openSlotCount }, (_, slot) => openKey(platform, partition, slot)));
+  for (let slot = 0; slot < openSlotCount; slot++) {
+    for (const item of world.items(openKey(platform, partition, slot))) {
+      if (item.startsWith('+')) {
+        const entity = world.entity(item.slice(1));
+        const create = entity?.creates.find((one) => one.platform === platform);
+        if (entity === undefined || create?.ask == null) continue;
+        const ask = { ...create.ask, expiresAt: world.now + askLifeMs, askedAt: world.now };
+        world.putEntity({ ...entity, creates: entity.creates.map((one) => (one === create ? { ...one, ask } : one)) });
+        send(world, platform, world.rules.entities[entity.entity].sides[platform].object, '', entity.id, ask);
+      } else {
+        const ref = world.ref(item);
+        if (ref?.open == null) continue;
+        const ask = { ...ref.open, expiresAt: world.now + askLifeMs, askedAt: world.now };
+        world.putRef({ ...ref, open: ask });
+        send(world, platform, parseRef(item).object, item, ref.id, ask);
+      }
+    }
+  }
+}

@@ -1,0 +1,49 @@
+/**
+ * State keys. The prefix up to the first colon names the record schema of the value (schemas/topics.ts stateSchemas).
+ * No value exceeds 64 kB: sets are spread over slots, queues over segments.
+ */
+import { partitionOf } from '../../schemas/topics.ts';
+
+export const commandPartitions = 4;
+const openSlots = 16;
+
+export const refKey = (ref: string): string => `ref:${ref}`;
+export const entityKey = (id: string): string => `ent:${id}`;
+export const emailKey = (email: string): string => `idx:email:${email.trim().toLowerCase()}`;
+/** Directory entries (User, admin) by email. */
+export const directoryKey = (email: string): string => `idx:directory:${email.trim().toLowerCase()}`;
+export const setKey = (set: string, slot: number): string => `idx:set:${set}:${slot}`;
+export const partitionKey = (platform: string, partition: number): string => `cur:part:${platform}:${partition}`;
+export const openKey = (platform: string, partition: number, slot: number): string =>
+  `idx:open:${platform}:${partition}:${slot}`;
+export const openSlotOf = (item: string): number => partitionOf(item, openSlots);
+export const openSlotCount = openSlots;
+export const queueKey = (platform: string, partition: number, lane: string): string =>
+  `cur:queue:${platform}:${partition}:${lane}`;
+export const queueSegmentKey = (platform: string, partition: number, lane: string, segment: number): string =>
+  `idx:queue:${platform}:${partition}:${lane}:${segment}`;
+export const marksKey = 'cur:marks';
+export const gatesKey = 'cur:gates';
+export const gateBucketKey = (second: number, segment: number): string => `idx:gate:${second}:${segment}`;
+export const jobsKey = 'idx:jobs';
+export const jobKey = (id: string): string => `job:${id}`;
+export const configKey = 'cur:config';
+
+/** Members of an account; things owned by a user. */
+export const membersOf = (accountId: string): string => `members:${accountId}`;
+export const ownedBy = (ref: string): string => `owned:${ref}`;
+
+export interface RefParts {
+  readonly platform: 'salesforce' | 'intercom';
+  readonly object: string;
+  readonly id: string;
+}
+
+/** salesforce:Contact:003… → its parts. */
+export function parseRef(ref: string): RefParts {
+  const first = ref.indexOf(':');
+  const second = ref.indexOf(':', first + 1);
+  const platform = ref.slice(0, first);
+  if (second < 0 || (platform !== 'salesforce' && platform !== 'intercom')) throw new Error(`not a ref: ${ref}`);
+  return { platform, object: ref.slice(first + 1, second), id: ref.slice(second + 1) };
+}

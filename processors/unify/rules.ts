@@ -1,0 +1,126 @@
+/**
+ * The configuration compiled for deciding: which object of which platform is which entity, how platform fields and
+ * canonical fields translate, who owns what, what is created where. Pure data and pure functions.
+ */
+import type { Config, FieldMapping } from '../../core/config.ts';
+import type { Value } from '../../schemas/types.ts';
+import type { Platform } from './world.ts';
+
+export type EntityKind = 'customer' | 'account';
+export const platforms: readonly Platform[] = ['salesforce', 'intercom'];
+
+/** One platform field and the canonical fields that it carries (one, or several for a compound such as a full name). */
+export interface Link {
+  readonly platform: Platform;
+  readonly field: string;
+  readonly canonical: readonly string[];
+  readonly type: FieldMapping['type'];
+}
+
+export interface Side {
+  readonly object: string;
+  /** Platform field that holds our id. */
+  readonly marker: string;
+  readonly links: readonly Link[];
+  readonly byField: ReadonlyMap<string, Link>;
+  /** Does any flow write this entity to this platform? */
+  readonly written: boolean;
+  readonly creates: boolean;
+}
+
+export interface EntityRules {
+  readonly kind: EntityKind;
+  readonly sides: Readonly<Record<Platform, Side>>;
+  readonly fields: ReadonlyMap<string, CanonicalRule>;
+  readonly createGateMs: number;
+}
+
+export interface CanonicalRule {
+  readonly name: string;
+  readonly type: FieldMapping['type'];
+  /** Only this platform's values count; null: the newest counts. */
+  readonly owner: Platform | null;
+  readonly fillIfEmpty: boolean;
+}
+
+export interface Rules {
+  readonly entities: Readonly<Record<EntityKind, EntityRules>>;
+  /** `salesforce:Contact` → customer. */
+  readonly kindOf: ReadonlyMap<string, EntityKind>;
+  /** Platforms with a source running: create gates wait for their marks. */
+  readonly captured: readonly Platform[];
+  /** Client id of our own calls, as Salesforce names it in changeOrigin. */
+  readonly client: string;
+}
+
+/** The part of the configuration that decides; it travels through `changes` as canonical JSON. */
+export type RulesConfig = Pick<Config, 'entities' | 'flows' | 'capture'> & {
+  readonly salesforce: Pick<Config['salesforce'], 'client'>;
+};
+
+export function compileRules(config: RulesConfig): Rules {
+  const flows = { customer: config.flows['contact-sync'], account: config.flows['account-sync'] } as const;
+  const compile = (kind: EntityKind): EntityRules => {
+    const entity = config.entities[kind];
+    const flow = flows[kind];
+    const written: Record<Platform, boolean> = { salesforce: false, intercom: flow.intercom !== undefined };
+    const side = (platform: Platform): Side => {
+      const links = entity.fields.flatMap((field): Link[] => {
+        const name = field[platform];
+        const canonical = typeof field.canonical === 'string' ? [field.canonical] : field.canonical;
+        return name === undefined ? [] : [{ platform, field: name, canonical, type: field.type }];
+      });
+      return {
+        object: entity[platform].object,
+        marker: entity[platform].marker,
+        links,
+        byField: new Map(links.map((link) => [link.field, link])),
+        written: written[platform],
+        creates: platform === 'intercom' && flow.intercom?.create === true,
+      };
+    };
+    const fields = new Map<string, CanonicalRule>();
+    for (const field of entity.fields) {
+      if (typeof field.canonical !== 'string') continue;
+      // Where nothing is written to a platform, it owns what it says: else the sides would differ for ever.
+      const readOnly = platforms.find((platform) => !written[platform] && field[platform] !== undefined);
+      fields.set(field.canonical, {
+        name: field.canonical,
+        type: field.type,
+        owner: readOnly ?? field.owner ?? null,
+        fillIfEmpty: field.fillIfEmpty ?? false,
+      });
+    }
+    return {
+      kind,
+      sides: { salesforce: side('salesforce'), intercom: side('intercom') },
+      fields,
+      createGateMs: config.flows['contact-sync'].createGateMs,
+    };
+  };
+  const entities = { customer: compile('customer'), account: compile('account') };
+  const kindOf = new Map<string, EntityKind>();
+  for (const kind of ['customer', 'account'] as const) {
+    for (const platform of platforms) kindOf.set(`${platform}:${entities[kind].sides[platform].object}`, kind);
+  }
+  return {
+    entities,
+    kindOf,
+    captured: platforms.filter((platform) => config.capture[platform]),
+    client: config.salesforce.client,
+  };
+}
+
+/** Directory objects: people who work in the platforms. They are looked up, never synchronised. */
+export const directoryObjects: Readonly<Record<string, { readonly email: string }>> = {
+  'salesforce:User': { email: 'Email' },
+  'intercom:admin': { email: 'email' },
+};
+
+/** Canonical fields with a column of their own in the canonical events; the others stand under `attributes`. */
+export const namedFields: Readonly<Record<EntityKind, readonly string[]>> = {
+  customer: ['email', 'firstName', 'lastName', 'phone', 'title', 'ownerEmail'],
+  account: ['name', 'domain', 'industry', 'employees', 'ownerEmail'],
+};
+
+export type CanonicalValues = Readonly<Record<string, Value>>;
