@@ -9,6 +9,8 @@ export interface Decoded {
   readonly value: object;
   /** A schema that is not ours (a platform's own), decoded as it was written; its longs are bigint. */
   readonly foreign: boolean;
+  /** That foreign schema as its author published it, `doc` texts included, the same object each time; null for ours. */
+  readonly definition: object | null;
 }
 
 /** What everything that is not the registry itself sees. */

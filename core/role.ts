@@ -4,16 +4,16 @@
  */
 import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
-import type { Codec } from './codec.ts';
 import type { Config } from './config.ts';
 import type { KafkaAccess } from './kafka.ts';
+import type { RegistryCodec } from './registry.ts';
 
 export interface RoleContext {
   readonly config: Config;
   /** Child logger of the role. */
   readonly log: Logger;
   readonly kafka: KafkaAccess;
-  readonly codec: Codec;
+  readonly codec: RegistryCodec;
   readonly redis: Redis;
   /** Aborted on SIGTERM or Ctrl-C: stop taking in, finish what is in hand, return. */
   readonly signal: AbortSignal;
