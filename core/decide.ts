@@ -1,0 +1,148 @@
+/**
+ * The pure half of the transactional loop: records in, what one transaction must write out. No I/O and no clock, so the
+ * same records give the same bytes however they are cut into batches.
+ *
+ * What a record puts is encoded and decoded at once, not at the end of the batch: the next record must see what it would
+ * see after a restart, and a value that is too large or does not fit its schema must be this record's fault alone.
+ */
+import type { TopicName } from '../schemas/topics.ts';
+import { stateSchemas } from '../schemas/topics.ts';
+import type { Codec } from './codec.ts';
+import { TributaryError } from './errors.ts';
+import { type Fold, type FoldRecord, type Output, type State, StateMiss } from './fold.ts';
+
+/** A value that a record put, as the next one sees it, with its bytes on the wire. */
+export interface Stored {
+  readonly value: object;
+  readonly bytes: Buffer;
+}
+
+/** What is known of a key; an undefined value: that it has none. */
+export interface Known {
+  readonly value: object | undefined;
+}
+
+export interface Encoded {
+  readonly topic: TopicName;
+  readonly key: string;
+  readonly value: Buffer | null;
+  readonly partition?: number;
+}
+
+/** No state value may be larger: each is read, cached and written whole. */
+export const stateLimit = 64 * 1024;
+/** Largest single output: a broker takes about 1 MB per batch by default, and the dead letter of it needs room too. */
+export const outputLimit = 900 * 1024;
+
+export class MicroBatch {
+  /** In the order of the records. */
+  readonly outputs: Encoded[] = [];
+  /** Last value of each key touched. */
+  readonly puts = new Map<string, Stored | undefined>();
+  /** Fetched for this batch: held here, for the cache may drop what the batch still needs. */
+  readonly #fetched = new Map<string, Known & { readonly size: number }>();
+  readonly #cached: (key: string) => Known | undefined;
+  readonly #fold: Fold;
+  readonly #codec: Codec;
+  #bytes = 0;
+
+  constructor(fold: Fold, codec: Codec, cached: (key: string) => Known | undefined) {
+    this.#fold = fold;
+    this.#codec = codec;
+    this.#cached = cached;
+  }
+
+  /** Encoded size of what the transaction would write now. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Keys of these that somebody has to fetch. */
+  missing(keys: Iterable<string>): string[] {
+    return [...new Set(keys)].filter((key) => this.#find(key) === undefined);
+  }
+
+  /** `size`: encoded. */
+  fetched(key: string, value: object | undefined, size: number): void {
+    this.#fetched.set(key, { value, size });
+  }
+
+  /** What the cache should know once the batch stands: key, value, encoded size. */
+  *learnt(): Iterable<readonly [string, object | undefined, number]> {
+    for (const [key, { value, size }] of this.#fetched) if (!this.puts.has(key)) yield [key, value, size];
+    for (const [key, stored] of this.puts) yield [key, stored?.value, stored?.bytes.length ?? 0];
+  }
+
+  /**
+   * Decides one record, all of it or nothing.
+   * @throws StateMiss with keys to fetch before it is decided again; anything else: the record is poison.
+   */
+  decide(record: FoldRecord): void {
+    this.#attempt((state) => this.#fold.decide(state, record));
+  }
+
+  /** What is written instead of a poisoned record. @throws StateMiss */
+  poisoned(record: FoldRecord, error: unknown): void {
+    this.#attempt((state) => this.#fold.poisoned?.(state, record, error) ?? []);
+  }
+
+  output(output: Output): void {
+    this.#keep([this.#encode(output)], new Map());
+  }
+
+  #attempt(decision: (state: State) => readonly Output[]): void {
+    const own = new Map<string, Stored | undefined>();
+    const state: State = {
+      get: (key) => {
+        if (own.has(key)) return own.get(key)?.value;
+        const found = this.#find(key);
+        if (found === undefined) throw new StateMiss([key]);
+        return found.value;
+      },
+      put: (key, value) => {
+        own.set(key, value === undefined ? undefined : this.#store(key, value));
+      },
+    };
+    const outputs = decision(state).map((output) => this.#encode(output));
+    this.#keep(outputs, own);
+  }
+
+  #find(key: string): Known | undefined {
+    if (this.puts.has(key)) return { value: this.puts.get(key)?.value };
+    return this.#fetched.get(key) ?? this.#cached(key);
+  }
+
+  #keep(outputs: readonly Encoded[], puts: ReadonlyMap<string, Stored | undefined>): void {
+    for (const output of outputs) {
+      this.outputs.push(output);
+      this.#bytes += output.key.length + (output.value?.length ?? 0);
+    }
+    for (const [key, stored] of puts) {
+      this.#bytes += key.length + (stored?.bytes.length ?? 0) - (this.puts.get(key)?.bytes.length ?? 0);
+      this.puts.set(key, stored);
+    }
+  }
+
+  #store(key: string, value: object): Stored {
+    const schema = stateSchemas[key.slice(0, Math.max(0, key.indexOf(':')))];
+    if (schema === undefined) throw new TributaryError('INTERNAL', `no schema for the state key "${key}"`);
+    const bytes = this.#codec.encode('unify.state', schema, value);
+    if (bytes.length > stateLimit) {
+      throw new TributaryError('STATE_TOO_LARGE', `state value ${key} has ${bytes.length} bytes`, { field: key });
+    }
+    return { value: this.#codec.decode(bytes).value, bytes };
+  }
+
+  #encode(output: Output): Encoded {
+    const value = output.value === null ? null : this.#codec.encode(output.topic, output.schema, output.value);
+    if (value !== null && value.length > outputLimit) {
+      throw new TributaryError('RECORD_TOO_LARGE', `a record for ${output.topic} has ${value.length} bytes`);
+    }
+    return {
+      topic: output.topic,
+      key: output.key,
+      value,
+      ...(output.partition === undefined ? {} : { partition: output.partition }),
+    };
+  }
+}
