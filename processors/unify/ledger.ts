@@ -57,9 +57,12 @@ function putQuiet(draft: Draft, field: string, quiet: Quiet): void {
  * A whole observation says of every mapped field that it does not name that it is empty.
  */
 export function observe(world: World, draft: Draft, observation: Observation, answered: Ask | null): void {
-  const { platform } = parseRef(observation.ref);
+  const { platform, id } = parseRef(observation.ref);
   for (const link of sideOf(draft, platform).links) {
-    const told = observation.fields[link.field];
+    // A change event names the record in its header, not in its body.
+    const isId = platform === 'salesforce' && link.field === 'Id';
+    if (isId && draft.ref.seen['Id'] !== undefined) continue;
+    const told = isId ? id : observation.fields[link.field];
     if (told === undefined && (!observation.whole || observation.unknown.includes(link.field))) continue;
     observeField(world, draft, link, told ?? null, observation, answered);
   }
