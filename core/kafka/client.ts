@@ -1,0 +1,152 @@
+/** What every use of kafkajs here has in common: the connection's settings, its log, its errors, waiting for Kafka. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Kafka, LogEntry, RetryOptions } from 'kafkajs';
+import type { Logger } from 'pino';
+import { type TopicName, topics } from '../../schemas/topics.ts';
+import { TributaryError } from '../errors.ts';
+import { kafkajs } from './kafkajs.ts';
+
+/** kafkajs takes other defaults when NODE_ENV is `test`, so every value is named. */
+export const patient: RetryOptions = {
+  initialRetryTime: 50,
+  factor: 0.2,
+  multiplier: 2,
+  maxRetryTime: 1_000,
+  retries: 8,
+};
+
+/** A connection in use; consumers and producers each get their own, for kafkajs shares offset caches within one. */
+export interface KafkaLink {
+  readonly prefix: string;
+  readonly log: Logger;
+  readonly health: Health;
+  readonly open: () => Kafka;
+  readonly wire: (topic: TopicName) => string;
+  readonly bare: (wire: string) => TopicName;
+}
+
+export interface LinkOptions {
+  readonly brokers: string;
+  readonly prefix: string;
+  readonly clientId: string;
+  readonly log: Logger;
+}
+
+export function createLink({ brokers, prefix, clientId, log }: LinkOptions): KafkaLink {
+  const byWire = new Map(Object.keys(topics).map((name) => [prefix + name, name as TopicName]));
+  return {
+    prefix,
+    log,
+    health: createHealth(log),
+    open: () =>
+      new kafkajs.Kafka({
+        brokers: brokers.split(',').map((broker) => broker.trim()),
+        clientId,
+        connectionTimeout: 5_000,
+        requestTimeout: 30_000,
+        retry: patient,
+        logLevel: kafkajs.logLevel.INFO,
+        logCreator: () => (entry) => writeLog(log, entry),
+      }),
+    wire: (topic) => prefix + topic,
+    bare: (wire) => {
+      const name = byWire.get(wire);
+      if (name === undefined) throw new TributaryError('INTERNAL', `${wire} is no topic of this deployment`);
+      return name;
+    },
+  };
+}
+
+/**
+ * kafkajs reports as errors what it then retries with success (a coordinator that loads, a leader that moves) and what
+ * we report ourselves in one line. So its log is detail, whatever its level says.
+ */
+function writeLog(log: Logger, { namespace, level, log: entry }: LogEntry): void {
+  const { broker, groupId, error, retryCount } = entry as { [name: string]: unknown };
+  const details = { kafkajs: namespace, broker, groupId, error, retryCount };
+  if (level >= kafkajs.logLevel.INFO) log.trace(details, entry.message);
+  else log.debug(details, entry.message);
+}
+
+/** Says once that Kafka is away and once that it is back, however many connections try. */
+export interface Health {
+  down(error: unknown): void;
+  up(): void;
+}
+
+function createHealth(log: Logger): Health {
+  let away = false;
+  return {
+    down(error) {
+      if (!away) log.warn({ code: 'KAFKA_UNAVAILABLE', why: reasonOf(error) }, 'kafka is away, waiting for it');
+      away = true;
+    },
+    up() {
+      if (away) log.info('kafka is back');
+      away = false;
+    },
+  };
+}
+
+/** kafkajs wraps causes several deep; the protocol's name of the error is in any of them. */
+export function* causesOf(error: unknown): Generator<Error & { type?: string }> {
+  for (let at = error; at instanceof Error; at = at.cause) yield at as Error & { type?: string };
+}
+
+export function hasType(error: unknown, ...types: readonly string[]): boolean {
+  for (const { type, name } of causesOf(error)) if (types.includes(type ?? name)) return true;
+  return false;
+}
+
+function reasonOf(error: unknown): string {
+  let reason = String(error);
+  for (const { message } of causesOf(error)) reason = message;
+  return reason;
+}
+
+/** Errors of ours pass. Anything else that comes out of kafkajs is Kafka not doing its part. */
+export function kafkaError(error: unknown, doing: string): TributaryError {
+  for (const cause of causesOf(error)) if (cause instanceof TributaryError) return cause;
+  // What we send is measured first (batching.ts), so the topic's own limit is not the one of `topics apply`.
+  if (hasType(error, 'MESSAGE_TOO_LARGE')) {
+    return new TributaryError('TOPICS_DIFFER', `${doing}: max.message.bytes is too small`, { cause: error });
+  }
+  if (hasType(error, 'UNKNOWN_TOPIC_OR_PARTITION')) {
+    return new TributaryError('KAFKA_UNAVAILABLE', `${doing}: a topic is missing (tributary topics apply)`, {
+      cause: error,
+    });
+  }
+  return new TributaryError('KAFKA_UNAVAILABLE', `${doing}: ${reasonOf(error)}`, { cause: error });
+}
+
+const pauseMs = { first: 100, most: 5_000 };
+
+/** Growing pauses between tries, shared by everything that waits for Kafka; ends early when the signal does. */
+export async function pause(tries: number, signal?: AbortSignal): Promise<void> {
+  const ms = Math.min(pauseMs.first * 2 ** Math.min(tries, 10), pauseMs.most);
+  await sleep(ms * (0.8 + Math.random() * 0.4), undefined, signal && { signal }).catch((error: unknown) => {
+    if (!signal?.aborted) throw error;
+  });
+}
+
+/** Tries until it works or the signal ends it; only errors that say `retry` are tried again. */
+export async function untilReachable<T>(
+  link: KafkaLink,
+  doing: string,
+  signal: AbortSignal,
+  attempt: () => Promise<T>,
+): Promise<T> {
+  for (let tries = 0; ; tries += 1) {
+    if (signal.aborted) throw new TributaryError('KAFKA_UNAVAILABLE', `${doing}: stopped while waiting`);
+    try {
+      const result = await attempt();
+      link.health.up();
+      return result;
+    } catch (error) {
+      const ours = kafkaError(error, doing);
+      if (ours.verdict !== 'retry') throw ours;
+      link.health.down(error);
+      await pause(tries, signal);
+    }
+  }
+}

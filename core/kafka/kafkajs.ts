@@ -1,0 +1,202 @@
+/**
+ * kafkajs 2.2.4 with the defects closed that no option reaches. The project is unmaintained since 2023, so each change
+ * stands here once, on prototypes, and refuses any other version; the contract suite (test/contract) holds it.
+ *
+ * 1. One millisecond timer per connection, for ever (issue 1704): 4 % of a core when idle, and a warning on Node 24.
+ * 2. Offset out of range is answered by jumping to another offset and committing it (issue 1119): records lost unseen.
+ * 3. Stale metadata during a fetch joins the group again while other workers still run, and swaps their offsets under
+ *    them (issue 558).
+ * 4. Assignments are announced by an event that nobody waits for: a fetch could start before the start offsets are known,
+ *    and partitions are given away before the last commit.
+ * 5. The position advances by records. Compaction leaves batches without their last record, or without any: a reader that
+ *    meets an empty one at the end of a segment fetches it for ever. The Java client goes on from the batch header.
+ */
+import { createRequire } from 'node:module';
+import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import type * as KafkaJs from 'kafkajs';
+import { TributaryError } from '../errors.ts';
+
+const require = createRequire(import.meta.url);
+const supported = '2.2.4';
+const { version } = require('kafkajs/package.json') as { version: string };
+if (version !== supported) {
+  throw new TributaryError(
+    'INTERNAL',
+    `kafkajs ${version} is installed, but its corrections are made for ${supported}`,
+  );
+}
+
+/** The parts of a group member that the consumer works with. */
+export interface GroupMember {
+  readonly memberId: string | null;
+  readonly assigners: readonly { readonly membership?: Membership }[];
+  assigned(): { topic: string; partitions: number[] }[];
+  seek(position: { topic: string; partition: number; offset: string }): void;
+  heartbeat(options: { interval: number }): Promise<void>;
+  commitOffsets(offsets: {
+    topics: { topic: string; partitions: { partition: number; offset: string }[] }[];
+  }): Promise<void>;
+}
+
+/** Awaited around every change of assignment. Rides on the assigner, the one object of ours that a group member holds. */
+export interface Membership {
+  /** Handlers have ended, the member still owns its partitions. Never throws. */
+  release(member: GroupMember): Promise<void>;
+  /** Joined, nothing fetched yet. */
+  assigned(member: GroupMember): Promise<void>;
+}
+
+interface GroupInternals extends GroupMember {
+  cluster: { refreshMetadata(): Promise<void> };
+  joinAndSync: (this: GroupInternals) => Promise<void>;
+  leave: (this: GroupInternals) => Promise<void>;
+  recoverFromFetch: (this: GroupInternals, error: Error & { type?: string }) => Promise<void>;
+  recoverFromOffsetOutOfRange: (this: GroupInternals, error: Error) => Promise<void>;
+}
+
+interface QueueInternals {
+  pending: unknown[];
+  throttledUntil: number;
+  throttleCheckTimeoutId: NodeJS.Timeout | null;
+  checkPendingRequests(): void;
+  scheduleCheckPendingRequests(): void;
+}
+
+interface RawRecord {
+  offset: string;
+  key: Buffer | null;
+  isControlRecord: boolean;
+  batchContext: object;
+}
+interface RawBatch {
+  firstOffset: string;
+  lastOffsetDelta: number;
+  producerId: string;
+  inTransaction: boolean;
+  records: RawRecord[];
+}
+
+/** Puts a control record, which every reader skips, where compaction took the last record of a batch. */
+function replaceBatchDecoder(): void {
+  const path = require.resolve('kafkajs/src/protocol/recordBatch/v0/decoder');
+  const decode = require(path) as (decoder: unknown) => Promise<RawBatch>;
+  const loaded = require.cache[path];
+  if (loaded === undefined) throw new TributaryError('INTERNAL', 'kafkajs did not load its batch decoder');
+  loaded.exports = async (decoder: unknown): Promise<RawBatch> => {
+    const batch = await decode(decoder);
+    const last = String(BigInt(batch.firstOffset) + BigInt(batch.lastOffsetDelta));
+    if (batch.records.at(-1)?.offset === last) return batch;
+    return { ...batch, records: [...batch.records, { ...emptyRecord, offset: last, batchContext: batch }] };
+  };
+}
+const emptyRecord = { key: null, value: null, headers: {}, timestamp: '0', isControlRecord: true };
+
+function stopTimerStorm(): void {
+  const { prototype } = require('kafkajs/src/network/requestQueue') as { prototype: QueueInternals };
+  const pollMs = 10;
+  prototype.scheduleCheckPendingRequests = function schedule(this: QueueInternals): void {
+    if (this.throttleCheckTimeoutId !== null) return;
+    const throttledFor = this.throttledUntil - Date.now();
+    if (this.pending.length === 0 && throttledFor <= 0) return;
+    this.throttleCheckTimeoutId = setTimeout(
+      () => {
+        this.throttleCheckTimeoutId = null;
+        this.checkPendingRequests();
+      },
+      throttledFor > 0 ? throttledFor : pollMs,
+    );
+  };
+}
+
+function guardMembership({ KafkaJSError, KafkaJSNonRetriableError, KafkaJSProtocolError }: typeof KafkaJs): void {
+  const { prototype } = require('kafkajs/src/consumer/consumerGroup') as { prototype: GroupInternals };
+  const { joinAndSync, leave, recoverFromFetch } = prototype;
+  const staleMetadata = new Set([
+    'LEADER_NOT_AVAILABLE',
+    'NOT_LEADER_FOR_PARTITION',
+    'FENCED_LEADER_EPOCH',
+    'UNKNOWN_LEADER_EPOCH',
+    'UNKNOWN_TOPIC_OR_PARTITION',
+  ]);
+  const membershipOf = (member: GroupMember): Membership | undefined => member.assigners[0]?.membership;
+
+  prototype.joinAndSync = async function join() {
+    await membershipOf(this)?.release(this);
+    await joinAndSync.call(this);
+    try {
+      await membershipOf(this)?.assigned(this);
+    } catch (error) {
+      // kafkajs leaves the group only once it runs: unsaid, the next member would wait for our session to time out.
+      await leave.call(this);
+      if (error instanceof KafkaJSError) throw error;
+      throw Object.assign(new KafkaJSNonRetriableError(String(error)), { cause: error });
+    }
+  };
+  prototype.leave = async function leaveGroup() {
+    await membershipOf(this)?.release(this);
+    await leave.call(this);
+  };
+  prototype.recoverFromFetch = async function recover(error) {
+    const stale =
+      staleMetadata.has(error.type ?? '') ||
+      error.name === 'KafkaJSTopicMetadataNotLoaded' ||
+      error.name === 'KafkaJSStaleTopicMetadataAssignment';
+    if (!stale) return await recoverFromFetch.call(this, error);
+    await this.cluster.refreshMetadata();
+    // The runner answers this type by stopping every worker first and joining then.
+    const rejoin = Object.assign(new Error(error.message), {
+      type: 'REBALANCE_IN_PROGRESS',
+      code: 27,
+      retriable: true,
+    });
+    throw new KafkaJSProtocolError(rejoin);
+  };
+  prototype.recoverFromOffsetOutOfRange = async function refuse(error) {
+    throw new KafkaJSNonRetriableError(error);
+  };
+}
+
+/** zstd is in Node; other teams choose their codec, and one unknown batch would end a consumer for good. */
+function addCodecs(kafkajs: typeof KafkaJs): void {
+  kafkajs.CompressionCodecs[kafkajs.CompressionTypes.ZSTD] = () => ({
+    compress: async ({ buffer }: { buffer: Buffer }) =>
+      zstdCompressSync(buffer, { params: { [constants.ZSTD_c_compressionLevel]: 3 } }),
+    decompress: async (buffer: Buffer) => zstdDecompressSync(buffer),
+  });
+}
+
+/** Once per process, however often this module is evaluated (test runners do so): wrapped twice, a release would run twice. */
+function loadCorrected(): typeof KafkaJs {
+  const mark = Symbol.for('tributary.kafkajs.corrected');
+  const before = require.cache[require.resolve('kafkajs')]?.exports as { [mark]?: true } | undefined;
+  if (before?.[mark] === true) return before as unknown as typeof KafkaJs;
+  if (before !== undefined) {
+    throw new TributaryError('INTERNAL', 'kafkajs was loaded past core/kafka/kafkajs.ts, which alone may import it');
+  }
+  replaceBatchDecoder();
+  const loaded = require('kafkajs') as typeof KafkaJs & { [mark]?: true };
+  stopTimerStorm();
+  guardMembership(loaded);
+  addCodecs(loaded);
+  loaded[mark] = true;
+  return loaded;
+}
+
+export const kafkajs: typeof KafkaJs = loadCorrected();
+
+/** A fetched partition with aborted records and transaction markers taken out of `messages`. */
+export interface FetchedBatch {
+  readonly messages: readonly KafkaJs.KafkaMessage[];
+  isEmptyIncludingFiltered(): boolean;
+  lastOffset(): string;
+}
+
+const BatchOfFetch = require('kafkajs/src/consumer/batch') as new (
+  topic: string,
+  fetchedOffset: string,
+  fetched: object,
+) => FetchedBatch;
+
+export function loadBatch(topic: string, from: number, fetched: object): FetchedBatch {
+  return new BatchOfFetch(topic, String(from), fetched);
+}
