@@ -118,7 +118,8 @@ export class MicroBatch {
       this.#bytes += output.key.length + (output.value?.length ?? 0);
     }
     for (const [key, stored] of puts) {
-      this.#bytes += key.length + (stored?.bytes.length ?? 0) - (this.puts.get(key)?.bytes.length ?? 0);
+      this.#bytes += (stored?.bytes.length ?? 0) - (this.puts.get(key)?.bytes.length ?? 0);
+      if (!this.puts.has(key)) this.#bytes += key.length;
       this.puts.set(key, stored);
     }
   }

@@ -95,7 +95,7 @@ export async function runTransactionalFold(options: FoldOptions): Promise<void> 
       signal: stop,
       concurrency: 1,
       maxBatch: options.limits.records,
-      ready: options.ready,
+      ready: (state, why) => options.ready(state, why),
       onAssign: async (partitions) => {
         if (partitions.length === 0) return undefined;
         options.ready(false, 'taking over');
@@ -172,7 +172,7 @@ class Tenure {
 
   /** Taking over: first our epoch, so that nobody can move the position we then read. */
   async begin(cut: AbortSignal): Promise<void> {
-    const { kafka, codec, transactionalId, log, ready } = this.#options;
+    const { kafka, codec, transactionalId, log } = this.#options;
     this.#producer = await kafka.transactional(transactionalId, cut);
     await this.#fault('takeover:after-epoch');
     const found = await this.#patiently(cut, () => lastPosition(kafka, codec));
@@ -182,7 +182,7 @@ class Tenure {
     await this.#patiently(cut, () => this.#repair(cut));
     this.#next = this.#position.offset;
     log.info({ at: positionText(this.#position), founding: found.position === undefined }, 'the work is ours');
-    ready(true, 'active');
+    this.#options.ready(true, 'active');
   }
 
   async end(): Promise<void> {
