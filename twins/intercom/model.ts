@@ -3,9 +3,9 @@
  * chance a generator passed in, so a history can be replayed to the byte; every call either throws a Refusal and
  * changes nothing, or says which fields it changed.
  */
+import type { Random } from '../shared/random.ts';
 import { AttributeBook } from './attributes.ts';
 import { type Body, changedFields, readCompany, readContact } from './fields.ts';
-import { hex, type Random } from './random.ts';
 import { SearchIndex } from './search.ts';
 import {
   type Admin,
@@ -101,7 +101,7 @@ export class IntercomModel {
       custom_attributes: this.attributes.merge('contact', {}, body['custom_attributes'], this.#switches.cutLongStrings),
     };
     this.#checkContact(contact, patch.external_id);
-    const external_id = role === 'lead' ? this.#uuid() : contact.external_id;
+    const external_id = role === 'lead' ? this.#random.uuid() : contact.external_id;
     const created = { ...contact, external_id, id: this.#objectId(now) };
     this.#store(created, now);
     return { value: created, changed: ['id', ...changedFields({}, patch), ...customNames(created)] };
@@ -365,12 +365,7 @@ export class IntercomModel {
       .toString(16)
       .padStart(8, '0')
       .slice(-8);
-    return seconds + hex(this.#random, 10) + this.#serial.toString(16).padStart(6, '0').slice(-6);
-  }
-
-  #uuid(): string {
-    const digits = hex(this.#random, 30);
-    return `${digits.slice(0, 8)}-${digits.slice(8, 12)}-4${digits.slice(12, 15)}-a${digits.slice(15, 18)}-${digits.slice(18, 30)}`;
+    return seconds + this.#random.hex(10) + this.#serial.toString(16).padStart(6, '0').slice(-6);
   }
 }
 

@@ -4,13 +4,13 @@
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { seededRandom } from '../shared/random.ts';
 import { CallLog } from './calls.ts';
 import { type Controlled, control } from './control.ts';
 import { type FaultOrder, Faults, faultCode } from './faults.ts';
 import { type Body, isRecord } from './fields.ts';
 import { type Quota, RateWindows } from './limits.ts';
 import { IntercomModel } from './model.ts';
-import { hex, seeded } from './random.ts';
 import { findRoute, type Reply } from './routes.ts';
 import { Scrolls } from './scroll.ts';
 import { Refusal, type Switches } from './types.ts';
@@ -64,8 +64,8 @@ interface Twin extends Controlled {
 }
 
 export async function startIntercomTwin(options: IntercomTwinOptions = {}): Promise<IntercomTwin> {
-  const random = seeded(options.seed ?? 1);
-  const chance = seeded((options.seed ?? 1) + 1);
+  const random = seededRandom(options.seed ?? 1);
+  const chance = seededRandom((options.seed ?? 1) + 1);
   const model = new IntercomModel({
     random,
     workspaceId: options.workspaceId ?? 'twin0001',
@@ -79,8 +79,8 @@ export async function startIntercomTwin(options: IntercomTwinOptions = {}): Prom
     calls: new CallLog(),
     faults: new Faults(),
     rates: new RateWindows(options.ratePerMinute ?? 10_000),
-    scrolls: new Scrolls(() => hex(chance, 32)),
-    requestId: () => hex(chance, 20),
+    scrolls: new Scrolls(() => chance.hex(32)),
+    requestId: () => chance.hex(20),
     now: options.now ?? Date.now,
   };
   const delayed = new Set<NodeJS.Timeout>();
