@@ -1,0 +1,127 @@
+import { differs, type Touched } from './dml.ts';
+import type { Field, ObjectType } from './metadata.ts';
+import { type EventSchema, fieldBitmaps } from './schema.ts';
+import type { StoredRecord } from './store.ts';
+import type { Value } from './values.ts';
+
+export type ChangeType =
+  | 'CREATE'
+  | 'UPDATE'
+  | 'DELETE'
+  | 'UNDELETE'
+  | 'GAP_CREATE'
+  | 'GAP_UPDATE'
+  | 'GAP_DELETE'
+  | 'GAP_UNDELETE'
+  | 'GAP_OVERFLOW';
+
+/** One event before it has a place in the transaction. */
+export interface EventDraft {
+  readonly object: ObjectType;
+  readonly ids: readonly string[];
+  readonly type: ChangeType;
+  /** By field name; what is not in it is null in the body. */
+  readonly body: ReadonlyMap<string, Value>;
+  /** Empty for everything but an UPDATE. */
+  readonly changed: ReadonlySet<string>;
+}
+
+export interface CommitHeader {
+  readonly changeOrigin: string;
+  readonly transactionKey: string;
+  readonly sequenceNumber: number;
+  readonly commitTimestamp: number;
+  readonly commitNumber: bigint;
+  readonly commitUser: string;
+}
+
+export interface EventHabits {
+  /** Records of one transaction that changed alike share an event. */
+  readonly mergeEvents: boolean;
+  /** A creation spells false as null in booleans, as the documentation's own samples do. */
+  readonly nullBooleans: boolean;
+  /** A save without a change is announced too, with LastModifiedDate alone. */
+  readonly noopEvents: boolean;
+}
+
+/** A transaction's net effect, one draft per record: what came and went within it is never heard of. */
+export function draftEvents(
+  touched: readonly Touched[],
+  current: (object: ObjectType, id: string) => StoredRecord | undefined,
+  schemaOf: (object: ObjectType) => EventSchema,
+  habits: EventHabits,
+): readonly EventDraft[] {
+  const drafts = touched.flatMap(({ object, id, before }): readonly EventDraft[] => {
+    const after = current(object, id);
+    const wasAlive = before !== undefined && !before.deleted;
+    const isAlive = after !== undefined && !after.deleted;
+    const fields = eventFields(schemaOf(object));
+    const draft = (
+      type: ChangeType,
+      body = new Map<string, Value>(),
+      changed: readonly string[] = [],
+    ): EventDraft[] => [{ object, ids: [id], type, body, changed: new Set(changed) }];
+    if (wasAlive && !isAlive) return draft('DELETE');
+    if (!isAlive) return [];
+    if (before === undefined) return draft('CREATE', wholeBody(fields, after, habits.nullBooleans));
+    if (!wasAlive) return draft('UNDELETE', wholeBody(fields, after, false));
+    if (!differs(before, after) && !habits.noopEvents) return [];
+    const changed = fields
+      .map(({ name }) => name)
+      .filter((name) => after.values[name] !== before.values[name] || name === 'LastModifiedDate');
+    return draft('UPDATE', new Map(changed.map((name) => [name, after.values[name] ?? null])), changed);
+  });
+  return habits.mergeEvents ? mergeAlike(drafts) : drafts;
+}
+
+export const eventFields = (schema: EventSchema): readonly Field[] =>
+  schema.layout.flatMap(({ field, parts }) => (field ? [field] : parts.map((part) => part.field)));
+
+function wholeBody(fields: readonly Field[], { values }: StoredRecord, nullBooleans: boolean): Map<string, Value> {
+  return new Map(
+    fields.map(({ name }) => [name, nullBooleans && values[name] === false ? null : (values[name] ?? null)]),
+  );
+}
+
+function mergeAlike(drafts: readonly EventDraft[]): readonly EventDraft[] {
+  const merged = new Map<string, EventDraft>();
+  for (const draft of drafts) {
+    const alike = draft.type === 'UPDATE' ? JSON.stringify([draft.object.name, [...draft.body]]) : draft.ids.join();
+    const first = merged.get(alike);
+    merged.set(alike, first ? { ...first, ids: [...first.ids, ...draft.ids] } : draft);
+  }
+  return [...merged.values()];
+}
+
+/** The Avro datum, without container or prefix, as Pub/Sub carries it. */
+export function encodeEvent(schema: EventSchema, draft: EventDraft, commit: CommitHeader): Buffer {
+  const { object, ids, type, body, changed } = draft;
+  const nulled = new Set([...changed].filter((name) => (body.get(name) ?? null) === null));
+  const datum: Record<string, unknown> = {
+    ChangeEventHeader: {
+      entityName: object.name,
+      recordIds: ids,
+      changeType: type,
+      ...commit,
+      commitTimestamp: BigInt(commit.commitTimestamp),
+      nulledFields: fieldBitmaps(schema.layout, nulled),
+      diffFields: [],
+      changedFields: fieldBitmaps(schema.layout, changed),
+    },
+  };
+  for (const { name, field, parts } of schema.layout) {
+    if (field) {
+      datum[name] = toAvro(field, body.get(field.name) ?? null);
+    } else {
+      const values = parts.map((part) => [part.name, toAvro(part.field, body.get(part.field.name) ?? null)] as const);
+      const present = parts.some((part) => changed.has(part.field.name)) || values.some(([, value]) => value !== null);
+      datum[name] = present ? Object.fromEntries(values) : null;
+    }
+  }
+  return schema.type.toBuffer(datum);
+}
+
+function toAvro(field: Field, value: Value): unknown {
+  if (field.type === 'date' && typeof value === 'string') return BigInt(Date.parse(`${value}T00:00:00Z`));
+  return field.type === 'datetime' && typeof value === 'number' ? BigInt(value) : value;
+}

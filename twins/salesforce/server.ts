@@ -1,0 +1,263 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
+import { seededRandom } from '../shared/random.ts';
+import { control, type LoggedCall } from './control.ts';
+import { RequestRefused, refuse } from './errors.ts';
+import { Faults } from './faults.ts';
+import { type ModelOptions, SalesforceModel } from './model.ts';
+import { PubSubSkin } from './pubsub.ts';
+import { clientOf, type RestAnswer, RestApi } from './rest.ts';
+import { type Session, Sessions } from './sessions.ts';
+
+export interface SalesforceTwinOptions extends Partial<Omit<ModelOptions, 'random' | 'now'>> {
+  readonly restPort?: number;
+  readonly pubsubPort?: number;
+  /** Loopback unless a container has to be reached from its neighbours. */
+  readonly host?: string;
+  readonly seed?: number;
+  /** The integration's connected app. A person's edits come through `person` / `person-secret`. */
+  readonly clientId?: string;
+  readonly clientSecret?: string;
+  readonly tokenTtlMs?: number;
+  readonly channels?: readonly string[];
+  readonly keepaliveMs?: number;
+  readonly idleCloseMs?: number;
+}
+
+export interface SalesforceTwin {
+  readonly restUrl: string;
+  readonly pubsubAddress: string;
+  readonly orgId: string;
+  readonly model: SalesforceModel;
+  readonly calls: readonly LoggedCall[];
+  /** The twin's clock, which the control plane may put forward. */
+  now(): number;
+  close(): Promise<void>;
+}
+
+export async function startSalesforceTwin(options: SalesforceTwinOptions = {}): Promise<SalesforceTwin> {
+  const host = options.host ?? '127.0.0.1';
+  let ahead = 0;
+  const now = (): number => Date.now() + ahead;
+  const random = seededRandom(options.seed ?? 1);
+  const model = new SalesforceModel({ ...options, random, now: now() });
+  const clients = [
+    {
+      clientId: options.clientId ?? 'tributary',
+      clientSecret: options.clientSecret ?? 'tributary-secret',
+      userId: model.integrationUserId,
+    },
+    { clientId: 'person', clientSecret: 'person-secret', userId: model.personUserId },
+  ];
+  const sessions = new Sessions(model, clients, options.tokenTtlMs ?? 2 * 3_600_000, random);
+  const pubsub = new PubSubSkin({
+    model,
+    sessions,
+    random,
+    now,
+    channels: options.channels ?? ['/data/Tributary__chn'],
+    keepaliveMs: options.keepaliveMs ?? 270_000,
+    idleCloseMs: options.idleCloseMs ?? 60_000,
+  });
+  const faults = new Faults();
+  const calls: LoggedCall[] = [];
+  const skin = new HttpSkin({ model, sessions, faults, calls, now, rest: new RestApi(model, random) });
+
+  const http = createServer((request, response) => {
+    void readBody(request).then(
+      async (body) => {
+        const url = new URL(request.url ?? '/', `http://${request.headers.host ?? host}`);
+        if (!url.pathname.startsWith('/__twin/')) return skin.serve(request, response, url, body);
+        const advance = (ms: number) => void (ahead += ms);
+        const answer = control(
+          { model, sessions, pubsub, faults, calls, now, advance },
+          request.method ?? '',
+          url,
+          body,
+        );
+        send(response, answer.status, answer.body, {});
+      },
+      () => response.destroy(),
+    );
+  });
+  await new Promise<void>((resolve, reject) => {
+    http.once('error', reject);
+    http.listen(options.restPort ?? 0, host, resolve);
+  });
+  const pubsubPort = await pubsub.listen(host, options.pubsubPort ?? 0);
+  return {
+    restUrl: `http://${host}:${(http.address() as AddressInfo).port}`,
+    pubsubAddress: `${host}:${pubsubPort}`,
+    orgId: model.orgId,
+    model,
+    calls,
+    now,
+    close: () =>
+      new Promise((resolve) => {
+        pubsub.close();
+        http.close(() => resolve());
+        http.closeAllConnections();
+      }),
+  };
+}
+
+interface HttpContext {
+  readonly model: SalesforceModel;
+  readonly sessions: Sessions;
+  readonly faults: Faults;
+  readonly calls: LoggedCall[];
+  readonly now: () => number;
+  readonly rest: RestApi;
+}
+
+/** HTTP around the REST API: authentication, allocation, faults, headers on every answer, and the log of calls. */
+class HttpSkin {
+  readonly #context: HttpContext;
+
+  constructor(context: HttpContext) {
+    this.#context = context;
+  }
+
+  async serve(request: IncomingMessage, response: ServerResponse, url: URL, body: string): Promise<void> {
+    const { faults, now, sessions } = this.#context;
+    const method = request.method ?? '';
+    const delay = faults.take(['delay'], 'before', method, url.pathname);
+    if (delay) await pause(delay.ms);
+    const session = sessions.find(/^(?:Bearer|OAuth) (.*)$/.exec(request.headers.authorization ?? '')?.[1], now());
+    const before = faults.take(['http', 'drop'], 'before', method, url.pathname);
+    const done = before ? undefined : this.#answer(request, url, body, session);
+    const fault = before ?? faults.take(['http', 'drop'], 'after', method, url.pathname);
+    const late = faults.take(['delay'], 'after', method, url.pathname);
+    if (late) await pause(late.ms);
+    this.#log(request, url, session, done, fault?.kind === 'drop' ? 0 : (fault?.status ?? done?.status ?? 500));
+    if (fault?.kind === 'drop') return void response.destroy();
+    if (fault?.html) return sendHtml(response, fault.status);
+    if (fault) return send(response, fault.status, failure(fault.status), this.#headers(url));
+    if (done) send(response, done.status, done.body, { ...this.#headers(url), ...done.headers });
+  }
+
+  #answer(request: IncomingMessage, url: URL, body: string, session: Session | undefined): RestAnswer {
+    try {
+      return this.#route(request, url, body, session);
+    } catch (error) {
+      const refused = error instanceof RequestRefused ? error : refuse(500, 'UNKNOWN_EXCEPTION', String(error));
+      const errors = refused.refusals.map(({ code, message, fields }) => ({
+        message,
+        errorCode: code,
+        ...(fields.length > 0 && { fields }),
+      }));
+      return { status: refused.status, body: errors, rows: 0, changed: 0 };
+    }
+  }
+
+  #route(request: IncomingMessage, url: URL, body: string, session: Session | undefined): RestAnswer {
+    const { model, sessions, now, rest } = this.#context;
+    const method = request.method ?? '';
+    if (url.pathname === '/services/oauth2/token' && method === 'POST') {
+      return { ...sessions.grant(new URLSearchParams(body), url.origin, now()), rows: 0, changed: 0 };
+    }
+    if (/^\/services\/data\/?$/.test(url.pathname)) {
+      const versions = [{ label: "Summer '26", url: '/services/data/v67.0', version: '67.0' }];
+      return { status: 200, body: versions, rows: 0, changed: 0 };
+    }
+    if (session === undefined) throw refuse(401, 'INVALID_SESSION_ID', 'Session expired or invalid');
+    if (url.pathname === '/services/oauth2/userinfo' || url.pathname.startsWith('/id/')) {
+      return { status: 200, body: userInfo(model, session, url.origin), rows: 0, changed: 0 };
+    }
+    const match = /^\/services\/data\/v(\d+)\.0\/(.+?)\/?$/.exec(url.pathname);
+    const [, version = '', path = ''] = match ?? [];
+    if (Number(version) < 31 || Number(version) > 67)
+      throw refuse(404, 'NOT_FOUND', 'The requested resource does not exist');
+    if (model.usage(now()) >= model.dailyLimit) {
+      throw refuse(403, 'REQUEST_LIMIT_EXCEEDED', 'TotalRequests Limit exceeded.');
+    }
+    model.countCall(now());
+    return rest.handle(
+      {
+        method,
+        path: path.split('/').map(decodeURIComponent),
+        version: `${version}.0`,
+        query: url.searchParams,
+        headers: request.headers,
+        body,
+        session,
+      },
+      now(),
+    );
+  }
+
+  #headers(url: URL): Record<string, string> {
+    const { model, now } = this.#context;
+    const usage = `api-usage=${model.usage(now())}/${model.dailyLimit}`;
+    return {
+      Date: new Date(now()).toUTCString(),
+      ...(url.pathname.startsWith('/services/data/v') && { 'Sforce-Limit-Info': usage }),
+    };
+  }
+
+  #log(
+    request: IncomingMessage,
+    url: URL,
+    session: Session | undefined,
+    done: RestAnswer | undefined,
+    status: number,
+  ): void {
+    const { calls, now } = this.#context;
+    calls.push({
+      n: calls.length + 1,
+      time: now(),
+      method: request.method ?? '',
+      path: url.pathname,
+      client: session?.clientId ?? null,
+      origin: clientOf(request.headers) ?? null,
+      status,
+      rows: done?.rows ?? 0,
+      changed: done?.changed ?? 0,
+    });
+  }
+}
+
+function userInfo(model: SalesforceModel, session: Session, origin: string): Record<string, unknown> {
+  const user = model.store.get('User', session.userId)?.values;
+  return {
+    sub: `${origin}/id/${model.orgId}/${session.userId}`,
+    user_id: session.userId,
+    organization_id: model.orgId,
+    preferred_username: user?.['Username'],
+    name: user?.['Name'],
+    email: user?.['Email'],
+    active: true,
+    user_type: 'STANDARD',
+  };
+}
+
+const failure = (status: number): readonly object[] =>
+  status === 503
+    ? [{ message: 'The server is temporarily unable to service your request', errorCode: 'SERVER_UNAVAILABLE' }]
+    : [
+        {
+          message: 'An unexpected error occurred. Please include this ErrorId if you contact support: 1-1 (1)',
+          errorCode: 'UNKNOWN_EXCEPTION',
+        },
+      ];
+
+/** A proxy's page instead of an answer: what clients meet when the platform's edge gives up. */
+function sendHtml(response: ServerResponse, status: number): void {
+  response
+    .writeHead(status, { 'Content-Type': 'text/html' })
+    .end('<html><body><h1>Down for maintenance</h1></body></html>');
+}
+
+function send(response: ServerResponse, status: number, body: unknown, headers: Record<string, string>): void {
+  if (body === undefined) return void response.writeHead(status, headers).end();
+  response
+    .writeHead(status, { 'Content-Type': 'application/json;charset=UTF-8', ...headers })
+    .end(JSON.stringify(body));
+}
+
+async function readBody(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks).toString('utf8');
+}
