@@ -7,8 +7,8 @@
  * can commit.
  *
  * Whatever goes wrong with a transaction (failed, fenced, answer lost) ends the tenure and the group membership with it:
- * only the group says who may begin the next epoch. Taking over without asking it, two processes would fence each other
- * for ever. Redis or the registry away is waited for: the log alone would do, but whoever takes over next would find the
+ * the next epoch ends that transaction either way, but only the group says who may begin it. Taking over without asking,
+ * two processes would fence each other for ever. Redis or the registry away is waited for: the log alone would do, but whoever takes over next would find the
  * mirror ever further behind.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -73,60 +73,33 @@ const rebaseEvery = 20_000;
 
 /** Settles after the signal, with nothing in hand. Rejects for what trying again cannot cure. */
 export async function runTransactionalFold(options: FoldOptions): Promise<void> {
-  const { kafka, log, signal } = options;
-  let failures = 0;
-  while (!signal.aborted) {
-    const ended = new AbortController();
-    const stop = AbortSignal.any([signal, ended.signal]);
-    let failure: unknown;
-    let tenure: Tenure | undefined;
-    /** Ends this membership of the group; what was only cut short by its end is no failure. */
-    const orEnd = async (work: Promise<void>, cut: AbortSignal): Promise<void> => {
+  const { kafka, group, limits, signal } = options;
+  let tenure: Tenure | undefined;
+  await kafka.consume({
+    group,
+    topics: ['changes'],
+    signal,
+    maxBatch: limits.records,
+    ready: (state, why) => options.ready(state, why),
+    onAssign: async (partitions) => {
+      if (partitions.length === 0) return undefined;
+      tenure = new Tenure(options);
+      return new Map([['changes/0', await tenure.begin()]]);
+    },
+    onRevoke: async () => {
+      await tenure?.end();
+      tenure = undefined;
+    },
+    // An error ends the membership: the next one begins with a take-over, from ourselves if nobody else came.
+    handle: async (batch) => {
+      const cut = AbortSignal.any([batch.signal, signal]);
       try {
-        await work;
+        await tenure?.handle(batch, cut);
       } catch (error) {
-        if (!cut.aborted) failure ??= error;
-        ended.abort();
+        if (!cut.aborted || !cutShort(error, cut)) throw error;
       }
-    };
-    await kafka.consume({
-      group: options.group,
-      topics: ['changes'],
-      signal: stop,
-      concurrency: 1,
-      maxBatch: options.limits.records,
-      ready: (state, why) => options.ready(state, why),
-      onAssign: async (partitions) => {
-        if (partitions.length === 0) return undefined;
-        options.ready(false, 'taking over');
-        tenure = new Tenure(options, () => {
-          failures = 0;
-        });
-        await orEnd(tenure.begin(stop), stop);
-        const next = tenure.next;
-        return next === undefined ? undefined : new Map([['changes/0', next]]);
-      },
-      onRevoke: async () => {
-        await tenure?.end();
-        tenure = undefined;
-      },
-      handle: async (batch) => {
-        if (tenure === undefined || ended.signal.aborted) return;
-        const cut = AbortSignal.any([batch.signal, stop]);
-        await orEnd(tenure.handle(batch, cut), cut);
-      },
-    });
-    await tenure?.end();
-    if (failure === undefined) continue;
-    if (!(failure instanceof TributaryError) || failure.verdict !== 'retry') throw failure;
-    failures += 1;
-    options.ready(false, describeError(failure));
-    log.warn(
-      { code: failure.code, cause: failure.message, failures },
-      'the tenure ended early, joining the group again',
-    );
-    await sleep(Math.min(50 * 2 ** failures, 5_000), undefined, { signal }).catch(() => undefined);
-  }
+    },
+  });
 }
 
 interface Decoded {
@@ -138,7 +111,6 @@ interface Decoded {
 
 class Tenure {
   readonly #options: FoldOptions;
-  readonly #progress: () => void;
   readonly #fault: Fault;
   readonly #clock: () => number;
   readonly #mirror: Mirror;
@@ -146,14 +118,13 @@ class Tenure {
   #producer: TransactionalProducer | undefined;
   #position: UnifyPosition = { offset: 0, time: 0, lineage: 0, transaction: 0 };
   /** Next record to decide: ahead of the position by records that changed nothing. */
-  #next: number | undefined;
+  #next = 0;
   /** Base of the mirror, and the state records written since. */
   #from = 0;
   #sinceBase = 0;
 
-  constructor(options: FoldOptions, progress: () => void) {
+  constructor(options: FoldOptions) {
     this.#options = options;
-    this.#progress = progress;
     this.#fault = options.fault ?? faultFromEnvironment;
     this.#clock = options.clock ?? Date.now;
     this.#cache = new Lru(options.limits.cacheBytes);
@@ -165,59 +136,49 @@ class Tenure {
     });
   }
 
-  /** Where reading starts; undefined before the take-over is complete. */
-  get next(): number | undefined {
-    return this.#next;
-  }
-
-  /** Taking over: first our epoch, so that nobody can move the position we then read. */
-  async begin(cut: AbortSignal): Promise<void> {
-    const { kafka, codec, transactionalId, log } = this.#options;
-    this.#producer = await kafka.transactional(transactionalId, cut);
+  /** Taking over: first our epoch, so that nobody can move the position we then read. Returns where reading starts. */
+  async begin(): Promise<number> {
+    const { kafka, codec, transactionalId, signal, log } = this.#options;
+    this.#options.ready(false, 'taking over');
+    this.#producer = await kafka.transactional(transactionalId, signal);
     await this.#fault('takeover:after-epoch');
-    const found = await this.#patiently(cut, () => lastPosition(kafka, codec));
+    const found = await this.#patiently(signal, () => lastPosition(kafka, codec));
     this.#from = found.end;
     this.#position = found.position ?? (await this.#founding());
-    await this.#fault('takeover:after-position');
-    await this.#patiently(cut, () => this.#repair(cut));
     this.#next = this.#position.offset;
+    await this.#fault('takeover:after-position');
+    await this.#patiently(signal, () => this.#repair(signal));
     log.info({ at: positionText(this.#position), founding: found.position === undefined }, 'the work is ours');
-    this.#options.ready(true, 'active');
+    return this.#next;
   }
 
   async end(): Promise<void> {
     const producer = this.#producer;
     this.#producer = undefined;
-    this.#next = undefined;
     this.#cache.clear();
     await producer?.close();
   }
 
   async handle(batch: InBatch, cut: AbortSignal): Promise<void> {
-    if (this.#producer === undefined) return;
-    const next = this.#next ?? 0;
-    const records = batch.records.filter((record) => record.offset >= next);
+    const records = batch.records.filter((record) => record.offset >= this.#next);
     await this.#patiently(cut, () => this.#options.codec.prepare(records.map((record) => record.value)));
-    for (let done = 0; done < records.length && !cut.aborted; ) {
-      done += await this.#transaction(records.slice(done, done + this.#options.limits.records), batch, cut);
+    const decoded = records.map((record) => this.#decode(record));
+    for (let done = 0; done < decoded.length && !cut.aborted; ) {
+      done += await this.#transaction(decoded.slice(done), batch, cut);
     }
   }
 
   /** Decides as many of the records as fit in one transaction, commits it, and says how many. */
-  async #transaction(records: readonly InRecord[], { highWatermark }: InBatch, cut: AbortSignal): Promise<number> {
+  async #transaction(given: readonly Decoded[], { highWatermark }: InBatch, cut: AbortSignal): Promise<number> {
     const { fold, codec, limits, group } = this.#options;
     const begun = performance.now();
     const batch = new MicroBatch(fold, codec, (key) => this.#cache.find(key));
-    const decoded = records.map((record) => this.#decode(record));
-    await this.#fetch(
-      batch,
-      decoded.flatMap((one) => one.recalls),
-      cut,
-    );
+    const recalled = given.flatMap((one) => one.recalls);
+    await this.#fetch(batch, recalled, cut);
     let deadLetters = 0;
     let done = 0;
-    let last = records[0];
-    for (const one of decoded) {
+    let last = given[0]?.record;
+    for (const one of given) {
       if (!(await this.#decide(batch, one, cut))) deadLetters += 1;
       done += 1;
       last = one.record;
@@ -237,7 +198,6 @@ class Tenure {
       await this.#fault('transaction:after');
       const committedAt = performance.now();
       this.#position = position;
-      this.#progress();
       await this.#reflect(batch, before, cut);
       this.#options.onCommitted?.({
         records: done,
@@ -429,6 +389,12 @@ class Tenure {
       }
     }
   }
+}
+
+/** Did it end only because the work was taken away? What was in doubt then is settled by whoever takes over. */
+function cutShort(error: unknown, cut: AbortSignal): boolean {
+  if (error === cut.reason || (error instanceof Error && error.name === 'AbortError')) return true;
+  return error instanceof TributaryError && error.verdict === 'retry';
 }
 
 function isCode(error: unknown, ...wanted: readonly string[]): boolean {

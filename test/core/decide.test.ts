@@ -12,7 +12,10 @@ const plain: Codec = {
   encode: (_topic, schema, value) => Buffer.from(`${schema}\n${JSON.stringify(value)}`),
   decode: (bytes) => {
     const [schema = '', json = ''] = bytes.toString().split('\n');
-    return { schema, value: JSON.parse(json) as object };
+    return { schema, value: JSON.parse(json) as object, foreign: false, definition: null };
+  },
+  frame: () => {
+    throw new Error('nothing foreign here');
   },
   prepare: async () => undefined,
 };

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { createConnection, createServer, type Server, type Socket } from 'node:net';
 import type { Redis } from 'ioredis';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { holdLease, type Lease } from '../../core/lease.ts';
 import { asking, connectRedis } from '../../core/redis.ts';
+import { openWire } from '../support/wire.ts';
 
 const log = pino({ level: 'silent' });
 const url = process.env['REDIS_URL'] ?? '';
@@ -29,33 +29,6 @@ async function hold(
   const lease = await holdLease({ redis, key, owner, termMs, signal, log });
   leases.push(lease);
   return lease;
-}
-
-/** A way to Redis that can be cut without Redis noticing: bytes stop, connections stay. */
-class Wire {
-  readonly #server: Server;
-  readonly #sockets: Socket[] = [];
-  constructor(port: number) {
-    this.#server = createServer((near) => {
-      const far = createConnection(port, '127.0.0.1');
-      for (const socket of [near, far]) socket.on('error', () => socket.destroy());
-      near.pipe(far).pipe(near);
-      this.#sockets.push(near, far);
-    });
-  }
-  async open(): Promise<string> {
-    this.#server.listen(0, '127.0.0.1');
-    await once(this.#server, 'listening');
-    const address = this.#server.address();
-    return `redis://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`;
-  }
-  freeze(): void {
-    for (const socket of this.#sockets) socket.unpipe().pause();
-  }
-  close(): void {
-    for (const socket of this.#sockets) socket.destroy();
-    this.#server.close();
-  }
 }
 
 describe('a lease', () => {
@@ -95,8 +68,8 @@ describe('a lease', () => {
 
   test('aborts its signal within its term when Redis cannot be reached, before another can be granted it', async () => {
     key = `test.${randomUUID()}:lease`;
-    const wire = new Wire(Number(new URL(url).port));
-    const far = await client(await wire.open());
+    const wire = await openWire(url);
+    const far = await client(wire.url);
     const first = await hold(far, 'first', 1_000);
     const waiting = hold(redis, 'second', 1_000);
     wire.freeze();
@@ -107,7 +80,7 @@ describe('a lease', () => {
     expect(holder === null || holder.startsWith('first/')).toBe(true);
     const second = await waiting;
     expect(second.token).toBeGreaterThan(first.token);
-    wire.close();
+    await wire.close();
   });
 
   test('is lost at once when Redis forgot it, and its tokens go on rising', async () => {
@@ -137,7 +110,7 @@ describe('a lease', () => {
     const stop = new AbortController();
     const waiting = hold(redis, 'second', 60_000, stop.signal);
     stop.abort(new Error('shutting down'));
-    await expect(waiting).rejects.toThrow();
+    await expect(waiting).rejects.toMatchObject({ name: 'AbortError' });
     await first.release();
     expect(await redis.exists(`{${key}}`)).toBe(0);
   });

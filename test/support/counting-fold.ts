@@ -25,7 +25,7 @@ const cursor = (count: number): CursorState => ({ n: { count }, s: {} });
 export const countingFold: Fold = {
   // The total is left out on purpose: its first use in every cold cache is a miss, after a put.
   recalls: ({ change }) => (change.action === null ? [] : [`cur:${change.action.subject}`]),
-  decide(state, { change, offset, time }) {
+  decide(state, { change, offset }) {
     if (change.action === null) return [];
     const { id, subject, argument } = change.action;
     const read = (key: string): number => (state.get(key) as CursorState | undefined)?.n['count'] ?? 0;
@@ -37,16 +37,17 @@ export const countingFold: Fold = {
     if (argument === 'restless') throw new StateMiss(['cur:total']);
     if (argument === 'large') state.put('cur:large', { n: {}, s: { text: 'x'.repeat(70_000) } });
     const reason = argument === 'bulky' ? id.padEnd(100_000, '.') : id;
-    return [entry(subject, { kind: 'set', at: time, value: count, other: total, reason, offset })];
+    return [entry(subject, { kind: 'set', value: count, other: total, reason, offset })];
   },
-  poisoned(state, { key, offset, time }) {
+  poisoned(state, { key, offset }) {
     const held = ((state.get('cur:held') as CursorState | undefined)?.n['count'] ?? 0) + 1;
     state.put('cur:held', cursor(held));
-    return [entry(key, { kind: 'held', at: time, value: held, other: null, reason: 'poison', offset })];
+    return [entry(key, { kind: 'held', value: held, other: null, reason: 'poison', offset })];
   },
 };
 
-function entry(id: string, rest: Omit<JournalEntry, 'id' | 'field' | 'source'>): Output {
-  const value: JournalEntry = { id, field: '', source: '', ...rest };
+function entry(id: string, rest: Omit<JournalEntry, 'id' | 'at' | 'field' | 'source'>): Output {
+  // No time in it: two logs of the same changes must give the same bytes.
+  const value: JournalEntry = { id, at: 0, field: '', source: '', ...rest };
   return { topic: 'journal', key: id, value, schema: 'JournalEntry' };
 }
