@@ -19,7 +19,7 @@ const quick = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
 const slow = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
 export const metrics = {
-  records: counter('records_total', 'Records a stage finished, by outcome: emitted, dropped, rejected.', [
+  records: counter('records_total', 'Records a stage finished, by outcome: decided, emitted, dropped, rejected.', [
     'stage',
     'outcome',
   ]),
@@ -36,14 +36,13 @@ export const metrics = {
     buckets: [1, 3, 10, 30, 100, 300, 1000],
     registers,
   }),
-  takeOvers: counter('take_overs_total', 'Times unify took the topic over, by cause.', ['cause']),
-  mirrorSeconds: seconds(
-    'mirror',
-    'One round trip to the mirror, by operation: read, commit, repair.',
-    ['operation'],
-    quick,
-  ),
-  window: gauge('window', 'Open asks a sink takes, by lane.', ['platform', 'partition', 'lane']),
+  takeOvers: counter('take_overs_total', 'Times unify took the topic over.', []),
+  mirrorSeconds: seconds('mirror', 'Writing the state of one transaction to the mirror.', [], quick),
+  window: gauge('window', 'Open asks a sink takes, in all lanes and of them in bulk.', [
+    'platform',
+    'partition',
+    'lane',
+  ]),
   budgetLeft: gauge('budget_left', 'Calls left in the budget now.', ['platform']),
   dirty: gauge('dirty_records', 'Records that wait for a write.', ['platform', 'lane']),
   openAsks: gauge('open_asks', 'Asks sent and not yet answered.', ['platform']),

@@ -25,6 +25,8 @@ export interface ProcessLike {
 }
 
 export interface ServiceOptions {
+  /** What the jobs share and wait for; unlike them it is meant to end. */
+  readonly prepare?: Job;
   readonly jobs: readonly Job[];
   readonly http: { readonly host: string; readonly port: number };
   readonly log: Logger;
@@ -57,7 +59,7 @@ export async function runService(options: ServiceOptions): Promise<number> {
   const { jobs, http, log, drainLimitMs = 25_000 } = options;
   const stop = new AbortController();
   const states = new Map<string, State>();
-  const running = new Set(jobs.map((job) => job.name));
+  const running = new Set<string>();
   let exitCode = 0;
   let limit: NodeJS.Timeout | undefined;
 
@@ -97,9 +99,15 @@ export async function runService(options: ServiceOptions): Promise<number> {
   };
 
   const runJob = async (job: Job): Promise<void> => {
+    running.add(job.name);
     tell(job.name, { ready: false, why: 'starting', crashed: false });
     try {
       await job.run(stop.signal, (ready, why) => tell(job.name, { ready, why, crashed: false }));
+      if (job === options.prepare) {
+        states.delete(job.name);
+        metrics.ready.remove({ role: job.name });
+        return;
+      }
       if (!stop.signal.aborted) throw new TributaryError('INTERNAL', `${job.name} ended without being asked to`);
       tell(job.name, { ready: false, why: 'drained', crashed: false });
     } catch (error) {
@@ -122,7 +130,8 @@ export async function runService(options: ServiceOptions): Promise<number> {
     const url = await server.listen({ host: http.host, port: http.port });
     log.info({ url }, 'health, readiness and metrics are served');
     options.onListening?.(url);
-    await Promise.all(jobs.map(runJob));
+    if (options.prepare !== undefined) await runJob(options.prepare);
+    if (!stop.signal.aborted) await Promise.all(jobs.map(runJob));
   } catch (error) {
     const ours = new TributaryError('CONFIG_INVALID', `http: ${http.host}:${http.port} cannot be listened on`, {
       cause: error,

@@ -9,7 +9,7 @@ const untilAborted = (signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 
 /** A frame under test with its own process, so that signals hit it and nothing else. */
-async function start(jobs: readonly Job[], drainLimitMs?: number) {
+async function start(jobs: readonly Job[], drainLimitMs?: number, prepare?: Job) {
   const lines: string[] = [];
   const process = new EventEmitter() as EventEmitter & { exit(code: number): void };
   const exits: number[] = [];
@@ -23,7 +23,8 @@ async function start(jobs: readonly Job[], drainLimitMs?: number) {
   const listening = Promise.withResolvers<string>();
   const onListening = listening.resolve;
   const limit = drainLimitMs === undefined ? {} : { drainLimitMs };
-  const done = runService({ jobs, http, log, process, onListening, ...limit });
+  const before = prepare === undefined ? {} : { prepare };
+  const done = runService({ ...before, jobs, http, log, process, onListening, ...limit });
   const url = await listening.promise;
   const get = async (path: string) => {
     const answer = await fetch(`${url}${path}`);
@@ -99,6 +100,53 @@ describe('health and readiness', () => {
     expect([health.status, JSON.parse(health.text)]).toEqual([503, { ok: false, crashed: ['bad'] }]);
     finish.resolve();
     expect(await frame.done).toBe(70);
+  });
+});
+
+describe('what the roles share', () => {
+  const prepare = (run: Job['run']): Job => ({ name: 'start', run });
+
+  test('is made first: until then nothing is ready and the reason is told', async () => {
+    const made = Promise.withResolvers<void>();
+    const began = Promise.withResolvers<void>();
+    const role: Job = {
+      name: 'role',
+      run: async (signal, ready) => {
+        ready(true, 'working');
+        began.resolve();
+        await untilAborted(signal);
+      },
+    };
+    const waiting = prepare(async (_signal, ready) => {
+      ready(false, 'the registry is away');
+      await made.promise;
+    });
+    const frame = await start([role], undefined, waiting);
+    const early = await frame.get('/readyz');
+    expect([early.status, JSON.parse(early.text)]).toMatchObject([
+      503,
+      { roles: { start: { ready: false, why: 'the registry is away' } } },
+    ]);
+    made.resolve();
+    await began.promise;
+    expect((await frame.get('/readyz')).status).toBe(200);
+    frame.process.emit('SIGTERM');
+    expect(await frame.done).toBe(0);
+  });
+
+  test('that cannot be made ends the process without a role being started', async () => {
+    const started: string[] = [];
+    const role: Job = { name: 'role', run: () => Promise.resolve(void started.push('role')) };
+    const failing = prepare(() => Promise.reject(new TributaryError('CONFIG_INVALID', 'registry.url is not set')));
+    const frame = await start([role], undefined, failing);
+    expect(await frame.done).toBe(78);
+    expect(started).toEqual([]);
+  });
+
+  test('a signal while it is waited for starts no role and is no failure', async () => {
+    const frame = await start([], undefined, prepare(untilAborted));
+    frame.process.emit('SIGTERM');
+    expect(await frame.done).toBe(0);
   });
 });
 
