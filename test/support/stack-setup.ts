@@ -80,8 +80,8 @@ async function startContainers(names: readonly PartName[]): Promise<Servers> {
   }
 }
 
-async function startNative(names: readonly PartName[]): Promise<Servers> {
-  const stack = await startStack({ parts: names, log });
+async function startNative(names: readonly PartName[], signal: AbortSignal): Promise<Servers> {
+  const stack = await startStack({ parts: names, log, signal });
   return {
     addresses: { kafka: stack.brokers, registry: stack.registryUrl, redis: stack.redisUrl },
     stop: () => stack.stop(),
@@ -93,10 +93,27 @@ export async function setup(): Promise<() => Promise<void>> {
   const given = addressesFrom(process.env);
   const missing = partNames.filter((name) => given[name] === undefined);
   if (missing.length === 0) return async () => undefined;
-  const servers = (await containerEngineAnswers()) ? await startContainers(missing) : await startNative(missing);
+  const interrupted = new AbortController();
+  const starting = containerEngineAnswers().then((containersRun) =>
+    containersRun ? startContainers(missing) : startNative(missing, interrupted.signal),
+  );
+  const stop = (): Promise<void> => starting.then((servers) => servers.stop());
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    // Vitest's handlers end the process within a millisecond, without any teardown. Ours ends the servers first; what
+    // theirs do besides (the cursor) they do on exit as well.
+    process.removeAllListeners(signal);
+    process.once(signal, (_name: NodeJS.Signals, number: number) => {
+      interrupted.abort();
+      // A start that was interrupted has cleaned up after itself by the time it rejects.
+      void stop()
+        .catch(() => undefined)
+        .finally(() => process.exit(128 + number));
+    });
+  }
+  const servers = await starting;
   for (const name of missing) process.env[parts[name].variable] = servers.addresses[name];
   return async () => {
     for (const name of missing) delete process.env[parts[name].variable];
-    await servers.stop();
+    await stop();
   };
 }
