@@ -85,6 +85,11 @@ export const codes = {
     'The platform answered something that is not its own format.',
     'Look at the text; a proxy between us and the platform is the usual cause.',
   ),
+  REJECTING: code(
+    'stop',
+    'A stage rejects most of what it reads; it stopped rather than emptying the topic into its dead letters.',
+    'The dead letters so far name the cause; correct it (often a schema or a version), start again, then redrive them.',
+  ),
   SCHEMA_UNKNOWN: code(
     'reject',
     'A record names an Avro schema id that the registry does not know.',

@@ -1,0 +1,95 @@
+/** Makes schemas/topics.ts true on a cluster and a registry. Running it again changes nothing. */
+import { type TopicName, type TopicSpec, topics } from '../schemas/topics.ts';
+import { TributaryError } from './errors.ts';
+import { type KafkaAccess, limits, type TopicState } from './kafka.ts';
+import type { RegistryAdmin } from './registry.ts';
+
+export interface TopicReport {
+  readonly topic: TopicName;
+  /** What was done, for people. */
+  readonly did: string;
+}
+
+/** The whole set each time: kafkajs speaks the old call, which puts every setting not named back to its default. */
+export function wantedConfig(spec: TopicSpec, replication: number): Readonly<Record<string, string>> {
+  const kept =
+    spec.cleanup === 'compact'
+      ? { 'delete.retention.ms': String(spec.keepMs) }
+      : { 'retention.ms': String(spec.keepMs) };
+  return {
+    'cleanup.policy': spec.cleanup,
+    ...kept,
+    'max.message.bytes': String(limits.maxMessageBytes),
+    'message.timestamp.type': 'LogAppendTime',
+    'min.insync.replicas': String(Math.max(1, replication - 1)),
+  };
+}
+
+export type TopicPlan =
+  | { readonly do: 'create'; readonly wanted: TopicState }
+  | { readonly do: 'configure'; readonly config: Readonly<Record<string, string>>; readonly changes: readonly string[] }
+  | { readonly do: 'nothing' }
+  | { readonly do: 'refuse'; readonly why: string };
+
+export function planTopic(spec: TopicSpec, found: TopicState | undefined, replication: number): TopicPlan {
+  const wanted = { partitions: spec.partitions, replication, config: wantedConfig(spec, replication) };
+  if (found === undefined) return { do: 'create', wanted };
+  if (found.partitions !== spec.partitions) {
+    const why = `has ${found.partitions} partitions, ${spec.partitions} are wanted; another count would move keys`;
+    return { do: 'refuse', why };
+  }
+  // The replicas there are decide how many must be in step: asking for more than exist would stop every write.
+  const config = wantedConfig(spec, found.replication);
+  const changes = differences(config, found.config);
+  return changes.length === 0 ? { do: 'nothing' } : { do: 'configure', config, changes };
+}
+
+function differences(
+  wanted: Readonly<Record<string, string>>,
+  found: Readonly<Record<string, string>>,
+): readonly string[] {
+  return Object.entries(wanted)
+    .filter(([name, value]) => found[name] !== value)
+    .map(([name, value]) => `${name} ${found[name] ?? 'unset'} → ${value}`);
+}
+
+/** @throws TributaryError TOPICS_DIFFER, naming everything that cannot be changed, before anything is changed */
+export async function applyTopics(
+  kafka: KafkaAccess,
+  registry: RegistryAdmin,
+  { replication }: { readonly replication: number },
+): Promise<readonly TopicReport[]> {
+  const { admin } = kafka;
+  const plans = new Map<TopicName, TopicPlan>();
+  for (const topic of Object.keys(topics) as TopicName[]) {
+    plans.set(topic, planTopic(topics[topic], await admin.describe(topic), replication));
+  }
+  const refused = [...plans].flatMap(([topic, plan]) => (plan.do === 'refuse' ? [`${topic} ${plan.why}`] : []));
+  if (refused.length > 0) throw new TributaryError('TOPICS_DIFFER', refused.join('; '));
+
+  const report: TopicReport[] = [];
+  for (const [topic, plan] of plans) {
+    const did: string[] = [];
+    if (plan.do === 'create') {
+      await admin.create(topic, plan.wanted);
+      did.push('created');
+    } else if (plan.do === 'configure') {
+      await admin.configure(topic, plan.config);
+      did.push(`corrected ${plan.changes.join(', ')}`);
+    }
+    if (plan.do !== 'nothing') await assertApplied(kafka, topic);
+    const registered = await registry.registerTopic(topic);
+    if (registered.length > 0) did.push(`registered ${registered.join(', ')}`);
+    report.push({ topic, did: did.length === 0 ? 'as wanted' : did.join('; ') });
+  }
+  return report;
+}
+
+/** Read back: a broker's policy or an old client call may have made something else of it. */
+async function assertApplied({ admin }: KafkaAccess, topic: TopicName): Promise<void> {
+  const found = await admin.describe(topic);
+  if (found === undefined)
+    throw new TributaryError('KAFKA_UNAVAILABLE', `${topic} is not there yet after its creation`);
+  const left = differences(wantedConfig(topics[topic], found.replication), found.config);
+  if (left.length > 0) throw new TributaryError('TOPICS_DIFFER', `${topic} did not take ${left.join(', ')}`);
+}
