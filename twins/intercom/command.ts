@@ -2,11 +2,21 @@ import { readFileSync } from 'node:fs';
 import { Command, InvalidArgumentError } from 'commander';
 import { defaultToken, startIntercomTwin } from './server.ts';
 
+interface Options {
+  readonly host: string;
+  readonly port: number;
+  readonly seed: number;
+  readonly workspace: string;
+  readonly timezone: string;
+  readonly rate: number;
+}
+
 /** `tributary twin intercom`: runs until it is told to stop. */
 export function intercomTwinCommand(): Command {
   return new Command('intercom')
     .description('a local double of an Intercom workspace')
-    .option('--port <number>', 'port on 127.0.0.1; 0: any free one', whole, 0)
+    .option('--host <address>', 'address to listen on', '127.0.0.1')
+    .option('--port <number>', 'port, 0: any free one', whole, 0)
     .option('--seed <number>', 'seed of the ids it gives out', whole, 1)
     .option('--workspace <id>', 'id code of the workspace', 'twin0001')
     .option('--timezone <name>', 'time zone of the workspace; search compares dates by its days', 'Etc/UTC')
@@ -15,9 +25,10 @@ export function intercomTwinCommand(): Command {
       'after',
       `\nThe access token is INTERCOM_TOKEN or the content of INTERCOM_TOKEN_FILE; without them it is "${defaultToken}".`,
     )
-    .action(async (options: { port: number; seed: number; workspace: string; timezone: string; rate: number }) => {
+    .action(async (options: Options) => {
       const token = tokenFromEnvironment();
       const twin = await startIntercomTwin({
+        host: options.host,
         port: options.port,
         seed: options.seed,
         workspaceId: options.workspace,
@@ -26,14 +37,14 @@ export function intercomTwinCommand(): Command {
         ...(token !== undefined && { token }),
       });
       process.stdout.write(
-        [
-          `Intercom twin      ${twin.url}   (INTERCOM_BASE_URL)`,
-          `workspace          ${twin.workspaceId}`,
-          `token              ${token === undefined ? defaultToken : 'the one given'}   (INTERCOM_TOKEN; person:<name> is a person)`,
-          `everything in it   ${twin.url}/__twin/store`,
-          `calls              ${twin.url}/__twin/calls`,
-          '',
-        ].join('\n'),
+        `${[
+          `Intercom twin, workspace ${twin.workspaceId}`,
+          `  INTERCOM_BASE_URL=${twin.url}`,
+          token === undefined ? `  INTERCOM_TOKEN=${defaultToken}` : '  the token is the one given',
+          '  (a token that begins with "person" is somebody working in Intercom)',
+          `  everything in it: ${twin.url}/__twin/store`,
+          `  calls so far:     ${twin.url}/__twin/calls`,
+        ].join('\n')}\n`,
       );
       await new Promise<void>((resolve) => {
         process.once('SIGINT', () => resolve());

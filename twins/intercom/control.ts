@@ -1,6 +1,6 @@
 /**
  * The control plane under `/__twin/`: look at everything, load people without spending quota, order faults, turn the
- * switches. It is no part of the platform, so it needs no token; the twin listens on loopback only.
+ * switches. It is no part of the platform, so it needs no token.
  */
 import { z } from 'zod';
 import type { CallLog } from './calls.ts';

@@ -1,5 +1,5 @@
 /**
- * The protocol skin of the Intercom twin: the model over HTTP on loopback, as the official client and curl see the
+ * The protocol skin of the Intercom twin: the model over HTTP, as the official client and curl see the
  * platform. One request runs down one function: token, quota, version, fault ordered, call, log, answer.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -16,6 +16,8 @@ import { Scrolls } from './scroll.ts';
 import { Refusal, type Switches } from './types.ts';
 
 export interface IntercomTwinOptions {
+  /** Loopback unless told: the control plane asks nobody who he is. */
+  readonly host?: string;
   /** 0: any free one. */
   readonly port?: number;
   readonly seed?: number;
@@ -90,13 +92,14 @@ export async function startIntercomTwin(options: IntercomTwinOptions = {}): Prom
       else send(response, 500, errorList(twin, 'server_error', error instanceof Error ? error.message : String(error)));
     });
   });
+  const host = options.host ?? '127.0.0.1';
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(options.port ?? 0, '127.0.0.1', resolve);
+    server.listen(options.port ?? 0, host, resolve);
   });
   const { port } = server.address() as AddressInfo;
   return {
-    url: `http://127.0.0.1:${port}`,
+    url: `http://${host}:${port}`,
     token: twin.token,
     workspaceId: model.workspaceId,
     model,
