@@ -57,6 +57,8 @@ export function isAlive(id: ProcessId): boolean {
 export interface Command {
   readonly file: string;
   readonly args: readonly string[];
+  /** Default: our own environment. Secrets go here and never into the arguments. */
+  readonly env?: NodeJS.ProcessEnv;
 }
 
 /** End-of-file on the pipe (descriptor 3) ends the server, politely and then not; the server's own end ends the shell. */
@@ -84,6 +86,7 @@ export function startLeashed(command: Command, logFile: string): Leashed {
     const child = spawn('/bin/sh', ['-c', leash, 'sh', command.file, ...command.args], {
       detached: true,
       stdio: ['pipe', log, log],
+      env: command.env ?? process.env,
     });
     const { pid, stdin: pipe } = child;
     if (pid === undefined || pipe === null) throw new TributaryError('STACK_FAILED', `Cannot start ${command.file}`);

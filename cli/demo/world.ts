@@ -1,0 +1,298 @@
+/**
+ * Everything a demo runs on: the servers, both twins and the services as processes of their own, and the people who edit.
+ * The end-to-end tests use the same world and disturb it.
+ */
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { TributaryError } from '../../core/errors.ts';
+import { localFolder } from '../stack/jars.ts';
+import { addressesFrom, freePort } from '../stack/parts.ts';
+import { isAlive, type Leashed, lastLines, startLeashed } from '../stack/processes.ts';
+import { type Stack, startStack } from '../stack/stack.ts';
+import type { Row } from './population.ts';
+import type { LoggedCall } from '../../twins/intercom/calls.ts';
+import type { Store as IntercomStore } from '../../twins/intercom/control.ts';
+import type { LoggedCall as SalesforceCall } from '../../twins/salesforce/control.ts';
+import type { SalesforceStore } from './judge.ts';
+
+const main = join(import.meta.dirname, '../main.ts');
+/** Credentials of the twins only; they open nothing else. */
+const twinSecrets = {
+  SALESFORCE_CLIENT_ID: 'tributary',
+  SALESFORCE_CLIENT_SECRET: 'tributary-secret',
+  INTERCOM_TOKEN: 'intercom-twin-token',
+};
+
+export interface WorldOptions {
+  readonly seed: number;
+  readonly log: (line: string) => void;
+  readonly signal: AbortSignal;
+  /** More settings of the services. */
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+/** What /metrics says of the state of the services. */
+export interface Pulse {
+  readonly dirty: number;
+  readonly open: number;
+  readonly gated: number;
+  readonly lag: number;
+  /** Source time up to which Salesforce is current, seconds. */
+  readonly currentTo: number;
+}
+
+export class World {
+  readonly #options: WorldOptions;
+  readonly #folder: string;
+  readonly #running: Leashed[] = [];
+  #stack: Stack | undefined;
+  #services: Leashed | undefined;
+  #token = '';
+  env: NodeJS.ProcessEnv = {};
+  salesforceUrl = '';
+  intercomUrl = '';
+  httpUrl = '';
+  /** Most memory the services were seen to hold, MiB. */
+  residentMiB = 0;
+
+  private constructor(options: WorldOptions) {
+    this.#options = options;
+    this.#folder = join(localFolder, `demo-${process.pid}-${options.seed}`);
+  }
+
+  /** Starts the servers and the twins; the services are started by `startServices`. */
+  static async start(options: WorldOptions): Promise<World> {
+    const world = new World(options);
+    try {
+      await world.#start();
+      return world;
+    } catch (error) {
+      await world.stop();
+      throw error;
+    }
+  }
+
+  async #start(): Promise<void> {
+    const { log, signal, seed } = this.#options;
+    rmSync(this.#folder, { recursive: true, force: true });
+    mkdirSync(this.#folder, { recursive: true });
+    const given = addressesFrom(process.env);
+    if (given.kafka === undefined || given.registry === undefined || given.redis === undefined) {
+      log('starting Kafka, the schema registry and Redis');
+      this.#stack = await startStack({ dir: join(this.#folder, 'stack'), log, signal });
+    }
+    const [rest, pubsub, intercom, http] = await Promise.all([freePort(), freePort(), freePort(), freePort()]);
+    this.salesforceUrl = `http://127.0.0.1:${rest}`;
+    this.intercomUrl = `http://127.0.0.1:${intercom}`;
+    this.httpUrl = `http://127.0.0.1:${http}`;
+    this.env = {
+      ...process.env,
+      ...twinSecrets,
+      // A prefix of its own: a demo on somebody's cluster touches nothing of theirs and never meets an older demo.
+      TRIBUTARY_PREFIX: `demo-${Date.now().toString(36)}-${seed}.`,
+      KAFKA_BROKERS: this.#stack?.brokers ?? given.kafka,
+      SCHEMA_REGISTRY_URL: this.#stack?.registryUrl ?? given.registry,
+      REDIS_URL: this.#stack?.redisUrl ?? given.redis,
+      SALESFORCE_LOGIN_URL: this.salesforceUrl,
+      SALESFORCE_PUBSUB_ENDPOINT: `127.0.0.1:${pubsub}`,
+      SALESFORCE_PUBSUB_INSECURE: 'true',
+      INTERCOM_BASE_URL: this.intercomUrl,
+      ...this.#options.env,
+    };
+    log('starting the doubles of Salesforce and Intercom');
+    const seeded = ['--seed', String(seed)];
+    this.#spawn('salesforce', [
+      'twin',
+      'salesforce',
+      '--rest-port',
+      String(rest),
+      '--pubsub-port',
+      String(pubsub),
+      ...seeded,
+    ]);
+    this.#spawn('intercom', ['twin', 'intercom', '--port', String(intercom), ...seeded]);
+    await this.#until('the doubles answer', async () => {
+      await Promise.all([this.get(`${this.salesforceUrl}/__twin/stats`), this.get(`${this.intercomUrl}/__twin/stats`)]);
+      return true;
+    });
+    const token = await this.#call('POST', `${this.salesforceUrl}/services/oauth2/token`, {
+      form: 'grant_type=client_credentials&client_id=person&client_secret=person-secret',
+    });
+    this.#token = String((token as { access_token?: unknown }).access_token);
+  }
+
+  #spawn(name: string, args: readonly string[]): Leashed {
+    const command = { file: process.execPath, args: [main, ...args], env: this.env };
+    const started = startLeashed(command, this.logFile(name));
+    this.#running.push(started);
+    return started;
+  }
+
+  logFile(name: string): string {
+    return join(this.#folder, `${name}.log`);
+  }
+
+  /** Process that leads the services' session. */
+  get servicesPid(): number | undefined {
+    return this.#services?.id.pid;
+  }
+
+  startServices(): void {
+    const port = new URL(this.httpUrl).port;
+    this.#services = this.#spawn('services', ['run', 'all', '--http-port', port]);
+  }
+
+  async stopServices(): Promise<void> {
+    await this.#services?.stop();
+  }
+
+  /** Ends everything that was started, in the reverse order. `keepLogs` leaves the folder. */
+  async stop(keepLogs = false): Promise<void> {
+    for (const process of this.#running.reverse()) await process.stop();
+    await this.#stack?.stop();
+    if (!keepLogs) rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  async get(url: string): Promise<unknown> {
+    return this.#call('GET', url, {});
+  }
+
+  async #call(method: string, url: string, send: { json?: unknown; form?: string; token?: string }): Promise<unknown> {
+    const response = await fetch(url, {
+      method,
+      headers: {
+        'content-type': send.form === undefined ? 'application/json' : 'application/x-www-form-urlencoded',
+        ...(send.token === undefined
+          ? {}
+          : { authorization: `Bearer ${send.token}`, 'Sforce-Call-Options': 'client=person' }),
+      },
+      ...(send.form === undefined && send.json === undefined ? {} : { body: send.form ?? JSON.stringify(send.json) }),
+      signal: AbortSignal.any([this.#options.signal, AbortSignal.timeout(20_000)]),
+    });
+    const text = await response.text();
+    if (!response.ok)
+      throw new TributaryError('PLATFORM_REFUSED', `${method} ${url}: ${response.status} ${text.slice(0, 300)}`);
+    return text === '' ? undefined : JSON.parse(text);
+  }
+
+  async #until(what: string, holds: () => Promise<boolean>, limitMs = 60_000): Promise<void> {
+    const deadline = performance.now() + limitMs;
+    let last: unknown;
+    for (;;) {
+      this.#options.signal.throwIfAborted();
+      try {
+        if (await holds()) return;
+      } catch (error) {
+        last = error;
+      }
+      if (performance.now() > deadline) {
+        throw new TributaryError('STACK_FAILED', `gave up waiting until ${what}`, { cause: last });
+      }
+      await sleep(100, undefined, { signal: this.#options.signal });
+    }
+  }
+
+  // ---- people at work
+
+  async loadSalesforce(objects: Readonly<Record<string, readonly Row[]>>): Promise<Record<string, readonly string[]>> {
+    return (await this.#call('POST', `${this.salesforceUrl}/__twin/load`, { json: objects })) as Record<
+      string,
+      readonly string[]
+    >;
+  }
+
+  async loadIntercom(load: unknown): Promise<void> {
+    await this.#call('POST', `${this.intercomUrl}/__twin/load`, { json: load });
+  }
+
+  /** A person saves a record in Salesforce. */
+  async edit(object: string, id: string, fields: Row): Promise<void> {
+    const url = `${this.salesforceUrl}/services/data/v67.0/sobjects/${object}/${id}`;
+    await this.#call('PATCH', url, { json: fields, token: this.#token });
+  }
+
+  async create(object: string, fields: Row): Promise<string> {
+    const url = `${this.salesforceUrl}/services/data/v67.0/sobjects/${object}`;
+    return String(((await this.#call('POST', url, { json: fields, token: this.#token })) as { id?: unknown }).id);
+  }
+
+  async salesforceStore(): Promise<SalesforceStore> {
+    return (await this.get(`${this.salesforceUrl}/__twin/store`)) as SalesforceStore;
+  }
+
+  async intercomStore(): Promise<IntercomStore> {
+    return (await this.get(`${this.intercomUrl}/__twin/store`)) as IntercomStore;
+  }
+
+  async intercomCalls(since = 0): Promise<readonly LoggedCall[]> {
+    return (await this.get(`${this.intercomUrl}/__twin/calls?since=${since}`)) as readonly LoggedCall[];
+  }
+
+  async salesforceCalls(): Promise<readonly SalesforceCall[]> {
+    return (await this.get(`${this.salesforceUrl}/__twin/calls`)) as readonly SalesforceCall[];
+  }
+
+  // ---- the services
+
+  /** The services' own figures; undefined while they do not answer. */
+  async pulse(): Promise<Pulse | undefined> {
+    let text: string;
+    try {
+      const response = await fetch(`${this.httpUrl}/metrics`, { signal: AbortSignal.timeout(2_000) });
+      text = await response.text();
+    } catch {
+      // Not up, or killed by a test: that is what undefined says.
+      return undefined;
+    }
+    const values = (name: string, has = ''): readonly number[] =>
+      text
+        .split('\n')
+        .filter((line) => line.startsWith(name) && /[{ ]/.test(line[name.length] ?? '') && line.includes(has))
+        .map((line) => Number(line.slice(line.lastIndexOf(' ') + 1)));
+    const sum = (name: string): number => values(name).reduce((total, value) => total + value, 0);
+    const [resident = 0] = values('process_resident_memory_bytes');
+    this.residentMiB = Math.max(this.residentMiB, Math.round(resident / 1_048_576));
+    const marks = values('tributary_mark_timestamp_seconds', 'salesforce');
+    if (marks.length === 0) return undefined;
+    return {
+      dirty: sum('tributary_dirty_records'),
+      open: sum('tributary_open_asks'),
+      gated: sum('tributary_waiting_creates'),
+      lag: sum('tributary_lag_records'),
+      currentTo: marks[0] ?? 0,
+    };
+  }
+
+  /** Throws with the end of the log when the services have ended by themselves. */
+  assertServicesRun(): void {
+    if (this.#services === undefined || isAlive(this.#services.id)) return;
+    const said = lastLines(readFileSync(this.logFile('services'), 'utf8'), 20);
+    throw new TributaryError('STACK_FAILED', `the services ended; the end of their log:\n${said}\n`);
+  }
+
+  /**
+   * Settled: everything committed in Salesforce before now was seen, and nothing is dirty, asked, gated or behind. Held
+   * twice in a row, since the figures of one moment are not taken at one instant.
+   */
+  async settled(progress: (pulse: Pulse | undefined) => void, limitMs = 120_000): Promise<void> {
+    const from = Date.now() / 1000;
+    let quiet = 0;
+    await this.#until(
+      'nothing is under way',
+      async () => {
+        this.assertServicesRun();
+        const pulse = await this.pulse();
+        progress(pulse);
+        const still =
+          pulse !== undefined &&
+          pulse.dirty + pulse.open + pulse.gated === 0 &&
+          pulse.lag < 50 &&
+          pulse.currentTo >= from;
+        quiet = still ? quiet + 1 : 0;
+        return quiet >= 4;
+      },
+      limitMs,
+    );
+  }
+}
