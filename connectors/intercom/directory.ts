@@ -1,0 +1,164 @@
+/**
+ * Intercom's source: for now the teammates, who own contacts. Intercom sends no webhook for a changed teammate, so they
+ * are polled; who did not change is not told again.
+ *
+ * It says when the directory was read whole (`snapshotComplete`, detail `admin`) and no more: a `mark` would say that
+ * every change of a contact up to then is in the topic, which nobody can vouch for before webhooks are received here.
+ */
+import { createHash } from 'node:crypto';
+import { hostname } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { requireSettings } from '../../core/config.ts';
+import { TributaryError } from '../../core/errors.ts';
+import type { OutRecord, SafeProducer } from '../../core/kafka.ts';
+import { holdLease } from '../../core/lease.ts';
+import { patiently } from '../../core/patience.ts';
+import { orgHeader } from '../../core/pin.ts';
+import { asking } from '../../core/redis.ts';
+import type { Role, RoleContext } from '../../core/role.ts';
+import type { RawRecord, SourceMark } from '../../schemas/types.ts';
+import { askIntercom, identifyWorkspace, type IntercomAccess, openIntercom, type Told } from './client.ts';
+
+const pollMs = 600_000;
+const leaseTermMs = 15_000;
+
+interface Teammate {
+  readonly id: string;
+  readonly body: Buffer;
+  /** Of the body: what a teammate was last told as. */
+  readonly hash: string;
+}
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** @throws TributaryError PLATFORM_UNAVAILABLE: a list that is not one must not read as "everybody left" */
+export function teammatesIn(body: Told['body']): readonly Teammate[] {
+  const { admins } = body;
+  if (!Array.isArray(admins))
+    throw new TributaryError('PLATFORM_UNAVAILABLE', 'Intercom: GET /admins answered no list');
+  return admins.filter(isRecord).map((admin) => {
+    const text = JSON.stringify(admin);
+    return {
+      id: String(admin['id']),
+      body: Buffer.from(text),
+      hash: createHash('sha256').update(text).digest('base64url'),
+    };
+  });
+}
+
+class Directory {
+  readonly #context: RoleContext;
+  readonly #access: IntercomAccess;
+  readonly #producer: SafeProducer;
+  readonly #workspace: string;
+  readonly #key: string;
+
+  constructor(context: RoleContext, access: IntercomAccess, producer: SafeProducer, workspace: string) {
+    this.#context = context;
+    this.#access = access;
+    this.#producer = producer;
+    this.#workspace = workspace;
+    this.#key = `${context.kafka.prefix}directory:intercom:admin`;
+  }
+
+  /** One poll: whoever is new or changed, whoever left, and at the first one that the directory is whole. */
+  async poll(signal: AbortSignal, first: boolean): Promise<void> {
+    const { redis } = this.#context;
+    const told = await askIntercom(this.#access, { lane: 'live', holder: null, signal }, (client) =>
+      client.admins.list(),
+    );
+    const now = teammatesIn(told.body);
+    // A memory, not the truth: when Redis lost it, everybody is told again, which changes nothing.
+    const before = await asking(() => redis.hgetall(this.#key));
+    const changed = now.filter(({ id, hash }) => before[id] !== hash);
+    const left = Object.keys(before).filter((id) => !now.some((one) => one.id === id));
+    const records = [
+      ...changed.map(({ id, body }) => this.#raw(id, told.time, body, false)),
+      ...left.map((id) => this.#raw(id, told.time, Buffer.alloc(0), true)),
+      ...(first ? [this.#complete(told.time)] : []),
+    ];
+    signal.throwIfAborted();
+    if (records.length > 0) await this.#producer.send(records);
+    // After Kafka has them: a crash in between tells them twice, never not at all.
+    if (left.length > 0) await asking(() => redis.hdel(this.#key, ...left));
+    if (changed.length > 0)
+      await asking(() => redis.hset(this.#key, Object.fromEntries(changed.map(({ id, hash }) => [id, hash]))));
+  }
+
+  #raw(recordId: string, takenAt: number, body: Buffer, deleted: boolean): OutRecord {
+    const value: RawRecord = {
+      platform: 'intercom',
+      reason: 'poll',
+      object: 'admin',
+      recordId,
+      deleted,
+      takenAt,
+      body,
+    };
+    return this.#out(`admin:${recordId}`, 'RawRecord', value);
+  }
+
+  #complete(upTo: number): OutRecord {
+    const value: SourceMark = { platform: 'intercom', kind: 'snapshotComplete', upTo, detail: 'admin' };
+    return this.#out('mark', 'SourceMark', value);
+  }
+
+  #out(key: string, schema: string, value: object): OutRecord {
+    return {
+      topic: 'intercom.raw',
+      key,
+      value: this.#context.codec.encode('intercom.raw', schema, value),
+      headers: { [orgHeader]: this.#workspace },
+    };
+  }
+}
+
+export const intercomConnector: Role = {
+  name: 'connect-intercom',
+  summary: 'Brings what Intercom says: its teammates',
+  async run(context) {
+    const { config, redis, kafka, log, signal } = context;
+    requireSettings(config, ['intercom.baseUrl', 'intercom.token']);
+    const { access } = openIntercom(context);
+    try {
+      const workspace = await patiently(context, () => identifyWorkspace(context, access));
+      const producer = await kafka.producer(signal);
+      try {
+        while (!signal.aborted) {
+          context.ready(true, 'waiting for the lease');
+          const lease = await holdLease({
+            redis,
+            key: `${kafka.prefix}lease:connect-intercom`,
+            owner: hostname(),
+            termMs: leaseTermMs,
+            signal,
+            log,
+          });
+          const ours = AbortSignal.any([signal, lease.signal]);
+          const directory = new Directory(context, access, producer, workspace);
+          try {
+            for (let first = true; !ours.aborted; first = false) {
+              await patiently({ signal: ours, ready: (state, why) => context.ready(state, why) }, () =>
+                directory.poll(ours, first),
+              );
+              context.ready(true, 'polling');
+              await sleep(pollMs, undefined, { signal: ours });
+            }
+          } catch (error) {
+            // The lease is lost: another pod polls now, and we wait for it again.
+            if (!ours.aborted) throw error;
+          } finally {
+            await lease.release();
+          }
+        }
+      } finally {
+        await producer.close();
+      }
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    } finally {
+      await access.close();
+    }
+  },
+};

@@ -1,0 +1,47 @@
+/**
+ * One deployment is one org and one workspace: refs carry no org, so records of another one would be taken for our own.
+ * The first id met is kept in Redis; and because Redis may be emptied at any time, connectors also write it beside what
+ * they bring (header `org` of every raw record), where it is found again.
+ */
+import type { Redis } from 'ioredis';
+import { TributaryError } from './errors.ts';
+import type { KafkaAccess } from './kafka.ts';
+import { asking } from './redis.ts';
+
+export const orgHeader = 'org';
+
+/** @throws TributaryError PLATFORM_OTHER_ORG */
+export async function pinPlatform(options: {
+  readonly redis: Redis;
+  readonly kafka: KafkaAccess;
+  readonly platform: 'salesforce' | 'intercom';
+  /** Who the credentials lead to. */
+  readonly id: string;
+  /** As configured; null: the first one met. */
+  readonly configured: string | null;
+}): Promise<void> {
+  const { redis, kafka, platform, id, configured } = options;
+  const key = `${kafka.prefix}pin:${platform}`;
+  const kept = (await asking(() => redis.get(key))) ?? (await fromRaw(kafka, platform));
+  const pinned = configured ?? kept ?? id;
+  if (pinned !== id || (kept ?? id) !== id)
+    throw new TributaryError(
+      'PLATFORM_OTHER_ORG',
+      `${platform}: the credentials lead to ${id}, pinned is ${pinned === id ? kept : pinned}`,
+      {
+        field: platform === 'salesforce' ? 'salesforce.orgId' : 'intercom.workspaceId',
+      },
+    );
+  await asking(() => redis.set(key, id, 'NX'));
+}
+
+async function fromRaw(kafka: KafkaAccess, platform: 'salesforce' | 'intercom'): Promise<string | undefined> {
+  const topic = `${platform}.raw` as const;
+  const [range] = await kafka.offsets(topic);
+  if (range === undefined || range.latest <= range.earliest) return undefined;
+  let found: string | undefined;
+  await kafka.read(topic, 0, Math.max(range.earliest, range.latest - 100), range.latest, (records) => {
+    for (const { headers } of records) found = headers[orgHeader]?.toString() ?? found;
+  });
+  return found;
+}
