@@ -195,7 +195,7 @@ function stats({ model, pubsub, calls, now }: ControlContext): Record<string, un
     orgId: model.orgId,
     now: now(),
     records: Object.fromEntries(records),
-    calls: calls.length,
+    calls: calls.at(-1)?.n ?? 0,
     usage: { used: model.usage(now()), limit: model.dailyLimit },
     events: model.bus.size,
     streams: pubsub.openStreams,

@@ -145,6 +145,10 @@ export class SalesforceModel {
     const isCustom = ({ name }: Field) => name.endsWith('__c');
     const fields = [...object.fields.filter((f) => !isCustom(f)), field, ...object.fields.filter(isCustom)];
     this.metadataAt = now;
+    const initial = field.type === 'boolean' ? field.initial === true : null;
+    for (const record of this.store.all(object.name)) {
+      this.store.put({ ...record, values: { ...record.values, [field.name]: initial } });
+    }
     return this.#define({ ...object, fields });
   }
 

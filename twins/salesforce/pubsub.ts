@@ -1,9 +1,8 @@
 import { fileURLToPath } from 'node:url';
 import {
-  Metadata,
+  type Metadata,
   Server,
   ServerCredentials,
-  type ServerDuplexStream,
   type ServerUnaryCall,
   type ServiceDefinition,
   type sendUnaryData,
@@ -11,23 +10,10 @@ import {
 } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import type { Random } from '../shared/random.ts';
-import type { Cursor, Preset } from './bus.ts';
 import type { SalesforceModel } from './model.ts';
+import { Failure, grpcError } from './pubsub-errors.ts';
 import type { Sessions } from './sessions.ts';
-
-interface FetchRequest {
-  readonly topicName: string;
-  readonly replayPreset: Preset;
-  readonly replayId: Buffer;
-  readonly numRequested: number;
-}
-interface FetchResponse {
-  readonly events: readonly { event: { id: string; schemaId: string; payload: Buffer }; replayId: Buffer }[];
-  readonly latestReplayId: Buffer;
-  readonly rpcId: string;
-  readonly pendingNumRequested: number;
-}
-type Stream = ServerDuplexStream<FetchRequest, FetchResponse>;
+import { type Stream, Subscription } from './subscription.ts';
 
 export interface PubSubOptions {
   readonly model: SalesforceModel;
@@ -40,19 +26,6 @@ export interface PubSubOptions {
   readonly keepaliveMs: number;
   /** How long a stream whose credit is used up waits for a new request; 60 s on the platform. */
   readonly idleCloseMs: number;
-}
-
-/** However much a client asks for, no more than this is ever outstanding on a stream. */
-const maxCredit = 100;
-
-class Failure extends Error {
-  readonly grpc: status;
-  readonly suffix: string;
-  constructor(grpc: status, suffix: string, message: string) {
-    super(message);
-    this.grpc = grpc;
-    this.suffix = suffix;
-  }
 }
 
 /** The Pub/Sub API over the model's bus: credit, replay, keepalives and errors as the platform's clients meet them. */
@@ -114,18 +87,19 @@ export class PubSubSkin {
 
   #subscribe(call: Stream): void {
     this.counts.subscribe += 1;
-    const rpcId = this.#options.random.uuid();
-    const stream = new Subscription(call, rpcId, this.#options, this.counts, (topic) => this.#topic(topic));
+    const stream = new Subscription(call, this.#options.random.uuid(), {
+      ...this.#options,
+      counts: this.counts,
+      topic: (name) => this.#topic(name),
+      onOver: (over) => this.#streams.delete(over),
+    });
     this.#streams.add(stream);
-    call.on('close', () => this.#streams.delete(stream));
-    call.on('cancelled', () => this.#streams.delete(stream));
     try {
       this.#authenticate(call.metadata);
       stream.start();
     } catch (error) {
       stream.fail(error);
     }
-    stream.whenOver(() => this.#streams.delete(stream));
   }
 
   #unary<Request>(handle: (request: Request, rpcId: string) => object) {
@@ -179,145 +153,4 @@ export class PubSubSkin {
       throw new Failure(status.UNAUTHENTICATED, 'service.auth.error', 'authentication failed');
     }
   }
-}
-
-/** One Subscribe call: the first request fixes topic and position, every request adds credit. */
-class Subscription {
-  readonly #call: Stream;
-  readonly #rpcId: string;
-  readonly #options: PubSubOptions;
-  readonly #counts: PubSubSkin['counts'];
-  readonly #topic: (name: string) => { entity: string | undefined };
-  readonly #overListeners: (() => void)[] = [];
-  #topicName: string | undefined;
-  #entity: string | undefined;
-  #cursor: Cursor = 0n;
-  #credit = 0;
-  #over = false;
-  #timer: NodeJS.Timeout | undefined;
-
-  constructor(
-    call: Stream,
-    rpcId: string,
-    options: PubSubOptions,
-    counts: PubSubSkin['counts'],
-    topic: (name: string) => { entity: string | undefined },
-  ) {
-    this.#call = call;
-    this.#rpcId = rpcId;
-    this.#options = options;
-    this.#counts = counts;
-    this.#topic = topic;
-  }
-
-  start(): void {
-    this.#call.on('data', (request: FetchRequest) => {
-      try {
-        this.#request(request);
-      } catch (error) {
-        this.fail(error);
-      }
-    });
-    this.#call.on('end', () => this.#end(() => this.#call.end()));
-    this.#call.on('cancelled', () => this.stop());
-  }
-
-  whenOver(listener: () => void): void {
-    this.#overListeners.push(listener);
-  }
-
-  stop(): void {
-    this.#end(() => undefined);
-  }
-
-  fail(error: unknown): void {
-    this.#end(() => this.#call.emit('error', grpcError(error, this.#rpcId)));
-  }
-
-  pump(): void {
-    const { bus } = this.#options.model;
-    while (!this.#over && this.#topicName !== undefined && this.#credit > 0) {
-      const limit = Math.min(this.#credit, 1 + this.#options.random.int(maxCredit));
-      const wants = (entity: string) => this.#entity === undefined || entity === this.#entity;
-      const { events, cursor } = bus.read(this.#cursor, wants, limit, this.#options.now());
-      this.#cursor = cursor;
-      const last = events.at(-1);
-      if (last === undefined) return;
-      this.#credit -= events.length;
-      this.#counts.delivered += events.length;
-      this.#respond(
-        events.map(({ eventId, schemaId, payload, replayId }) => ({
-          event: { id: eventId, schemaId, payload },
-          replayId,
-        })),
-        last.replayId,
-      );
-    }
-  }
-
-  #request({ topicName, replayPreset, replayId, numRequested }: FetchRequest): void {
-    if (numRequested <= 0) {
-      throw invalid('subscription.fetch.requested.events.invalid', 'number of requested events must be positive');
-    }
-    if (this.#topicName === undefined) {
-      this.#entity = this.#topic(topicName).entity;
-      if (replayPreset === 'CUSTOM' && replayId.length === 0) {
-        throw invalid('subscription.fetch.replayid.validation.failed', 'a replay id is needed with CUSTOM');
-      }
-      const cursor = this.#options.model.bus.open(replayPreset, replayId, this.#options.now());
-      if (cursor === undefined) {
-        throw invalid(
-          'subscription.fetch.replayid.corrupted',
-          'The Replay ID validation failed. Ensure that the Replay ID is valid and not older than the retention',
-        );
-      }
-      this.#cursor = cursor;
-      this.#topicName = topicName;
-    } else if (topicName !== '' && topicName !== this.#topicName) {
-      throw invalid('subscription.fetch.topic.mismatch', `the stream is subscribed to ${this.#topicName}`);
-    }
-    this.#credit = Math.min(this.#credit + numRequested, maxCredit);
-    this.#rest();
-    this.pump();
-  }
-
-  #respond(events: FetchResponse['events'], latestReplayId: Buffer): void {
-    this.#call.write({ events, latestReplayId, rpcId: this.#rpcId, pendingNumRequested: this.#credit });
-    this.#rest();
-  }
-
-  /** What happens if nothing happens: a sign of life while credit is open, the end where there is none. */
-  #rest(): void {
-    clearTimeout(this.#timer);
-    if (this.#over) return;
-    this.#timer =
-      this.#credit > 0
-        ? setTimeout(() => this.#keepAlive(), this.#options.keepaliveMs)
-        : setTimeout(() => this.#end(() => this.#call.end()), this.#options.idleCloseMs);
-  }
-
-  #keepAlive(): void {
-    this.#counts.keepalives += 1;
-    this.#respond([], this.#options.model.bus.tip(this.#options.now()));
-  }
-
-  #end(say: () => void): void {
-    if (this.#over) return;
-    this.#over = true;
-    clearTimeout(this.#timer);
-    say();
-    for (const listener of this.#overListeners) listener();
-  }
-}
-
-const invalid = (suffix: string, message: string): Failure => new Failure(status.INVALID_ARGUMENT, suffix, message);
-
-/** The trailer tells errors apart, the gRPC status hardly does; the rpc id stands in both trailer and text. */
-function grpcError(error: unknown, rpcId: string): { code: status; details: string; metadata: Metadata } {
-  const known =
-    error instanceof Failure ? error : new Failure(status.INTERNAL, 'subscription.internal.error', String(error));
-  const metadata = new Metadata();
-  metadata.set('rpc-id', rpcId);
-  if (known.suffix !== '') metadata.set('error-code', `sfdc.platform.eventbus.grpc.${known.suffix}`);
-  return { code: known.grpc, details: `${known.message} rpcId: ${rpcId}`, metadata };
 }

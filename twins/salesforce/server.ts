@@ -40,8 +40,10 @@ export async function startSalesforceTwin(options: SalesforceTwinOptions = {}): 
   const host = options.host ?? '127.0.0.1';
   let ahead = 0;
   const now = (): number => Date.now() + ahead;
-  const random = seededRandom(options.seed ?? 1);
-  const model = new SalesforceModel({ ...options, random, now: now() });
+  const seed = options.seed ?? 1;
+  const model = new SalesforceModel({ ...options, random: seededRandom(seed), now: now() });
+  // The skin's chances are its own: how a stream is cut into batches must not change the ids the org gives out.
+  const random = seededRandom(seed + 1);
   const clients = [
     {
       clientId: options.clientId ?? 'tributary',
@@ -114,6 +116,7 @@ interface HttpContext {
 /** HTTP around the REST API: authentication, allocation, faults, headers on every answer, and the log of calls. */
 class HttpSkin {
   readonly #context: HttpContext;
+  #logged = 0;
 
   constructor(context: HttpContext) {
     this.#context = context;
@@ -204,8 +207,11 @@ class HttpSkin {
     status: number,
   ): void {
     const { calls, now } = this.#context;
+    this.#logged += 1;
+    // A twin that is left running keeps the last calls only; numbers go on.
+    if (calls.length >= 200_000) calls.splice(0, 100_000);
     calls.push({
-      n: calls.length + 1,
+      n: this.#logged,
       time: now(),
       method: request.method ?? '',
       path: url.pathname,

@@ -40,6 +40,7 @@ export class Sessions {
     if (client.clientSecret !== form.get('client_secret'))
       return refuse('invalid_client', 'invalid client credentials');
     const { orgId } = this.#model;
+    for (const [old, { expiresAt }] of this.#sessions) if (expiresAt <= now) this.#sessions.delete(old);
     const token = `${orgId.slice(0, 15)}!${this.#random.hex(96)}`;
     this.#sessions.set(token, {
       token,
