@@ -10,6 +10,7 @@ import { stateSchemas } from '../schemas/topics.ts';
 import type { Codec } from './codec.ts';
 import { TributaryError } from './errors.ts';
 import { type Fold, type FoldRecord, type Output, type State, StateMiss } from './fold.ts';
+import { limits } from './kafka/batching.ts';
 
 /** A value that a record put, as the next one sees it, with its bytes on the wire. */
 export interface Stored {
@@ -31,8 +32,8 @@ export interface Encoded {
 
 /** No state value may be larger: each is read, cached and written whole. */
 export const stateLimit = 64 * 1024;
-/** Largest single output: a broker takes about 1 MB per batch by default, and the dead letter of it needs room too. */
-export const outputLimit = 900 * 1024;
+/** Largest single output, so that what the producer refuses is refused while it is still the fault of one record. */
+export const outputLimit = limits.recordBytes - 16 * 1024;
 
 export class MicroBatch {
   /** In the order of the records. */

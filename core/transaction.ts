@@ -142,12 +142,12 @@ class Tenure {
     this.#options.ready(false, 'taking over');
     this.#producer = await kafka.transactional(transactionalId, signal);
     await this.#fault('takeover:after-epoch');
-    const found = await this.#patiently(signal, () => lastPosition(kafka, codec));
+    const found = await this.#whileAway(signal, () => lastPosition(kafka, codec));
     this.#from = found.end;
     this.#position = found.position ?? (await this.#founding());
     this.#next = this.#position.offset;
     await this.#fault('takeover:after-position');
-    await this.#patiently(signal, () => this.#repair(signal));
+    await this.#whileAway(signal, () => this.#repair(signal));
     log.info({ at: positionText(this.#position), founding: found.position === undefined }, 'the work is ours');
     return this.#next;
   }
@@ -161,7 +161,7 @@ class Tenure {
 
   async handle(batch: InBatch, cut: AbortSignal): Promise<void> {
     const records = batch.records.filter((record) => record.offset >= this.#next);
-    await this.#patiently(cut, () => this.#options.codec.prepare(records.map((record) => record.value)));
+    await this.#whileAway(cut, () => this.#options.codec.prepare(records.map((record) => record.value)));
     const decoded = records.map((record) => this.#decode(record));
     for (let done = 0; done < decoded.length && !cut.aborted; ) {
       done += await this.#transaction(decoded.slice(done), batch, cut);
@@ -235,7 +235,7 @@ class Tenure {
   async #reflect(batch: MicroBatch, before: UnifyPosition, cut: AbortSignal): Promise<void> {
     const entries = new Map([...batch.puts].map(([key, stored]) => [key, stored?.bytes ?? null] as const));
     await this.#fault('mirror:before-commit');
-    await this.#patiently(cut, async () => {
+    await this.#whileAway(cut, async () => {
       try {
         await this.#mirror.commit(positionText(before), positionText(this.#position), entries, this.#from);
       } catch (error) {
@@ -290,7 +290,7 @@ class Tenure {
     const { codec } = this.#options;
     const keys = batch.missing(wanted);
     if (keys.length === 0) return;
-    const values = await this.#patiently(cut, async () => {
+    const values = await this.#whileAway(cut, async () => {
       try {
         return await this.#mirror.read(positionText(this.#position), keys);
       } catch (error) {
@@ -299,7 +299,7 @@ class Tenure {
         return await this.#mirror.read(positionText(this.#position), keys);
       }
     });
-    await this.#patiently(cut, () => codec.prepare(values));
+    await this.#whileAway(cut, () => codec.prepare(values));
     for (const [i, key] of keys.entries()) {
       const bytes = values[i] ?? null;
       batch.fetched(key, bytes === null ? undefined : codec.decode(bytes).value, bytes?.length ?? 0);
@@ -321,7 +321,7 @@ class Tenure {
 
   async #rebase(cut: AbortSignal): Promise<void> {
     if (this.#sinceBase < rebaseEvery) return;
-    const [state] = await this.#patiently(cut, () => this.#options.kafka.offsets('unify.state'));
+    const [state] = await this.#whileAway(cut, () => this.#options.kafka.offsets('unify.state'));
     this.#from = state?.latest ?? this.#from;
     this.#sinceBase = 0;
   }
@@ -376,7 +376,7 @@ class Tenure {
   }
 
   /** Waits while Redis or the registry is away, as long as the work is ours. Tries once even when it no longer is: a drain ends with the mirror current. */
-  async #patiently<T>(cut: AbortSignal, work: () => Promise<T>): Promise<T> {
+  async #whileAway<T>(cut: AbortSignal, work: () => Promise<T>): Promise<T> {
     for (let tries = 0; ; tries += 1) {
       try {
         const result = await work();

@@ -13,10 +13,10 @@ export interface Wire {
 }
 
 export async function openWire(target: string): Promise<Wire> {
-  const url = new URL(target);
+  const { hostname, port: targetPort } = new URL(target);
   const sockets = new Set<Socket>();
   const server = createServer((near) => {
-    const far = createConnection(Number(url.port), url.hostname);
+    const far = createConnection(Number(targetPort), hostname);
     for (const [socket, other] of [
       [near, far],
       [far, near],
@@ -37,6 +37,7 @@ export async function openWire(target: string): Promise<Wire> {
     return typeof address === 'object' && address !== null ? address.port : 0;
   };
   const port = await listen(0);
+  const url = new URL(target);
   url.host = `127.0.0.1:${port}`;
   const cut = async (): Promise<void> => {
     if (!server.listening) return;

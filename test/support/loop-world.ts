@@ -1,0 +1,250 @@
+/**
+ * A small deployment of its own on the real Kafka and Redis: topics and keys under a prefix that nobody else has, the
+ * counting fold, and readers that judge what came of it without asking the loop.
+ */
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import type { Redis } from 'ioredis';
+import { type Logger, pino } from 'pino';
+import { vi } from 'vitest';
+import type { Fault } from '../../core/faults.ts';
+import { connectKafka, type KafkaAccess, limits as kafkaLimits } from '../../core/kafka.ts';
+import { connectRedis } from '../../core/redis.ts';
+import { memoryCodec } from '../../core/registry.ts';
+import { lastPosition } from '../../core/repair.ts';
+import { type Committed, type FoldLimits, runTransactionalFold } from '../../core/transaction.ts';
+import { type TopicName, topics } from '../../schemas/topics.ts';
+import type { Change, CursorState, DeadLetter, JournalEntry } from '../../schemas/types.ts';
+import { countingFold } from './counting-fold.ts';
+
+/** TRIBUTARY_TEST_LOG=debug shows what the loop says. */
+export const log: Logger = pino({ level: process.env['TRIBUTARY_TEST_LOG'] ?? 'silent' }, pino.destination(2));
+export const codec = memoryCodec();
+export const limits: FoldLimits = { records: 100, bytes: 500_000, cacheBytes: 1_000_000 };
+export const transactionalId = 'unify';
+
+export interface RunOptions {
+  readonly group?: string;
+  readonly limits?: Partial<FoldLimits>;
+  readonly fault?: Fault;
+  readonly kafka?: KafkaAccess;
+  readonly redis?: Redis;
+  readonly clock?: () => number;
+}
+
+export interface Run {
+  readonly commits: readonly Committed[];
+  /** Every readiness it showed, in order. */
+  readonly states: readonly { readonly ready: boolean; readonly why: string }[];
+  /** Rejects with what ended it. */
+  readonly ended: Promise<void>;
+  stop(): Promise<void>;
+}
+
+export interface Outcome {
+  readonly journal: readonly JournalEntry[];
+  readonly deadLetters: readonly DeadLetter[];
+  /** Framed bytes as hex: of every output in order, and of unify.state folded, its position left out. */
+  readonly outputs: readonly string[];
+  readonly state: Readonly<Record<string, string>>;
+}
+
+export class World {
+  readonly prefix = `test.${randomUUID()}.`;
+  readonly kafka: KafkaAccess;
+  readonly redis: Redis;
+  readonly #running = new Set<Run>();
+
+  constructor() {
+    this.kafka = connectKafka({ brokers: env('KAFKA_BROKERS'), prefix: this.prefix, clientId: 'test', log });
+    this.redis = connectRedis({ url: env('REDIS_URL'), log });
+  }
+
+  static async create(): Promise<World> {
+    const world = new World();
+    const names: TopicName[] = ['changes', 'unify.state', 'journal', 'unify.dlq'];
+    for (const name of names) {
+      const { partitions, cleanup } = topics[name];
+      const config = {
+        'cleanup.policy': cleanup,
+        'message.timestamp.type': 'LogAppendTime',
+        'max.message.bytes': String(kafkaLimits.maxMessageBytes),
+      };
+      await world.kafka.admin.create(name, { partitions, replication: 1, config });
+    }
+    if (world.redis.status !== 'ready') await once(world.redis, 'ready');
+    return world;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#running].map((run) => run.stop()));
+    const keys = await this.redis.keys(`${this.prefix}*`);
+    if (keys.length > 0) await this.redis.unlink(...keys);
+    this.redis.disconnect();
+    await this.kafka.close();
+  }
+
+  async offer(changes: readonly (Change | Buffer)[]): Promise<void> {
+    const producer = await this.kafka.producer();
+    const encoded = changes.map((change) => ({
+      topic: 'changes' as const,
+      key: Buffer.isBuffer(change) ? 'raw' : (change.action?.subject ?? 'clock'),
+      value: Buffer.isBuffer(change) ? change : codec.encode('changes', 'Change', change),
+    }));
+    await producer.send(encoded);
+    await producer.close();
+  }
+
+  run(options: RunOptions = {}): Run {
+    const stop = new AbortController();
+    const commits: Committed[] = [];
+    const states: { ready: boolean; why: string }[] = [];
+    const ended = runTransactionalFold({
+      kafka: options.kafka ?? this.kafka,
+      redis: options.redis ?? this.redis,
+      codec,
+      group: options.group ?? 'unify',
+      transactionalId,
+      fold: countingFold,
+      limits: { ...limits, ...options.limits },
+      signal: stop.signal,
+      ready: (ready, why) => states.push({ ready, why }),
+      log,
+      onCommitted: (done) => commits.push(done),
+      ...(options.fault === undefined ? {} : { fault: options.fault }),
+      ...(options.clock === undefined ? {} : { clock: options.clock }),
+    });
+    ended.catch(() => undefined);
+    const run: Run = {
+      commits,
+      states,
+      ended,
+      stop: async () => {
+        this.#running.delete(run);
+        stop.abort();
+        await ended;
+      },
+    };
+    this.#running.add(run);
+    return run;
+  }
+
+  /** Settles when everything in `changes` is decided and the mirror stands where the log does. */
+  async settled(): Promise<void> {
+    const [changes] = await this.kafka.offsets('changes');
+    await vi.waitFor(
+      async () => {
+        const { position } = await lastPosition(this.kafka, codec);
+        if (position === undefined || position.offset !== changes?.latest) throw new Error(`at ${position?.offset}`);
+        const text = `${position.lineage}:${position.offset}:${position.transaction}`;
+        const mirror = await this.redis.get(this.key('position'));
+        if (mirror !== text) throw new Error(`mirror at ${mirror}, log at ${text}`);
+      },
+      { timeout: 40_000, interval: 50 },
+    );
+  }
+
+  /** Runs until everything is decided. */
+  async finish(options: RunOptions = {}): Promise<Run> {
+    const run = this.run(options);
+    await Promise.race([this.settled(), run.ended]);
+    await run.stop();
+    return run;
+  }
+
+  async outcome(): Promise<Outcome> {
+    const journal = await this.#all('journal');
+    const state: Record<string, string> = {};
+    for (const { key, value } of await this.#all('unify.state')) {
+      if (key === 'position') continue;
+      if (value === null) delete state[key];
+      else state[key] = value.toString('hex');
+    }
+    return {
+      journal: journal.map(({ value }) => decoded<JournalEntry>(value)),
+      outputs: journal.map(({ key, value }) => `${key} ${value?.toString('hex')}`),
+      deadLetters: (await this.#all('unify.dlq')).map(({ value }) => decoded<DeadLetter>(value)),
+      state,
+    };
+  }
+
+  /** The mirror's values as Redis has them. */
+  async mirrored(): Promise<Record<string, string>> {
+    const found: Record<string, string> = {};
+    const root = this.key('');
+    for (const key of await this.redis.keys(`${root}*`)) {
+      const name = key.slice(root.length);
+      if (name !== 'position' && name !== 'base')
+        found[name] = (await this.redis.getBuffer(key))?.toString('hex') ?? '';
+    }
+    return found;
+  }
+
+  key(name: string): string {
+    return `${this.prefix}{unify}:${name}`;
+  }
+
+  /** Takes every key of the mirror as it is now; the answer puts exactly that back. */
+  async photograph(): Promise<() => Promise<void>> {
+    const taken = await Promise.all(
+      (await this.redis.keys(`${this.key('')}*`)).map(async (key) => [key, await this.redis.getBuffer(key)] as const),
+    );
+    return async () => {
+      await this.wipe();
+      for (const [key, value] of taken) await this.redis.set(key, value ?? '');
+    };
+  }
+
+  async wipe(): Promise<void> {
+    const keys = await this.redis.keys(`${this.key('')}*`);
+    if (keys.length > 0) await this.redis.unlink(...keys);
+  }
+
+  async #all(topic: TopicName): Promise<{ key: string; value: Buffer | null }[]> {
+    const [at] = await this.kafka.offsets(topic);
+    const found: { key: string; value: Buffer | null }[] = [];
+    await this.kafka.read(topic, 0, at?.earliest ?? 0, at?.latest ?? 0, (records) => {
+      for (const { key, value } of records)
+        found.push({ key: key?.toString() ?? '', value: value && Buffer.from(value) });
+    });
+    return found;
+  }
+}
+
+/** What the counting fold must have come to after these changes, worked out without any of the loop's code. */
+export function expected(changes: readonly Change[]): {
+  readonly said: readonly string[];
+  readonly counts: Record<string, number>;
+} {
+  const counts: Record<string, number> = {};
+  const said: string[] = [];
+  for (const { action } of changes) {
+    if (action === null) continue;
+    const count = (counts[action.subject] ?? 0) + 1;
+    counts['total'] = (counts['total'] ?? 0) + 1;
+    if (count === 5) delete counts[action.subject];
+    else counts[action.subject] = count;
+    said.push(`${action.id} ${count}/${counts['total']}`);
+  }
+  return { said, counts };
+}
+
+/** The same two things as they stand in the topics. */
+export function found(outcome: Outcome): ReturnType<typeof expected> {
+  const counts: Record<string, number> = {};
+  for (const [key, hex] of Object.entries(outcome.state)) {
+    counts[key.slice('cur:'.length)] = decoded<CursorState>(Buffer.from(hex, 'hex')).n['count'] ?? -1;
+  }
+  return { said: outcome.journal.map((entry) => `${entry.reason} ${entry.value}/${entry.other}`), counts };
+}
+
+function decoded<T>(bytes: Buffer | null): T {
+  if (bytes === null) throw new Error('no value');
+  return codec.decode(bytes).value as T;
+}
+
+export function env(name: string): string {
+  const value = process.env[name];
+  if (value === undefined || value === '') throw new Error(`${name} is not set: is this test in the stack tier?`);
+  return value;
+}
