@@ -49,6 +49,11 @@ export const metrics = {
   markTime: gauge('mark_timestamp_seconds', 'Up to when a source is current; its age is time() minus this.', [
     'platform',
   ]),
+  holeOpen: gauge('hole_open', '1 while a source misses changes that are being read again; creates wait for it.', [
+    'platform',
+  ]),
+  waitingCreates: gauge('waiting_creates', 'Creates that wait for the other platform to be heard first.', []),
+  jobs: gauge('jobs', 'Long pieces of work that ticks advance.', []),
   calls: counter('calls_total', 'Calls to a platform, by outcome: ok, refused, limited, failed.', [
     'platform',
     'outcome',

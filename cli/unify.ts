@@ -1,0 +1,109 @@
+/**
+ * The role unify: the transactional loop around the pure fold, and its clock.
+ *
+ * The fold has no time of its own, so the active unify writes ticks into the log; a standby writes none (one too many would
+ * be harmless). The configuration goes the same way: it takes effect where it stands in the log, so that a replay decides as
+ * the first run did, whatever the file says by then.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { decisionConfig } from '../core/config.ts';
+import type { OutRecord } from '../core/kafka.ts';
+import { metrics } from '../core/metrics.ts';
+import type { Role, RoleContext } from '../core/role.ts';
+import { runTransactionalFold } from '../core/transaction.ts';
+import { createUnify } from '../processors/unify/index.ts';
+import type { Change } from '../schemas/types.ts';
+import { type ConfigInLog, observed, recordCommit } from './measure.ts';
+
+/** The grain of gates and timers; finer would be noticed by nobody and fill the log. */
+const tickMs = 250;
+/** A transaction costs some 25 ms whatever is in it; these bound what a failed one costs to do again. */
+const limits = { records: 500, bytes: 4 * 1024 * 1024, cacheBytes: 64 * 1024 * 1024 };
+
+export const unifyRole: Role = {
+  name: 'unify',
+  summary: 'the one writer: changes into canonical events and commands; one is active, others stand by',
+  async run(context) {
+    const ended = new AbortController();
+    const signal = AbortSignal.any([context.signal, ended.signal]);
+    const tenure: Tenure = { active: false, config: undefined };
+    const fold = observed(createUnify(context.config), (config) => {
+      tenure.config = config;
+    });
+    const ready = (state: boolean, why: string): void => {
+      const active = state && why === 'active';
+      if (active && !tenure.active) metrics.takeOvers.inc();
+      tenure.active = active;
+      if (!active) tenure.config = undefined;
+      context.ready(state, why);
+    };
+    const { kafka, codec, redis, log } = context;
+    const names = { group: 'unify', transactionalId: 'unify' };
+    const parts = [
+      runTransactionalFold({
+        kafka,
+        codec,
+        redis,
+        ...names,
+        fold,
+        limits,
+        signal,
+        ready,
+        log,
+        onCommitted: recordCommit,
+      }),
+      runClock({ ...context, signal }, tenure),
+    ];
+    // Whichever fails ends the other: without its clock unify would stand still and look well.
+    try {
+      await Promise.all(parts);
+    } finally {
+      ended.abort();
+      await Promise.allSettled(parts);
+    }
+  },
+};
+
+interface Tenure {
+  active: boolean;
+  /** As unify read it in this tenure; undefined before its first decision. */
+  config: ConfigInLog | undefined;
+}
+
+async function runClock({ kafka, codec, config, log, signal }: RoleContext, tenure: Tenure): Promise<void> {
+  const wanted = decisionConfig(config);
+  const producer = await kafka.producer(signal);
+  /** Number under which ours was announced last; it may stand in the log and not be read yet. */
+  let announced = 0;
+  try {
+    while (!signal.aborted) {
+      await sleep(tickMs, undefined, { signal }).catch(() => undefined);
+      if (signal.aborted || !tenure.active) continue;
+      const inLog = tenure.config;
+      const records = [changeRecord({ kind: 'tick' })];
+      if (inLog !== undefined && inLog.hash !== wanted.hash && inLog.n >= announced) {
+        announced = Math.max(Date.now(), inLog.n + 1);
+        records.push(changeRecord({ kind: 'config', config: { n: announced, ...wanted } }));
+        log.info({ from: inLog.hash, to: wanted.hash }, 'the configuration changed');
+      }
+      await producer.send(records);
+    }
+  } finally {
+    await producer.close();
+  }
+
+  function changeRecord(part: Partial<Change> & Pick<Change, 'kind'>): OutRecord {
+    const value = { ...noPart, ...part };
+    return { topic: 'changes', key: part.kind, value: codec.encode('changes', 'Change', value) };
+  }
+}
+
+const noPart = {
+  source: null,
+  observation: null,
+  result: null,
+  epoch: null,
+  mark: null,
+  config: null,
+  action: null,
+} as const;
