@@ -134,7 +134,7 @@ const account = entity(
       salesforce: 'Contract_Value__c',
       intercom: 'custom_attributes.contract_value',
     },
-    { canonical: 'salesforceId', type: 'text', salesforce: 'Id', intercom: 'custom_attributes.salesforce_id' },
+    { canonical: 'salesforceId', type: 'text', salesforce: 'Id', intercom: 'custom_attributes.salesforce_account_id' },
   ),
 );
 

@@ -123,19 +123,18 @@ export async function report(
   const ours = calls.filter((call) => !call.client.startsWith('person'));
   const live = ours.filter((call) => call.n > liveFrom);
   const { contacts, companies } = intercomStore;
-  const idOf = (one: (typeof contacts | typeof companies)[number]): [string, string] => [
-    String(one.custom_attributes['salesforce_id']),
-    one.id,
-  ];
-  const pairs = new Map([...contacts.map(idOf), ...companies.map(idOf)]);
-  const companyIds = new Set(companies.map((one) => idOf(one)[0]));
+  const pairs = new Map([
+    ...contacts.map((one): [string, string] => [String(one.custom_attributes['salesforce_id']), one.id]),
+    ...companies.map((one): [string, string] => [String(one.custom_attributes['salesforce_account_id']), one.id]),
+  ]);
+  const companyIds = new Set(companies.map((one) => String(one.custom_attributes['salesforce_account_id'])));
   const created = live.filter(
     (call) => call.method === 'POST' && /^\/(contacts|companies)$/.test(call.path) && call.status === 200,
   );
   const madeLive = new Set(created.map((call) => call.objectId));
   const attachedWithCreate = live.filter(
     (call) =>
-      /\/companies$/.test(call.path) &&
+      call.path.endsWith('/companies') &&
       call.method === 'POST' &&
       madeLive.has(/\/contacts\/([^/]+)\//.exec(call.path)?.[1] ?? ''),
   );

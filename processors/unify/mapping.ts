@@ -86,6 +86,10 @@ export function toPlatform(world: World, link: Link, fields: Fields, seen: Value
       return field === undefined ? undefined : membership(world, link, field.value, seen);
     case 'owner':
       return field === undefined ? undefined : ownerThere(world, link, field.value);
+    case 'email':
+      // Intercom takes no empty email (its description does not allow null there): the last one stays.
+      if (link.platform === 'intercom' && isEmpty(field?.value)) return undefined;
+      return field === undefined ? undefined : scalar(link, field.value);
     default:
       return field === undefined ? undefined : scalar(link, field.value);
   }

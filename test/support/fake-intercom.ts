@@ -50,6 +50,14 @@ export class FakeIntercom {
         ([, record]) => record.object === command.object && email !== undefined && record.fields['email'] === email,
       );
       if (existing) return this.#answer(existing[0], 'exists', []);
+      // Companies are created or updated by their company_id, whoever asks.
+      const company = [...this.records.entries()].find(
+        ([, record]) => command.object === 'company' && record.fields['company_id'] === command.fields['company_id'],
+      );
+      if (company) {
+        this.#write(company[0], command.fields);
+        return this.#answer(company[0], 'applied', []);
+      }
       if (refusals.length > 0) return { outcome: 'refused', refusals, platformTime: this.now * 1000 };
       const id = this.add(command.object, {});
       this.#write(id, command.fields);

@@ -157,7 +157,9 @@ describe('a platform with a mind of its own', () => {
   it('is asked once for a value that it normalises, and the difference is reported as settled', () => {
     const world = linked({ normalise: (field, value) => (field === 'name' ? String(value).toUpperCase() : value) });
     expect(contactOf(world.intercom)?.['name']).toBe('ADA BYRON');
-    expect(world.runner.journal().filter((entry) => entry.kind === 'settled' && entry.source.includes(':contact:')).length).toBe(1);
+    expect(
+      world.runner.journal().filter((entry) => entry.kind === 'settled' && entry.source.includes(':contact:')).length,
+    ).toBe(1);
     const before = world.intercom.ran.length;
     world.runner.decide(event(contact, { Title: 'CTO' }, 20, 20));
     pass(world, 20);
