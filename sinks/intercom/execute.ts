@@ -288,12 +288,12 @@ class Job {
   /** Nothing but memberships: no answer holds the contact, so all that is said of it is the companies, at the time of the call. */
   async #onlyMembership(id: string, wanted: readonly string[]): Promise<Answer> {
     const { ref } = this.#command;
-    const known = linksOf(this.#command.before[membershipField]);
+    const callsBefore = this.calls;
     const after = await this.#membership(id, wanted, undefined);
     if (this.#vanished !== undefined) return this.#gone(this.#vanished);
-    if (after === undefined || (this.#time === 0 && known === undefined))
-      return this.#answer(this.#refusals.length > 0 ? 'refused' : 'applied', ref, null);
-    const returned: Observation = {
+    if (after === undefined) return this.#answer('refused', ref, null);
+    if (this.calls === callsBefore) return this.#answer(this.#refusals.length > 0 ? 'refused' : 'applied', ref, null);
+    return this.#answer('applied', ref, {
       ref,
       op: 'seen',
       via: 'answer',
@@ -306,13 +306,7 @@ class Job {
       origin: null,
       by: null,
       transaction: null,
-    };
-    const wrote = this.calls > 0 && this.#refusals.length === 0;
-    return this.#answer(
-      wrote || this.#refusals.length === 0 ? 'applied' : 'refused',
-      ref,
-      this.#time === 0 ? null : returned,
-    );
+    });
   }
 
   #vanished: Extract<Settled, { kind: 'gone' }> | undefined;
@@ -333,7 +327,8 @@ class Job {
       if (current === undefined ? before.includes(company) : standing.has(company)) continue;
       const verdict = await this.#call((client) => client.companies.attachContact({ contact_id: id, id: company }));
       if (verdict.kind === 'ok') standing.add(company);
-      else if (verdict.kind === 'gone' && current === undefined && (await this.#isGone(id))) return undefined;
+      else if (verdict.kind === 'gone' && verdict.what !== 'company_not_found' && (await this.#isGone(id)))
+        return undefined;
       else {
         this.#refuse(membershipField, `company ${company}: ${verdict.text}`);
         return undefined;

@@ -1,0 +1,71 @@
+import { describe, expect, test } from 'vitest';
+import { classify, type Exchange } from '../../connectors/intercom/classify.ts';
+
+const answer = (status: number, body: unknown, given: object = {}): Exchange => ({
+  answered: true,
+  status,
+  body,
+  text: typeof body === 'string' ? body : JSON.stringify(body),
+  time: 1_000,
+  resetMs: undefined,
+  link: undefined,
+  ...given,
+});
+const list = (code: string, message = 'because', field?: string): object => ({
+  type: 'error.list',
+  request_id: 'r',
+  errors: [{ code, message, ...(field !== undefined && { field }) }],
+});
+const id = '66f1a0b7c2d94e0012ab34cd';
+
+describe('what an answer of Intercom means', () => {
+  test.each<[string, Exchange, object]>([
+    ['an object', answer(200, { id }), { kind: 'ok', body: { id }, time: 1_000 }],
+    [
+      'success whose body is a page of a proxy: applied, perhaps',
+      answer(200, undefined, { text: '<html><p>Welcome</p></html>' }),
+      { kind: 'retry', doubt: true, code: 'PLATFORM_NONSENSE' },
+    ],
+    [
+      'no answer to what was sent',
+      { answered: false, cause: 'UND_ERR_SOCKET', sent: true },
+      { kind: 'retry', doubt: true },
+    ],
+    ['nothing sent', { answered: false, cause: 'ECONNREFUSED', sent: false }, { kind: 'retry', doubt: false }],
+    ['400 parameter_invalid', answer(400, list('parameter_invalid', 'no', 'name')), { kind: 'refuse', field: 'name' }],
+    ['400 unknown version', answer(400, list('intercom_version_invalid')), { kind: 'stop', code: 'CONFIG_INVALID' }],
+    ['401', answer(401, list('token_revoked')), { kind: 'stop', code: 'CREDENTIALS_REFUSED' }],
+    ['402', answer(402, list('api_plan_restricted')), { kind: 'stop' }],
+    ['403', answer(403, list('forbidden')), { kind: 'stop' }],
+    ['404', answer(404, list('company_not_found')), { kind: 'gone', what: 'company_not_found', survivor: null }],
+    [
+      '410 with the survivor in Link',
+      answer(410, list('contact_merged'), { link: `</contacts/${id}>; rel="canonical"` }),
+      { kind: 'gone', survivor: id },
+    ],
+    ['408', answer(408, list('request_timeout')), { kind: 'retry', doubt: true }],
+    [
+      '409 naming a contact',
+      answer(409, list('conflict', `A contact matching those details already exists with id=${id}`)),
+      { kind: 'exists', id, archived: false },
+    ],
+    [
+      '409 naming an archived contact',
+      answer(409, list('conflict', `An archived contact matching those details already exists with id=${id}`)),
+      { kind: 'exists', id, archived: true },
+    ],
+    ['409 naming nobody', answer(409, list('resource_conflict')), { kind: 'refuse' }],
+    ['422', answer(422, list('data_invalid')), { kind: 'refuse' }],
+    ['429 until the reset', answer(429, list('rate_limit_exceeded'), { resetMs: 3_000 }), { kind: 'wait', ms: 3_000 }],
+    ['429 without a reset', answer(429, list('too_many_requests')), { kind: 'wait', ms: 10_000 }],
+    ['429 with a clock gone wrong', answer(429, list('x'), { resetMs: 86_400_000 }), { kind: 'wait', ms: 60_000 }],
+    ['500', answer(500, list('server_error')), { kind: 'retry', doubt: true, code: 'PLATFORM_UNAVAILABLE' }],
+    [
+      'an HTML 502',
+      answer(502, undefined, { text: '<h1>502 Bad Gateway</h1>' }),
+      { kind: 'retry', text: 'HTTP 502 502 Bad Gateway' },
+    ],
+  ])('%s', (_case, exchange, expected) => {
+    expect(classify(exchange)).toMatchObject(expected);
+  });
+});

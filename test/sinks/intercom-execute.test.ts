@@ -1,0 +1,339 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { IntercomAccess } from '../../connectors/intercom/client.ts';
+import type { LimitTold } from '../../core/budget.ts';
+import { type Answer, Interrupted } from '../../core/sink-loop.ts';
+import type { Command } from '../../schemas/types.ts';
+import { execute } from '../../sinks/intercom/execute.ts';
+import { type IntercomTwin, startIntercomTwin } from '../../twins/intercom/server.ts';
+import { accessTo, callsOf, openBudget, twinControl } from '../support/intercom-access.ts';
+
+let twin: IntercomTwin;
+let access: IntercomAccess;
+let told: readonly LimitTold[];
+
+beforeEach(async () => {
+  twin = await startIntercomTwin();
+  const budget = openBudget();
+  told = budget.told;
+  access = accessTo(twin, budget);
+  const attribute = (model: string, name: string, data_type = 'string') => ({ model, name, data_type });
+  await twinControl(twin, 'load', {
+    attributes: [
+      attribute('contact', 'tributary_id'),
+      attribute('contact', 'level'),
+      attribute('contact', 'seats', 'integer'),
+      attribute('company', 'tier'),
+    ],
+  });
+});
+afterEach(async () => {
+  await access.close();
+  await twin.close();
+});
+
+const markers = { contact: 'custom_attributes.tributary_id', company: 'company_id' } as const;
+const asked: Command = {
+  id: 'ask',
+  platform: 'intercom',
+  epoch: 'e',
+  verb: 'create',
+  object: 'contact',
+  ref: '',
+  key: 'customer-1',
+  fields: {},
+  before: {},
+  lane: 'live',
+  askedAt: 0,
+  expiresAt: 0,
+  lineage: '',
+};
+const run = (given: Partial<Command>, signal = AbortSignal.timeout(20_000)): Promise<Answer> =>
+  execute(
+    { access, markers },
+    { ...asked, ...given },
+    {
+      holder: { partition: 0, fence: 1 },
+      signal,
+      trouble: () => undefined,
+    },
+  );
+
+const person = {
+  email: 'mara@orchard.example',
+  name: 'Mara Ilves',
+  'custom_attributes.tributary_id': 'customer-1',
+  'custom_attributes.level': 'gold',
+};
+const contacts = () => twin.model.everything().contacts;
+const fault = (match: string, given: object) => twinControl(twin, 'faults', [{ match, ...given }]);
+const writes = async () => (await callsOf(twin)).map(({ call }) => call);
+
+async function company(name: string): Promise<string> {
+  const answer = await run({ object: 'company', key: name, fields: { company_id: name, name } });
+  return answer.ref.slice('intercom:company:'.length);
+}
+async function contact(fields: Command['fields'] = person): Promise<string> {
+  return (await run({ fields })).ref;
+}
+
+describe('create', () => {
+  test('one call makes a user, and the answer is an observation of it', async () => {
+    const answer = await run({ fields: person });
+    expect(answer).toMatchObject({
+      outcome: 'applied',
+      calls: 1,
+      doubt: false,
+      refusals: [],
+      returned: { ref: answer.ref, via: 'answer', whole: true, fields: { ...person, role: 'user', companies: [] } },
+    });
+    expect(answer.platformTime % 1000).toBe(0);
+    expect(answer.platformTime).toBeGreaterThan(0);
+    expect(contacts()).toHaveLength(1);
+    expect(told).toContainEqual(expect.objectContaining({ limit: 1666 }));
+  });
+
+  test('attaches its companies and tells them, although attaching answers with the company', async () => {
+    const id = await company('acc-1');
+    const answer = await run({ fields: { ...person, companies: [id] } });
+    expect(answer).toMatchObject({
+      outcome: 'applied',
+      calls: 2,
+      returned: { fields: { companies: [id] }, unknown: [] },
+    });
+  });
+
+  test("somebody else's contact with the same email exists: told, not touched", async () => {
+    await twinControl(twin, 'load', { contacts: [{ email: person.email, name: 'Mara by hand' }] });
+    const answer = await run({ fields: person });
+    expect(answer).toMatchObject({ outcome: 'exists', returned: { fields: { name: 'Mara by hand' } } });
+    expect(answer.ref).toBe(`intercom:contact:${contacts()[0]?.id}`);
+    expect(await writes()).toEqual(['POST /contacts', 'GET /contacts/*']);
+  });
+
+  test('an archived contact with the same email is refused with the way out', async () => {
+    const ref = await contact();
+    const id = ref.slice('intercom:contact:'.length);
+    await fetch(`${twin.url}/contacts/${id}/archive`, {
+      method: 'POST',
+      headers: { authorization: `Bearer person-1` },
+    });
+    const answer = await run({ fields: person });
+    expect(answer.outcome).toBe('refused');
+    expect(answer.refusals[0]?.message).toMatch(/archived contact .*Unarchive or delete/);
+  });
+
+  test.each([
+    ['a 500 before it was applied', { status: 500 }, 1],
+    ['a 503 after it was applied', { status: 503, applied: true }, 2],
+    ['no answer, not applied', { kind: 'timeout-before' }, 1],
+    ['no answer, applied', { kind: 'timeout-after' }, 2],
+    ['a reset before', { kind: 'reset-before' }, 1],
+    ['a reset after', { kind: 'reset-after' }, 2],
+    ['an HTML 502', { kind: 'html-502' }, 1],
+    ['success with half a body', { kind: 'broken-json' }, 2],
+    ['a body that stalls', { kind: 'stall' }, 2],
+  ])('%s: one contact in the end, ours, in doubt', async (_case, given, calls) => {
+    await fault('POST /contacts', given);
+    const answer = await run({ fields: person });
+    expect(answer).toMatchObject({ outcome: 'applied', doubt: true, returned: { fields: person } });
+    expect(contacts()).toHaveLength(1);
+    expect(answer.calls).toBe(calls + 1);
+  });
+
+  test('429 is waited for in the budget and is no attempt', async () => {
+    await fault('POST /contacts', { status: 429, times: 3 });
+    const answer = await run({ fields: person });
+    expect(answer).toMatchObject({ outcome: 'applied', doubt: false });
+    expect(told.filter(({ pauseMs }) => pauseMs !== undefined && pauseMs > 0)).toHaveLength(3);
+  });
+
+  test('a company is made by an upsert, so that a repeat makes no second one', async () => {
+    await fault('POST /companies', { kind: 'timeout-after' });
+    const fields = { company_id: 'acc-1', name: 'Orchard', 'custom_attributes.tier': 'A' };
+    const answer = await run({ object: 'company', key: 'acc-1', fields });
+    expect(answer).toMatchObject({ outcome: 'applied', doubt: true, returned: { fields } });
+    expect(twin.model.everything().companies).toHaveLength(1);
+  });
+});
+
+describe('update', () => {
+  test('one call changes several fields; null clears, what is not named stays', async () => {
+    const ref = await contact();
+    const fields = { name: null, 'custom_attributes.seats': 3 };
+    const answer = await run({ verb: 'update', ref, fields });
+    expect(answer).toMatchObject({
+      outcome: 'applied',
+      calls: 1,
+      returned: {
+        fields: { name: null, email: person.email, 'custom_attributes.level': 'gold', 'custom_attributes.seats': 3 },
+      },
+    });
+  });
+
+  test('no field makes no call', async () => {
+    const ref = await contact();
+    expect(await run({ verb: 'update', ref, fields: {} })).toMatchObject({
+      outcome: 'applied',
+      calls: 0,
+      returned: null,
+    });
+  });
+
+  test('a refused field that the platform names does not hold back its neighbours', async () => {
+    const ref = await contact();
+    const fields = { name: 'Mara I.', owner_id: 99, 'custom_attributes.level': 'silver' };
+    const answer = await run({ verb: 'update', ref, fields });
+    expect(answer).toMatchObject({
+      outcome: 'applied',
+      refusals: [{ field: 'owner_id', code: 'PLATFORM_REFUSED' }],
+      returned: { fields: { name: 'Mara I.', owner_id: null, 'custom_attributes.level': 'silver' } },
+    });
+    expect(answer.refusals[0]?.message).toContain('parameter_invalid');
+  });
+
+  test('a value that is refused alone is a refusal with the platform’s words', async () => {
+    const ref = await contact();
+    const answer = await run({ verb: 'update', ref, fields: { 'custom_attributes.seats': 'many' } });
+    expect(answer).toMatchObject({
+      outcome: 'refused',
+      returned: null,
+      refusals: [{ field: 'custom_attributes.seats', code: 'PLATFORM_REFUSED' }],
+    });
+  });
+
+  test('an email that another contact has is refused', async () => {
+    await contact({ ...person, email: 'other@orchard.example' });
+    const ref = await contact({ ...person });
+    const answer = await run({ verb: 'update', ref, fields: { email: 'other@orchard.example' } });
+    expect(answer).toMatchObject({ outcome: 'refused' });
+    expect(answer.refusals[0]?.message).toContain('already exists');
+  });
+
+  test('memberships: the difference to what was seen, and not what somebody attached since', async () => {
+    const [a, b, c] = [await company('a'), await company('b'), await company('c')];
+    const ref = await contact({ ...person, companies: [a] });
+    await run({ verb: 'update', ref, fields: { companies: [a, c].sort() }, before: { companies: [a] } });
+    const answer = await run({ verb: 'update', ref, fields: { companies: [b] }, before: { companies: [a] } });
+    expect(answer).toMatchObject({
+      outcome: 'applied',
+      calls: 2,
+      returned: { whole: false, fields: { companies: [b] } },
+    });
+    expect((await callsOf(twin)).filter(({ noop }) => noop)).toEqual([]);
+    const seen = await run({ verb: 'read', ref });
+    expect(seen.returned?.fields['companies']).toEqual([b, c].sort());
+  });
+
+  test('fields and memberships together: the contact once, and each membership once', async () => {
+    const [a, b] = [await company('a'), await company('b')];
+    const ref = await contact({ ...person, companies: [a] });
+    const fields = { name: 'New', companies: [b] };
+    const answer = await run({ verb: 'update', ref, fields, before: { companies: [a] } });
+    expect(answer).toMatchObject({ calls: 3, returned: { whole: true, fields: { name: 'New', companies: [b] } } });
+  });
+
+  test('a membership that already stands is not written again', async () => {
+    const a = await company('a');
+    const ref = await contact({ ...person, companies: [a] });
+    const answer = await run({ verb: 'update', ref, fields: { name: 'New', companies: [a] }, before: {} });
+    expect(answer).toMatchObject({ calls: 1, returned: { fields: { companies: [a] } } });
+  });
+
+  test('a company that is gone is a refused membership, not a refused contact', async () => {
+    const ref = await contact();
+    const gone = '66f1a0b7c2d94e0012ab34cd';
+    const fields = { name: 'New', companies: [gone] };
+    const answer = await run({ verb: 'update', ref, fields, before: { companies: [] } });
+    expect(answer).toMatchObject({
+      outcome: 'applied',
+      refusals: [{ field: 'companies' }],
+      returned: { fields: { name: 'New' } },
+    });
+    expect(answer.returned?.fields).not.toHaveProperty('companies');
+    expect(answer.returned?.unknown).toEqual(['companies']);
+  });
+
+  test.each([['fields'], ['memberships']])('a contact deleted meanwhile is gone: %s', async (what) => {
+    const a = await company('a');
+    const ref = await contact();
+    await fetch(`${twin.url}/contacts/${ref.slice('intercom:contact:'.length)}`, {
+      method: 'DELETE',
+      headers: { authorization: 'Bearer person-1' },
+    });
+    const fields = what === 'fields' ? { name: 'New' } : { companies: [a] };
+    expect(await run({ verb: 'update', ref, fields, before: { companies: [] } })).toMatchObject({ outcome: 'gone' });
+  });
+
+  test('a company deleted meanwhile is gone, not made anew', async () => {
+    const id = await company('a');
+    await fetch(`${twin.url}/companies/${id}`, { method: 'DELETE', headers: { authorization: 'Bearer person-1' } });
+    const answer = await run({
+      verb: 'update',
+      object: 'company',
+      ref: `intercom:company:${id}`,
+      fields: { name: 'B' },
+    });
+    expect(answer.outcome).toBe('gone');
+    expect(twin.model.everything().companies).toEqual([]);
+  });
+
+  test.each([
+    ['timeout-before', { kind: 'timeout-before' }],
+    ['timeout-after', { kind: 'timeout-after' }],
+    ['500 after', { status: 500, applied: true }],
+    ['stall', { kind: 'stall' }],
+  ])('%s: written in the end, in doubt', async (_case, given) => {
+    const ref = await contact();
+    await fault('PUT /contacts/*', given);
+    const answer = await run({ verb: 'update', ref, fields: { name: 'New' } });
+    expect(answer).toMatchObject({ outcome: 'applied', doubt: true, calls: 2, returned: { fields: { name: 'New' } } });
+  });
+});
+
+describe('read', () => {
+  test('reads every company of a contact, beyond the ten that it shows', async () => {
+    const ids: string[] = [];
+    for (let n = 0; n < 12; n++) ids.push(await company(`acc-${n}`));
+    const ref = await contact({ ...person, companies: ids });
+    const answer = await run({ verb: 'read', ref });
+    expect(answer).toMatchObject({ outcome: 'applied', calls: 2 });
+    expect(answer.returned?.fields['companies']).toEqual([...ids].sort());
+    expect(answer.returned?.unknown).toEqual([]);
+  });
+
+  test('a record that is not there is gone', async () => {
+    const ref = 'intercom:contact:66f1a0b7c2d94e0012ab34cd';
+    expect(await run({ verb: 'read', ref })).toMatchObject({ outcome: 'gone', returned: null });
+  });
+});
+
+describe('when it must end', () => {
+  test('a platform that never answers is no refusal: asked again, in doubt', async () => {
+    const ref = await contact();
+    await fault('PUT /contacts/*', { kind: 'timeout-before', times: 100 });
+    const answer = await run({ verb: 'update', ref, fields: { name: 'New' } }, AbortSignal.timeout(700));
+    expect(answer).toMatchObject({
+      outcome: 'expired',
+      doubt: true,
+      refusals: [{ field: '', code: 'PLATFORM_UNAVAILABLE', message: 'no answer within 250 ms' }],
+    });
+  });
+
+  test('what was not called is not answered', async () => {
+    await expect(run({ fields: person }, AbortSignal.abort())).rejects.toThrow(Interrupted);
+    expect(await writes()).toEqual([]);
+  });
+
+  test('a contact whose memberships could not be written in time tells them as unknown', async () => {
+    const id = await company('acc-1');
+    await fault('POST /contacts/*/companies', { kind: 'timeout-before', times: 100 });
+    const answer = await run({ fields: { ...person, companies: [id] } }, AbortSignal.timeout(900));
+    expect(answer).toMatchObject({ outcome: 'applied', doubt: true, returned: { unknown: ['companies'] } });
+    expect(answer.returned?.fields).not.toHaveProperty('companies');
+  });
+
+  test('a token that is refused stops the sink instead of refusing the record', async () => {
+    await fault('POST /contacts', { status: 401 });
+    await expect(run({ fields: person })).rejects.toMatchObject({ code: 'CREDENTIALS_REFUSED' });
+  });
+});
