@@ -18,7 +18,7 @@ export interface RoleContext {
   /** Aborted on SIGTERM or Ctrl-C: stop taking in, finish what is in hand, return. */
   readonly signal: AbortSignal;
   /** Readiness of this role; `why` is shown on /readyz and in the log when it changes. */
-  ready(state: boolean, why: string): void;
+  readonly ready: (state: boolean, why: string) => void;
 }
 
 export interface Role {

@@ -26,22 +26,15 @@ export type SalesforceRaw =
   | { readonly form: 'row'; readonly value: RawRecord; readonly multiSelects: readonly string[] }
   | { readonly form: 'mark'; readonly value: SourceMark };
 
-export interface Decoded {
-  readonly changes: readonly Change[];
-  /** Bits of changed fields that the event's schema does not reach; above zero is worth an alarm. */
-  readonly outOfRange: number;
-}
-
 /** @throws TributaryError PAYLOAD_UNDECODABLE */
-export function decodeSalesforce(raw: SalesforceRaw, partition: number, offset: number): Decoded {
-  const source = (index: number): Source => ({ topic: 'salesforce.raw', partition, offset, index });
+export function decodeSalesforce(raw: SalesforceRaw, source: Source): readonly Change[] {
   switch (raw.form) {
     case 'event':
-      return decodeEvent(eventSchema(raw.schema), raw.value, offset, source);
+      return decodeEvent(eventSchema(raw.schema), raw.value, source);
     case 'row':
-      return { changes: [observed(source(0), observeRow(raw.value, raw.multiSelects))], outOfRange: 0 };
+      return [observed(source, observeRow(raw.value, raw.multiSelects))];
     case 'mark':
-      return { changes: [marked(source(0), raw.value)], outOfRange: 0 };
+      return [marked(source, raw.value)];
   }
 }
 
@@ -132,20 +125,29 @@ export const isRecordId = (id: string): boolean => /^[A-Za-z0-9]{18}$/.test(id) 
 export const holeOf = (header: ChangeEventHeader): string =>
   `${header.entityName} ${header.changeType} ${header.transactionKey}/${header.sequenceNumber}`;
 
-function decodeEvent(schema: EventSchema, value: unknown, offset: number, source: (index: number) => Source): Decoded {
+/**
+ * Bits of changed fields that the event's schema does not reach: something changed that cannot be named, and the record
+ * has to be read again.
+ */
+export function unreachedBits(schema: EventSchema, header: ChangeEventHeader): number {
+  const lists = [header.changedFields, header.nulledFields, header.diffFields];
+  return lists.reduce((sum, bitmaps) => sum + expandBitmaps(schema, bitmaps, {}).outOfRange, 0);
+}
+
+function decodeEvent(schema: EventSchema, value: unknown, source: Source): readonly Change[] {
   const header = changeEventHeader(value);
-  const { told, outOfRange } = toldBy(schema, header, value as Body);
   const base = {
-    ...told,
+    ...toldBy(schema, header, value as Body),
     via: 'event',
     modified: null,
     origin: clientOf(header.changeOrigin),
     by: header.commitUser || null,
     transaction: header.transactionKey || null,
   } as const;
-  const changes = header.recordIds.map((id, index) => {
+  return header.recordIds.map((id, index) => {
+    const from = { ...source, index };
     if (!isRecordId(id)) {
-      return marked(source(index), {
+      return marked(from, {
         platform: 'salesforce',
         kind: 'holeOpen',
         upTo: header.commitTimestamp,
@@ -153,17 +155,16 @@ function decodeEvent(schema: EventSchema, value: unknown, offset: number, source
       });
     }
     // One event never names a record twice, so only its place among other events of that record matters.
-    const seq = offset * 1024 + Math.min(index, 1023);
+    const seq = source.offset * 1024 + Math.min(index, 1023);
     const at = { time: header.commitTimestamp, seq, second: true };
-    return observed(source(index), { ...base, ref: salesforceRef(header.entityName, id), at });
+    return observed(from, { ...base, ref: salesforceRef(header.entityName, id), at });
   });
-  return { changes, outOfRange };
 }
 
 type Told = Pick<Observation, 'op' | 'whole' | 'created' | 'fields' | 'unknown'>;
 const bare = { whole: false, created: false, fields: {}, unknown: [] } as const;
 
-function toldBy(schema: EventSchema, header: ChangeEventHeader, body: Body): { told: Told; outOfRange: number } {
+function toldBy(schema: EventSchema, header: ChangeEventHeader, body: Body): Told {
   switch (header.changeType) {
     case 'CREATE':
     case 'UNDELETE': {
@@ -172,7 +173,7 @@ function toldBy(schema: EventSchema, header: ChangeEventHeader, body: Body): { t
       const whole = leaves.some((leaf) => leaf.read(body) !== null);
       const created = header.changeType === 'CREATE';
       const op = created ? 'seen' : 'undeleted';
-      return { told: { ...bare, op, whole, created, fields: whole ? wholeFields(leaves, body) : {} }, outOfRange: 0 };
+      return { ...bare, op, whole, created, fields: whole ? wholeFields(leaves, body) : {} };
     }
     case 'UPDATE': {
       const changed = expandBitmaps(schema, header.changedFields, body);
@@ -183,17 +184,16 @@ function toldBy(schema: EventSchema, header: ChangeEventHeader, body: Body): { t
       for (const leaf of changed.leaves) if (!untold.has(leaf)) fields[leaf.name] = leaf.read(body);
       for (const leaf of nulled.leaves) fields[leaf.name] = null;
       const unknown = diff.leaves.map((leaf) => leaf.name);
-      const outOfRange = changed.outOfRange + nulled.outOfRange + diff.outOfRange;
-      return { told: { ...bare, op: 'seen', fields, unknown }, outOfRange };
+      return { ...bare, op: 'seen', fields, unknown };
     }
     case 'DELETE':
     case 'GAP_DELETE':
-      return { told: { ...bare, op: 'deleted' }, outOfRange: 0 };
+      return { ...bare, op: 'deleted' };
     case 'GAP_CREATE':
     case 'GAP_UPDATE':
     case 'GAP_UNDELETE':
     case 'GAP_OVERFLOW':
-      return { told: { ...bare, op: 'gap' }, outOfRange: 0 };
+      return { ...bare, op: 'gap' };
     default:
       throw new TributaryError('PAYLOAD_UNDECODABLE', `change type ${JSON.stringify(header.changeType)} is not known`);
   }

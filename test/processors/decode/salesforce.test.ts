@@ -1,6 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { decodeSalesforce, presentChangeEvent, rowFields } from '../../../processors/decode/salesforce.ts';
+import {
+  changeEventHeader,
+  decodeSalesforce,
+  presentChangeEvent,
+  rowFields,
+  unreachedBits,
+} from '../../../processors/decode/salesforce.ts';
 import { eventSchema, expandBitmaps } from '../../../processors/decode/salesforce-schema.ts';
 import type { Change, Observation, RawRecord } from '../../../schemas/types.ts';
 import {
@@ -14,9 +20,11 @@ import {
   recordSchema,
 } from './change-events.ts';
 
+const at = (offset: number) => ({ topic: 'salesforce.raw', partition: 0, offset, index: 0 });
+
 function decode(parts: EventParts, schema: object = contactSchema, offset = 7): readonly Change[] {
   const value = eventValue(schema as typeof contactSchema, parts);
-  return decodeSalesforce({ form: 'event', schema, value }, 0, offset).changes;
+  return decodeSalesforce({ form: 'event', schema, value }, at(offset));
 }
 
 function only(changes: readonly Change[]): Observation {
@@ -118,13 +126,10 @@ describe('an UPDATE', () => {
   });
 
   it('counts bits that its schema does not reach, and keeps the rest', () => {
-    const value = eventValue(contactSchema, {
-      header: { changedFields: [bitmap([5, 15, 99]), '4-0x0100'] },
-      body: { Phone: '1' },
-    });
-    const decoded = decodeSalesforce({ form: 'event', schema: contactSchema, value }, 0, 0);
-    expect(decoded.outOfRange).toBe(3);
-    expect(only(decoded.changes).fields).toEqual({ Phone: '1' });
+    const parts = { header: { changedFields: [bitmap([5, 15, 99]), '4-0x0100'] }, body: { Phone: '1' } };
+    const header = changeEventHeader(eventValue(contactSchema, parts));
+    expect(unreachedBits(eventSchema(contactSchema), header)).toBe(3);
+    expect(only(decode(parts)).fields).toEqual({ Phone: '1' });
   });
 
   it('refuses what is not a bitmap', () => {
@@ -242,7 +247,7 @@ describe('a row', () => {
       MailingCity: 'Leeds',
       SystemModstamp: '2026-03-04T09:15:21.000+0000',
     });
-    const { changes } = decodeSalesforce({ form: 'row', value: raw, multiSelects: ['Languages__c'] }, 0, 9);
+    const changes = decodeSalesforce({ form: 'row', value: raw, multiSelects: ['Languages__c'] }, at(9));
     expect(only(changes)).toEqual({
       ref: 'salesforce:Contact:003Dp00000A1b2CIAR',
       op: 'seen',
@@ -267,13 +272,13 @@ describe('a row', () => {
   });
 
   it('that the platform says is gone is a deletion', () => {
-    const { changes } = decodeSalesforce({ form: 'row', value: row('', { deleted: true }), multiSelects: [] }, 0, 9);
+    const changes = decodeSalesforce({ form: 'row', value: row('', { deleted: true }), multiSelects: [] }, at(9));
     expect(only(changes)).toMatchObject({ op: 'deleted', whole: false, fields: {} });
   });
 
   it('that is no JSON object is refused', () => {
-    expect(() => decodeSalesforce({ form: 'row', value: row('{'), multiSelects: [] }, 0, 9)).toThrow(/not JSON/);
-    expect(() => decodeSalesforce({ form: 'row', value: row('[]'), multiSelects: [] }, 0, 9)).toThrow(/JSON object/);
+    expect(() => decodeSalesforce({ form: 'row', value: row('{'), multiSelects: [] }, at(9))).toThrow(/not JSON/);
+    expect(() => decodeSalesforce({ form: 'row', value: row('[]'), multiSelects: [] }, at(9))).toThrow(/JSON object/);
   });
 
   it('keeps the Name of a company', () => {
@@ -283,7 +288,7 @@ describe('a row', () => {
 
 it('a mark passes through as the mark it is', () => {
   const mark = { platform: 'salesforce', kind: 'snapshotComplete', upTo: 5000, detail: 'User,Account' } as const;
-  const [change] = decodeSalesforce({ form: 'mark', value: mark }, 0, 3).changes;
+  const [change] = decodeSalesforce({ form: 'mark', value: mark }, at(3));
   expect(change).toMatchObject({ kind: 'mark', mark, source: { topic: 'salesforce.raw', offset: 3 } });
 });
 

@@ -1,0 +1,198 @@
+/**
+ * The Salesforce source: everything Salesforce says goes to `salesforce.raw`, once and in its own order. It moves bytes
+ * and knows nothing of customers.
+ *
+ * One pod holds the lease and with it the only subscription; the others wait. Whoever takes over reads the raw topic's
+ * tail and goes on from what stands there (decide-state.ts). Beside the live stream (live.ts) runs what has to be read
+ * over REST (catch-up.ts); both write with one pen (raw-writer.ts).
+ */
+import { hostname } from 'node:os';
+import type { Logger } from 'pino';
+import { deadLetter } from '../../core/dead-letter.ts';
+import { TributaryError } from '../../core/errors.ts';
+import { holdLease } from '../../core/lease.ts';
+import { metrics } from '../../core/metrics.ts';
+import type { Role, RoleContext } from '../../core/role.ts';
+import { CatchUp } from './catch-up.ts';
+import { PlatformClock } from './clock.ts';
+import { header } from './decide-state.ts';
+import { Live } from './live.ts';
+import { checkOrg, orgIdOf, shapesOf } from './preflight.ts';
+import { PubSub, type StreamEvent } from './pubsub.ts';
+import { RawWriter, recall } from './raw-writer.ts';
+import { type CallReport, SalesforceRest } from './rest.ts';
+import { pause, together, Wake } from './tasks.ts';
+
+const leaseTermMs = 10_000;
+const now = (): number => performance.now();
+
+export const salesforceConnector: Role = {
+  name: 'connect-salesforce',
+  summary: 'Salesforce change events, and rows read over REST, into salesforce.raw; one active, others stand by',
+  async run(context) {
+    const { config, log, kafka, redis, signal, ready } = context;
+    const clock = new PlatformClock();
+    const { salesforce } = config;
+    const rest = new SalesforceRest({
+      loginUrl: salesforce.loginUrl,
+      clientId: salesforce.clientId,
+      clientSecret: () => salesforce.clientSecret.reveal(),
+      apiVersion: salesforce.apiVersion,
+      client: salesforce.client,
+      onAnswer: (report) => {
+        if (report.at !== undefined) clock.observe(report.at, now());
+        count(report);
+      },
+    });
+    const pubsub = new PubSub(salesforce.pubsub);
+    try {
+      for (let tries = 0; !signal.aborted; tries += 1) {
+        const began = now();
+        try {
+          ready(false, 'waiting for the lease');
+          const owner = `${hostname()}/${process.pid}`;
+          const key = `${kafka.prefix}lease:connect-salesforce`;
+          const lease = await holdLease({ redis, key, owner, termMs: leaseTermMs, signal, log });
+          const active = AbortSignal.any([signal, lease.signal]);
+          try {
+            await lead(context, { rest, pubsub, clock, signal: active });
+          } finally {
+            await lease.release();
+          }
+        } catch (error) {
+          if (signal.aborted) return;
+          const ours = TributaryError.from(error);
+          if (ours.verdict === 'stop' || ours.verdict === 'crash') throw ours;
+          if (now() - began > 60_000) tries = 0;
+          ready(false, `${ours.code}: ${ours.message}`);
+          log.warn({ err: ours }, 'starting again');
+          await pause(tries, signal);
+        }
+      }
+    } finally {
+      pubsub.close();
+      await rest.close();
+    }
+  },
+};
+
+interface Tools {
+  readonly rest: SalesforceRest;
+  readonly pubsub: PubSub;
+  readonly clock: PlatformClock;
+  readonly signal: AbortSignal;
+}
+
+/** One tenure: check, recall, then stream and catch up until the signal ends it. */
+async function lead({ config, log, kafka, codec, ready }: RoleContext, tools: Tools): Promise<void> {
+  const { rest, pubsub, clock, signal } = tools;
+  ready(false, 'checking the org');
+  const { org, at } = await orgIdOf(rest);
+  const recalled = await recall(kafka);
+  checkOrg(org, [config.salesforce.orgId, recalled.state.org]);
+  const { objects } = config.snapshot;
+  const shapes = await shapesOf(rest, config.entities, objects);
+
+  const producer = await kafka.producer(signal);
+  const ended = new AbortController();
+  const until = AbortSignal.any([signal, ended.signal]);
+  try {
+    const writer = new RawWriter(producer, codec, recalled);
+    if (recalled.state.org === null) {
+      await writer.write((state) => [writer.mark('mark', '', { ...state, org, startedAt: at })]);
+      log.info({ org }, 'this deployment is pinned to the org');
+    }
+    const standing = new Wake();
+    const owed = new Wake();
+    const live = new Live({
+      pubsub,
+      channel: config.salesforce.channel,
+      identity: async () => ({ ...(await rest.session()), orgId: org }),
+      renew: async (refused) => ({ ...(await rest.renew(refused)), orgId: org }),
+      writer,
+      codec,
+      clock,
+      objects,
+      log,
+      now,
+      reject: (event, error) => rejected(codec, log, event, error),
+      onWritten: () => owed.wake(),
+    });
+    const catchUp = new CatchUp({
+      rest,
+      writer,
+      kafka,
+      shapes,
+      objects,
+      maxLag: config.snapshot.maxLag,
+      wake: owed,
+      log,
+    });
+    const streaming = (): Promise<void> =>
+      keepStreaming(live, until, log, (state, why) => {
+        ready(state, why);
+        if (state) standing.wake();
+      });
+    const reading = async (): Promise<void> => {
+      await standing.wait(until);
+      await catchUp.run(until);
+    };
+    await together([streaming, reading], () => ended.abort());
+  } finally {
+    await producer.close();
+  }
+}
+
+/** Streams break all the time; whatever was the matter, the next one begins where raw ends. */
+async function keepStreaming(live: Live, signal: AbortSignal, log: Logger, ready: RoleContext['ready']): Promise<void> {
+  for (let tries = 0; !signal.aborted; tries += 1) {
+    let stood = false;
+    try {
+      await live.stream(signal, () => {
+        tries = 0;
+        if (!stood) ready(true, 'streaming');
+        stood = true;
+      });
+      if (!signal.aborted) log.info('the stream ended; opening another');
+    } catch (error) {
+      const ours = TributaryError.from(error);
+      if (ours.verdict !== 'retry') throw ours;
+      // What comes from Kafka leaves the state in doubt: only the log can tell it again.
+      if (!ours.code.startsWith('PLATFORM_')) throw ours;
+      if (!signal.aborted) log.warn({ err: ours }, 'the stream broke; opening another');
+    }
+    if (signal.aborted) return;
+    ready(false, 'opening the stream');
+    await pause(tries, signal);
+  }
+}
+
+function rejected(codec: RoleContext['codec'], log: Logger, event: StreamEvent, error: TributaryError) {
+  log.warn({ code: error.code, schemaId: event.schemaId, eventId: event.id }, 'an event went to the dead letters');
+  metrics.deadLetters.inc({ stage: 'connectors', code: error.code });
+  return deadLetter({
+    codec,
+    stage: 'connectors',
+    error,
+    record: {
+      topic: 'salesforce.raw',
+      partition: 0,
+      // It never got a place in the topic.
+      offset: -1,
+      time: Date.now(),
+      key: Buffer.from(event.id),
+      value: event.payload,
+      headers: {
+        [header.eventId]: Buffer.from(event.id),
+        [header.replayId]: event.replayId,
+        'schema-id': Buffer.from(event.schemaId),
+      },
+    },
+  });
+}
+
+function count({ status, usage }: CallReport): void {
+  const outcome = status < 300 ? 'ok' : status === 429 ? 'limited' : status < 500 ? 'refused' : 'failed';
+  metrics.calls.inc({ platform: 'salesforce', outcome });
+  if (usage !== undefined) metrics.budgetLeft.set({ platform: 'salesforce' }, usage.limit - usage.used);
+}

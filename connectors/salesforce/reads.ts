@@ -1,0 +1,161 @@
+/**
+ * Rows over REST: any slice of an object, page by page. Paging is by keyset, a condition on the last row's own values,
+ * not by the platform's cursors: those die after a while, and a slice must be resumable days later by any pod.
+ */
+import { TributaryError } from '../../core/errors.ts';
+import type { Answer, SalesforceRest } from './rest.ts';
+import { all, among, any, type Condition, compare, soql } from './soql.ts';
+
+/** What describe says of an object, as far as reading it goes. */
+export interface ObjectShape {
+  readonly object: string;
+  /** Every field that a row holds, those first that must be read. */
+  readonly fields: readonly string[];
+  readonly multiSelects: readonly string[];
+  /** Rows can be in the Recycle Bin. */
+  readonly deletable: boolean;
+}
+
+export interface Row {
+  readonly id: string;
+  readonly deleted: boolean;
+  readonly body: Readonly<Record<string, unknown>>;
+}
+
+export interface Page {
+  readonly rows: readonly Row[];
+  /** The platform's clock when it answered, ms. */
+  readonly at: number;
+}
+
+interface DescribedField {
+  readonly name: string;
+  readonly type: string;
+}
+
+/** Compounds repeat their parts; blobs are no values. */
+const unread = new Set(['address', 'location', 'base64', 'complexvalue', 'anyType']);
+/** URI and headers together may take 16,384 bytes. */
+const mostFieldText = 8_000;
+const pageSize = 2_000;
+const mostIds = 100;
+
+export async function describe(
+  rest: SalesforceRest,
+  object: string,
+): Promise<{ readonly names: ReadonlySet<string>; shape(first: readonly string[]): ObjectShape }> {
+  const { body } = await rest.call<{ fields: readonly DescribedField[] }>({
+    method: 'GET',
+    path: `/sobjects/${encodeURIComponent(object)}/describe`,
+  });
+  const readable = body.fields.filter(({ type }) => !unread.has(type));
+  const names = new Set(readable.map(({ name }) => name));
+  return {
+    names,
+    shape: (first) => ({
+      object,
+      fields: bounded([...new Set(['Id', 'SystemModstamp', ...first, ...names])].filter((name) => names.has(name))),
+      multiSelects: readable.filter(({ type }) => type === 'multipicklist').map(({ name }) => name),
+      deletable: names.has('IsDeleted'),
+    }),
+  };
+}
+
+function bounded(fields: readonly string[]): readonly string[] {
+  let length = 0;
+  return fields.filter((name) => (length += name.length + 6) <= mostFieldText);
+}
+
+interface QueryResult {
+  readonly done: boolean;
+  readonly records: readonly Readonly<Record<string, unknown>>[];
+}
+
+interface Slice {
+  readonly shape: ObjectShape;
+  readonly where: (last: Row | undefined) => Condition | undefined;
+  readonly orderBy: readonly string[];
+  /** With rows in the Recycle Bin. */
+  readonly deletedToo: boolean;
+}
+
+/** Rows in the order of their ids, after one of them. */
+export const byId = (shape: ObjectShape, after: string): Slice => ({
+  shape,
+  where: (last) => {
+    const id = last?.id ?? after;
+    return id === '' ? undefined : compare('Id', '>', id);
+  },
+  orderBy: ['Id'],
+  deletedToo: false,
+});
+
+/** Rows modified since a moment, deletions among them. */
+export const modifiedSince = (shape: ObjectShape, since: number): Slice => ({
+  shape,
+  where: (last) => {
+    if (last === undefined) return since <= 0 ? undefined : compare('SystemModstamp', '>=', new Date(since));
+    const at = modifiedAt(last);
+    return any(
+      compare('SystemModstamp', '>', at),
+      all(compare('SystemModstamp', '=', at), compare('Id', '>', last.id)),
+    );
+  },
+  orderBy: ['SystemModstamp', 'Id'],
+  deletedToo: shape.deletable,
+});
+
+export async function* pages(rest: SalesforceRest, slice: Slice): AsyncGenerator<Page> {
+  let last: Row | undefined;
+  for (;;) {
+    const answer = await query(rest, slice.deletedToo, {
+      fields: slice.shape.fields,
+      from: slice.shape.object,
+      where: slice.where(last),
+      orderBy: slice.orderBy,
+      limit: pageSize,
+    });
+    const rows = answer.body.records.map(rowOf);
+    if (rows.length > 0) yield { rows, at: answer.at };
+    last = rows.at(-1);
+    // The platform may hand out fewer rows than asked where rows are wide, and says then that it is not done.
+    if (last === undefined || (answer.body.done && rows.length < pageSize)) return;
+  }
+}
+
+/** The rows of these ids; an id without a row is given as deleted: it was seen, and is not there any more. */
+export async function* byIds(rest: SalesforceRest, shape: ObjectShape, ids: readonly string[]): AsyncGenerator<Page> {
+  for (let from = 0; from < ids.length; from += mostIds) {
+    const some = ids.slice(from, from + mostIds);
+    const { body, at } = await query(rest, false, {
+      fields: shape.fields,
+      from: shape.object,
+      where: among('Id', some),
+    });
+    const found = new Map(body.records.map(rowOf).map((row) => [row.id, row]));
+    yield { at, rows: some.map((id) => found.get(id) ?? { id, deleted: true, body: {} }) };
+  }
+}
+
+function query(
+  rest: SalesforceRest,
+  deletedToo: boolean,
+  parts: Parameters<typeof soql>[0],
+): Promise<Answer<QueryResult>> {
+  const path = `/${deletedToo ? 'queryAll' : 'query'}?q=${encodeURIComponent(soql(parts))}`;
+  return rest.call<QueryResult>({ method: 'GET', path });
+}
+
+function rowOf(body: Readonly<Record<string, unknown>>): Row {
+  const id = body['Id'];
+  if (typeof id !== 'string') throw new TributaryError('PLATFORM_NONSENSE', 'Salesforce: a row came without its Id');
+  return { id, deleted: body['IsDeleted'] === true, body };
+}
+
+function modifiedAt({ body }: Row): Date {
+  const at = new Date(String(body['SystemModstamp']).replace(/\+0000$/, 'Z'));
+  if (Number.isNaN(at.getTime())) {
+    throw new TributaryError('PLATFORM_NONSENSE', 'Salesforce: a row came without its SystemModstamp');
+  }
+  return at;
+}

@@ -1,0 +1,66 @@
+/** Loops that live and end together. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { TributaryError } from '../../core/errors.ts';
+
+const pauses = { first: 500, most: 30_000 };
+
+/** Growing, jittered pauses: a platform that comes back must not meet everyone at once. Ends early with the signal. */
+export async function pause(tries: number, signal: AbortSignal): Promise<void> {
+  const ms = Math.min(pauses.first * 2 ** Math.min(tries, 10), pauses.most);
+  await interval(ms * (0.5 + Math.random() / 2), signal);
+}
+
+/** Settles after so long, or early when the signal ends it. */
+export async function interval(ms: number, signal: AbortSignal): Promise<void> {
+  await sleep(ms, undefined, { signal }).catch((error: unknown) => {
+    if (!signal.aborted) throw error;
+  });
+}
+
+/** Tries again what says `retry`, as long as the signal lets it. */
+export async function persistently<T>(attempt: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  for (let tries = 0; ; tries += 1) {
+    try {
+      return await attempt();
+    } catch (error) {
+      const ours = TributaryError.from(error);
+      if (ours.verdict !== 'retry' || signal.aborted) throw ours;
+      await pause(tries, signal);
+    }
+  }
+}
+
+/** Runs loops side by side. The first that ends, well or badly, ends the others; settles when all have. */
+export async function together(loops: readonly (() => Promise<void>)[], end: () => void): Promise<void> {
+  const failures: unknown[] = [];
+  await Promise.all(
+    loops.map((loop) =>
+      loop()
+        .catch((error: unknown) => void failures.push(error))
+        .finally(end),
+    ),
+  );
+  if (failures.length > 0) throw failures[0];
+}
+
+/** Wakes one waiting loop; a wake that comes while nobody waits is kept. */
+export class Wake {
+  #woken = false;
+  #resume: (() => void) | undefined;
+
+  wake(): void {
+    this.#woken = true;
+    this.#resume?.();
+  }
+
+  async wait(signal: AbortSignal): Promise<void> {
+    if (!this.#woken && !signal.aborted) {
+      await new Promise<void>((resolve) => {
+        this.#resume = resolve;
+        signal.addEventListener('abort', () => resolve(), { once: true });
+      });
+    }
+    this.#resume = undefined;
+    this.#woken = false;
+  }
+}
