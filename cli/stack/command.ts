@@ -1,25 +1,14 @@
 /** `tributary stack`: the local Kafka, registry and Redis, for people. */
 import { Command } from 'commander';
+import { json, say, table } from '../output.ts';
 import { down, type PartStatus, reset, stackFolder, status, up } from './detached.ts';
 import { parts } from './parts.ts';
 
-const say = (line: string): void => void process.stdout.write(`${line}\n`);
-
-function table(rows: readonly PartStatus[]): string {
-  const lines = [
+const lines = (rows: readonly PartStatus[]): string =>
+  table([
     ['PART', 'STATE', 'ADDRESS', 'PID', 'LOG'],
     ...rows.map((row) => [row.part, row.state, row.address ?? '-', String(row.pid ?? '-'), row.log ?? '-']),
-  ];
-  const widths = lines[0]?.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0))) ?? [];
-  return lines
-    .map((line) =>
-      line
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n');
-}
+  ]);
 
 /** The lines that point everything else at these servers, ready to be pasted. */
 function exports(rows: readonly PartStatus[]): string {
@@ -68,9 +57,9 @@ A server named by KAFKA_BROKERS, SCHEMA_REGISTRY_URL or REDIS_URL is used instea
     .command('status')
     .description('show what runs where; exit status 1 when something is missing')
     .option('--json', 'print JSON instead of a table')
-    .action(async ({ json }: { json?: true }) => {
+    .action(async (options: { json?: true }) => {
       const rows = await status();
-      say(json ? JSON.stringify(rows, null, 2) : table(rows));
+      say(options.json ? json(rows, 2) : lines(rows));
       if (rows.some(({ state }) => state !== 'up' && state !== 'given')) process.exitCode = 1;
     });
   stack

@@ -88,9 +88,14 @@ export async function status(dir = stackFolder, env: NodeJS.ProcessEnv = process
 }
 
 /** Starts what is not up; what is up stays untouched, so a second call changes nothing. */
-export async function up(log: (line: string) => void, signal: AbortSignal, dir = stackFolder): Promise<void> {
+export async function up(
+  log: (line: string) => void,
+  signal: AbortSignal,
+  dir = stackFolder,
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<void> {
   await alone(dir, async () => {
-    const before = await status(dir);
+    const before = await status(dir, env);
     const record: Records = recall(dir);
     for (const { part, state, address } of before) {
       if (state === 'up') log(`${part} is already up at ${address ?? ''}`);

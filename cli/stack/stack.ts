@@ -28,8 +28,8 @@ export interface StackOptions {
   readonly signal?: AbortSignal;
 }
 
-/** A cold start takes 10 s on an idle machine with two cores; six times that is a machine in trouble. */
-const readyLimitMs = 60_000;
+/** A cold start takes 6 s on an idle machine with two cores and 16 s on a busy one. */
+const readyLimitMs = 120_000;
 const logLines = 20;
 
 export function logFileOf(dir: string, name: PartName): string {
