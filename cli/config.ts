@@ -6,7 +6,7 @@ import { json, say } from './output.ts';
 import { settings, withConfig } from './settings.ts';
 
 export function configCommand(): Command {
-  const config = new Command('config').description('the configuration: check it, show it, print its JSON Schema');
+  const config = new Command('config');
   withConfig(config.command('check'))
     .description('check tributary.yaml and the environment; every wrong field is named')
     .addHelpText('after', '\nExample:\n  tributary config check --config staging.yaml')

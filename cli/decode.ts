@@ -9,7 +9,6 @@ import { changeEventText } from './present.ts';
 
 export function decodeCommand(): Command {
   return new Command('decode')
-    .description('decode one Salesforce change event: header, changed, nulled and diff fields by name, values')
     .requiredOption(
       '--schema <file>',
       'Avro schema of the event, as GetSchema or the REST eventSchema resource gives it',

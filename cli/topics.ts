@@ -18,7 +18,7 @@ interface Common {
 }
 
 export function topicsCommand(): Command {
-  const command = new Command('topics').description('the topics: list what there should be, make it so, read them');
+  const command = new Command('topics');
   withConfig(command.command('list'))
     .description('list every topic with its key, partitions, retention, schemas and writer; no server is asked')
     .option('--json', 'print JSON instead of a table')

@@ -22,7 +22,7 @@ const limits = { records: 500, bytes: 4 * 1024 * 1024, cacheBytes: 64 * 1024 * 1
 
 export const unifyRole: Role = {
   name: 'unify',
-  summary: 'the one writer: changes into canonical events and commands; one is active, others stand by',
+  summary: 'The one writer: changes into canonical events and commands; one is active, others stand by',
   async run(context) {
     const ended = new AbortController();
     const signal = AbortSignal.any([context.signal, ended.signal]);
