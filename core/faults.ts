@@ -17,6 +17,7 @@ export const faultPoints = {
   'repair:folding': 'a chunk of unify.state is in the mirror',
   'repair:before-end': 'everything is in the mirror, its position not yet',
   'transaction:before': 'a micro-batch is decided, nothing is written',
+  'transaction:before-commit': 'everything is written, nothing of it is committed',
   'transaction:after': 'the transaction is committed, the answer not yet believed',
   'mirror:before-commit': 'the transaction is committed, the mirror is behind by it',
   'mirror:between-chunks': 'a part of a large commit is in the mirror',

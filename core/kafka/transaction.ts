@@ -1,8 +1,9 @@
 /** Exactly-once writing: one transaction per call, one id per role, a rival with the id fences whoever had it before. */
 import type { Producer, Transaction } from 'kafkajs';
 import { TributaryError } from '../errors.ts';
+import { fault } from '../faults.ts';
 import { assertAcknowledged, byTopic, place, takeRequest } from './batching.ts';
-import { hasType, type KafkaLink, kafkaError, untilReachable } from './client.ts';
+import { hasType, type KafkaLink, kafkaError, pause, untilReachable } from './client.ts';
 import { kafkajs } from './kafkajs.ts';
 import { discard, produceTimeoutMs } from './producer.ts';
 import type { TransactionalProducer } from './types.ts';
@@ -17,6 +18,26 @@ const eager = { initialRetryTime: 5, factor: 0.2, multiplier: 2, maxRetryTime: 2
 const transactionTimeoutMs = 30_000;
 
 const fenced = ['INVALID_PRODUCER_EPOCH', 'PRODUCER_FENCED'];
+
+/** kafkajs means to retry these, but spells them as no broker does, and fails on a coordinator that is just loading. */
+const coordinatorMoving = ['NOT_COORDINATOR_FOR_GROUP', 'GROUP_COORDINATOR_NOT_AVAILABLE', 'GROUP_LOAD_IN_PROGRESS'];
+const coordinatorTries = 10;
+
+async function sendOffsets(
+  transaction: Transaction,
+  consumerGroupId: string,
+  topics: { topic: string; partitions: { partition: number; offset: string }[] }[],
+): Promise<void> {
+  for (let tries = 0; ; tries += 1) {
+    try {
+      await transaction.sendOffsets({ consumerGroupId, topics });
+      return;
+    } catch (error) {
+      if (tries === coordinatorTries || !hasType(error, ...coordinatorMoving)) throw error;
+      await pause(tries);
+    }
+  }
+}
 
 export async function openTransactional(
   link: KafkaLink,
@@ -73,11 +94,10 @@ export async function openTransactional(
         }
         if (offsets !== undefined) {
           const { group, topic, partition, next: offset } = offsets;
-          await transaction.sendOffsets({
-            consumerGroupId: link.prefix + group,
-            topics: [{ topic: link.wire(topic), partitions: [{ partition, offset: String(offset) }] }],
-          });
+          const topics = [{ topic: link.wire(topic), partitions: [{ partition, offset: String(offset) }] }];
+          await sendOffsets(transaction, link.prefix + group, topics);
         }
+        await fault('transaction:before-commit');
         await transaction.commit();
       } catch (error) {
         failure = hasType(error, ...fenced)

@@ -5,20 +5,14 @@ import type { KafkaAccess } from '../../core/kafka.ts';
 import { connectRedis } from '../../core/redis.ts';
 import type { Change } from '../../schemas/types.ts';
 import { counted, tick } from '../support/counting-fold.ts';
-import { codec, env, expected, found, log, transactionalId, World } from '../support/loop-world.ts';
+import { env, log, transactionalId } from '../support/loop-servers.ts';
+import { codec, expected, found, right, World } from '../support/loop-world.ts';
 import { openWire } from '../support/wire.ts';
 
 let serial = 0;
 /** Changes of some keys: each key comes often enough to be deleted and begun again. */
 function some(n: number, keys = 7): Change[] {
   return Array.from({ length: n }, (_, i) => counted(`c${++serial}`, `k${(i * 3) % keys}`));
-}
-
-/** Every test ends here: nothing lost, nothing twice, the mirror exactly the log. */
-async function mustBe(world: World, changes: readonly Change[]): Promise<void> {
-  const outcome = await world.outcome();
-  expect(found(outcome)).toEqual(expected(changes));
-  expect(await world.mirrored()).toEqual(outcome.state);
 }
 
 /** Does something at one passing of one point. */
@@ -51,8 +45,8 @@ describe('the transactional loop', () => {
     inWorld(async (world) => {
       const changes = some(250);
       await world.offer(changes);
-      const run = await world.finish();
-      await mustBe(world, changes);
+      const run = await world.finish({ limits: { records: 100 } });
+      expect(await world.judged()).toEqual(right(changes));
       expect(run.commits.reduce((sum, { records }) => sum + records, 0)).toBe(250);
       expect(run.commits.length).toBeLessThan(20);
     }));
@@ -66,7 +60,7 @@ describe('the transactional loop', () => {
         await world.offer(more);
         await world.finish();
       }
-      await mustBe(world, changes);
+      expect(await world.judged()).toEqual(right(changes));
     }));
 
   test('gives the same bytes for every size of batch', async () => {
@@ -125,7 +119,7 @@ describe('the transactional loop', () => {
       const [after] = await world.kafka.offsets('unify.state');
       // One position and one marker, for all those ticks.
       expect((after?.latest ?? 0) - (before?.latest ?? 0)).toBe(2);
-      await mustBe(world, changes);
+      expect(await world.judged()).toEqual(right(changes));
     }));
 });
 
@@ -181,7 +175,7 @@ describe('a record that cannot be decided', () => {
       await world.offer(changes);
       // Nothing is cached from one transaction to the next, and the total is never recalled: every one begins with a miss.
       await world.finish({ limits: { records: 3, cacheBytes: 1 } });
-      await mustBe(world, changes);
+      expect(await world.judged()).toEqual(right(changes));
     }));
 });
 
@@ -210,7 +204,7 @@ describe('a transaction', () => {
       await stopped;
       await rival.stop();
       expect(old.commits).toEqual([]);
-      await mustBe(world, changes);
+      expect(await world.judged()).toEqual(right(changes));
     }));
 
   test('that is fenced leads back through the group, not to a duel', () =>
@@ -226,7 +220,7 @@ describe('a transaction', () => {
       await run.stop();
       // Taken over twice: at the start, and once after the fence.
       expect(run.states.filter(({ why }) => why === 'taking over')).toHaveLength(2);
-      await mustBe(world, changes);
+      expect(await world.judged()).toEqual(right(changes));
     }));
 
   test('whose answer was lost although it was applied is not done again', () =>
@@ -238,7 +232,7 @@ describe('a transaction', () => {
         fault: at('transaction:after', 2, throwing('KAFKA_UNAVAILABLE')),
       });
       expect(run.states.filter(({ why }) => why === 'taking over')).toHaveLength(2);
-      await mustBe(world, changes);
+      expect(await world.judged()).toEqual(right(changes));
     }));
 
   test('whose answer was lost because it was never applied is done again', () =>
@@ -263,7 +257,7 @@ describe('a transaction', () => {
       };
       await world.finish({ limits: { records: 10 }, kafka });
       expect(transactions).toBeGreaterThan(6);
-      await mustBe(world, changes);
+      expect(await world.judged()).toEqual(right(changes));
     }));
 });
 
@@ -274,7 +268,7 @@ describe('the mirror', () => {
       await world.offer(changes);
       const fault = at('mirror:before-commit', 3, throwing('KAFKA_UNAVAILABLE'));
       await world.finish({ limits: { records: 10, cacheBytes: 1 }, fault });
-      await mustBe(world, changes);
+      expect(await world.judged()).toEqual(right(changes));
     }));
 
   test.each(['between two tenures', 'under a running loop'])('that was rolled back %s is repaired', (when) =>
@@ -294,7 +288,7 @@ describe('the mirror', () => {
         await world.settled();
         await run.stop();
       }
-      await mustBe(world, changes);
+      expect(await world.judged()).toEqual(right(changes));
     }),
   );
 
@@ -312,7 +306,7 @@ describe('the mirror', () => {
         await world.settled();
         await run.stop();
       }
-      await mustBe(world, changes);
+      expect(await world.judged()).toEqual(right(changes));
     }),
   );
 
@@ -332,7 +326,7 @@ describe('the mirror', () => {
         });
         await world.finish({ fault });
         expect(wiped).toBe(1);
-        await mustBe(world, changes);
+        expect(await world.judged()).toEqual(right(changes));
       }),
   );
 
@@ -348,7 +342,7 @@ describe('the mirror', () => {
       // A key that the log deleted and whose tombstone compaction has dropped since: the fold alone would leave it.
       await world.redis.set(world.key('cur:ghost'), 'left behind');
       await world.finish();
-      await mustBe(world, changes);
+      expect(await world.judged()).toEqual(right(changes));
     }));
 
   test('of another deployment under the same prefix is not taken for ours', () =>
@@ -362,7 +356,7 @@ describe('the mirror', () => {
       const changes = some(20);
       await world.offer(changes);
       await world.finish();
-      await mustBe(world, changes);
+      expect(await world.judged()).toEqual(right(changes));
     }));
 });
 
@@ -393,6 +387,6 @@ describe('Redis away', () => {
       expect(run.states.at(-1)).toMatchObject({ ready: true });
       await run.stop();
       redis.disconnect();
-      await mustBe(world, changes);
+      expect(await world.judged()).toEqual(right(changes));
     }));
 });

@@ -5,7 +5,6 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import type { Redis } from 'ioredis';
-import { type Logger, pino } from 'pino';
 import { vi } from 'vitest';
 import type { Fault } from '../../core/faults.ts';
 import { connectKafka, type KafkaAccess, limits as kafkaLimits } from '../../core/kafka.ts';
@@ -16,12 +15,9 @@ import { type Committed, type FoldLimits, runTransactionalFold } from '../../cor
 import { type TopicName, topics } from '../../schemas/topics.ts';
 import type { Change, CursorState, DeadLetter, JournalEntry } from '../../schemas/types.ts';
 import { countingFold } from './counting-fold.ts';
+import { env, limits, log, transactionalId } from './loop-servers.ts';
 
-/** TRIBUTARY_TEST_LOG=debug shows what the loop says. */
-export const log: Logger = pino({ level: process.env['TRIBUTARY_TEST_LOG'] ?? 'silent' }, pino.destination(2));
 export const codec = memoryCodec();
-export const limits: FoldLimits = { records: 100, bytes: 500_000, cacheBytes: 1_000_000 };
-export const transactionalId = 'unify';
 
 export interface RunOptions {
   readonly group?: string;
@@ -47,6 +43,14 @@ export interface Outcome {
   /** Framed bytes as hex: of every output in order, and of unify.state folded, its position left out. */
   readonly outputs: readonly string[];
   readonly state: Readonly<Record<string, string>>;
+}
+
+export interface Verdict {
+  /** Outputs in order, as `<change> <count of its key>/<total>`. */
+  readonly said: readonly string[];
+  readonly counts: Readonly<Record<string, number>>;
+  /** Keys whose bytes in Redis are not those of unify.state. */
+  readonly mirrorDiffers: readonly string[];
 }
 
 export class World {
@@ -180,6 +184,14 @@ export class World {
     return found;
   }
 
+  /** What every test ends with: see `right`. */
+  async judged(): Promise<Verdict> {
+    const outcome = await this.outcome();
+    const mirrored = await this.mirrored();
+    const keys = [...new Set([...Object.keys(mirrored), ...Object.keys(outcome.state)])];
+    return { ...found(outcome), mirrorDiffers: keys.filter((key) => mirrored[key] !== outcome.state[key]) };
+  }
+
   key(name: string): string {
     return `${this.prefix}{unify}:${name}`;
   }
@@ -212,10 +224,7 @@ export class World {
 }
 
 /** What the counting fold must have come to after these changes, worked out without any of the loop's code. */
-export function expected(changes: readonly Change[]): {
-  readonly said: readonly string[];
-  readonly counts: Record<string, number>;
-} {
+export function expected(changes: readonly Change[]): Omit<Verdict, 'mirrorDiffers'> {
   const counts: Record<string, number> = {};
   const said: string[] = [];
   for (const { action } of changes) {
@@ -229,22 +238,22 @@ export function expected(changes: readonly Change[]): {
   return { said, counts };
 }
 
+/** Nothing lost, nothing twice, the mirror exactly the log. */
+export const right = (changes: readonly Change[]): Verdict => ({ ...expected(changes), mirrorDiffers: [] });
+
 /** The same two things as they stand in the topics. */
 export function found(outcome: Outcome): ReturnType<typeof expected> {
   const counts: Record<string, number> = {};
   for (const [key, hex] of Object.entries(outcome.state)) {
     counts[key.slice('cur:'.length)] = decoded<CursorState>(Buffer.from(hex, 'hex')).n['count'] ?? -1;
   }
-  return { said: outcome.journal.map((entry) => `${entry.reason} ${entry.value}/${entry.other}`), counts };
+  return {
+    said: outcome.journal.map((entry) => `${entry.reason} ${String(entry.value)}/${String(entry.other)}`),
+    counts,
+  };
 }
 
 function decoded<T>(bytes: Buffer | null): T {
   if (bytes === null) throw new Error('no value');
   return codec.decode(bytes).value as T;
-}
-
-export function env(name: string): string {
-  const value = process.env[name];
-  if (value === undefined || value === '') throw new Error(`${name} is not set: is this test in the stack tier?`);
-  return value;
 }
