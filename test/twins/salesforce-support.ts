@@ -100,7 +100,7 @@ export function namesIn(schemaJson: string, bitmaps: readonly string[]): string[
 }
 
 function bitsOf(hex: string): number[] {
-  const digits = [...hex].reverse();
+  const digits = hex.split('').reverse();
   return digits.flatMap((digit, nibble) =>
     [0, 1, 2, 3].filter((bit) => (Number.parseInt(digit, 16) >> bit) % 2 === 1).map((bit) => nibble * 4 + bit),
   );
