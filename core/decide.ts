@@ -5,12 +5,12 @@
  * What a record puts is encoded and decoded at once, not at the end of the batch: the next record must see what it would
  * see after a restart, and a value that is too large or does not fit its schema must be this record's fault alone.
  */
-import type { TopicName } from '../schemas/topics.ts';
 import { stateSchemas } from '../schemas/topics.ts';
 import type { Codec } from './codec.ts';
 import { TributaryError } from './errors.ts';
 import { type Fold, type FoldRecord, type Output, type State, StateMiss } from './fold.ts';
 import { limits } from './kafka/batching.ts';
+import type { OutRecord } from './kafka.ts';
 
 /** A value that a record put, as the next one sees it, with its bytes on the wire. */
 export interface Stored {
@@ -23,13 +23,6 @@ export interface Known {
   readonly value: object | undefined;
 }
 
-export interface Encoded {
-  readonly topic: TopicName;
-  readonly key: string;
-  readonly value: Buffer | null;
-  readonly partition?: number;
-}
-
 /** No state value may be larger: each is read, cached and written whole. */
 export const stateLimit = 64 * 1024;
 /** Largest single output, so that what the producer refuses is refused while it is still the fault of one record. */
@@ -37,7 +30,7 @@ export const outputLimit = limits.recordBytes - 16 * 1024;
 
 export class MicroBatch {
   /** In the order of the records. */
-  readonly outputs: Encoded[] = [];
+  readonly outputs: OutRecord[] = [];
   /** Last value of each key touched. */
   readonly puts = new Map<string, Stored | undefined>();
   /** Fetched for this batch: held here, for the cache may drop what the batch still needs. */
@@ -87,8 +80,9 @@ export class MicroBatch {
     this.#attempt((state) => this.#fold.poisoned?.(state, record, error) ?? []);
   }
 
-  output(output: Output): void {
-    this.#keep([this.#encode(output)], new Map());
+  /** What the loop itself has to say of a record. */
+  write(output: OutRecord): void {
+    this.#keep([output], new Map());
   }
 
   #attempt(decision: (state: State) => readonly Output[]): void {
@@ -113,10 +107,10 @@ export class MicroBatch {
     return this.#fetched.get(key) ?? this.#cached(key);
   }
 
-  #keep(outputs: readonly Encoded[], puts: ReadonlyMap<string, Stored | undefined>): void {
+  #keep(outputs: readonly OutRecord[], puts: ReadonlyMap<string, Stored | undefined>): void {
     for (const output of outputs) {
       this.outputs.push(output);
-      this.#bytes += output.key.length + (output.value?.length ?? 0);
+      this.#bytes += (output.key?.length ?? 0) + (output.value?.length ?? 0);
     }
     for (const [key, stored] of puts) {
       this.#bytes += (stored?.bytes.length ?? 0) - (this.puts.get(key)?.bytes.length ?? 0);
@@ -135,7 +129,7 @@ export class MicroBatch {
     return { value: this.#codec.decode(bytes).value, bytes };
   }
 
-  #encode(output: Output): Encoded {
+  #encode(output: Output): OutRecord {
     const value = output.value === null ? null : this.#codec.encode(output.topic, output.schema, output.value);
     if (value !== null && value.length > outputLimit) {
       throw new TributaryError('RECORD_TOO_LARGE', `a record for ${output.topic} has ${value.length} bytes`);

@@ -14,10 +14,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
-import type { Change, DeadLetter, UnifyPosition } from '../schemas/types.ts';
+import type { Change, UnifyPosition } from '../schemas/types.ts';
 import type { Codec } from './codec.ts';
-import { MicroBatch, outputLimit } from './decide.ts';
-import { codes, describeError, TributaryError } from './errors.ts';
+import { deadLetter } from './dead-letter.ts';
+import { MicroBatch } from './decide.ts';
+import { describeError, TributaryError } from './errors.ts';
 import { type Fault, fault as faultFromEnvironment } from './faults.ts';
 import { type Fold, type FoldRecord, StateMiss } from './fold.ts';
 import type { InBatch, InRecord, KafkaAccess, OutRecord, TransactionalProducer } from './kafka.ts';
@@ -61,6 +62,8 @@ export interface FoldOptions {
   readonly signal: AbortSignal;
   ready(state: boolean, why: string): void;
   readonly log: Logger;
+  /** This one became, or ceased to be, the one writer. */
+  onTenure?(active: boolean): void;
   onCommitted?(done: Committed): void;
   readonly fault?: Fault;
   readonly clock?: () => number;
@@ -84,9 +87,12 @@ export async function runTransactionalFold(options: FoldOptions): Promise<void> 
     onAssign: async (partitions) => {
       if (partitions.length === 0) return undefined;
       tenure = new Tenure(options);
-      return new Map([['changes/0', await tenure.begin()]]);
+      const start = await tenure.begin();
+      options.onTenure?.(true);
+      return new Map([['changes/0', start]]);
     },
     onRevoke: async () => {
+      options.onTenure?.(false);
       await tenure?.end();
       tenure = undefined;
     },
@@ -345,29 +351,16 @@ class Tenure {
     }
   }
 
-  #deadLetter(batch: MicroBatch, record: InRecord, error: unknown): void {
-    const cause = TributaryError.from(error, 'RECORD_POISON');
-    const code = cause.verdict === 'reject' ? cause.code : 'RECORD_POISON';
-    this.#options.log.error({ code, offset: record.offset }, 'a record of changes goes to the dead letters');
-    // What would not fit into a record of its own stays where it is: changes keeps it for as long as the dead letter.
-    const fits = (record.value?.length ?? 0) < outputLimit - 64 * 1024;
-    const letter: DeadLetter = {
-      stage: 'unify',
-      code,
-      message: cause.message,
-      fix: codes[code].fix,
-      field: cause.field ?? '',
-      value: '',
-      ref: record.key?.toString() ?? '',
-      topic: 'changes',
-      partition: 0,
-      offset: record.offset,
-      at: record.time,
-      key: record.key,
-      original: fits ? record.value : null,
-      headers: record.headers,
-    };
-    batch.output({ topic: 'unify.dlq', key: letter.ref, value: letter, schema: 'DeadLetter' });
+  #deadLetter(batch: MicroBatch, record: InRecord, thrown: unknown): void {
+    const cause = TributaryError.from(thrown, 'RECORD_POISON');
+    const error =
+      cause.verdict === 'reject' ? cause : new TributaryError('RECORD_POISON', cause.message, { cause: thrown });
+    this.#options.log.error(
+      { code: error.code, offset: record.offset },
+      'a record of changes goes to the dead letters',
+    );
+    const ref = record.key?.toString() ?? '';
+    batch.write(deadLetter({ codec: this.#options.codec, stage: 'unify', record, error, ref }));
   }
 
   #producing(): TransactionalProducer {

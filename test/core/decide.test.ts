@@ -130,6 +130,6 @@ describe('a micro-batch', () => {
     const one = batch.bytes;
     batch.decide(record(1, 'a'));
     const output = batch.outputs[1];
-    expect(batch.bytes - one).toBe((output?.key.length ?? 0) + (output?.value?.length ?? 0));
+    expect(batch.bytes - one).toBe((output?.key?.length ?? 0) + (output?.value?.length ?? 0));
   });
 });
