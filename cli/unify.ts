@@ -30,13 +30,12 @@ export const unifyRole: Role = {
     const fold = observed(createUnify(context.config), (config) => {
       tenure.config = config;
     });
-    const ready = (state: boolean, why: string): void => {
-      const active = state && why === 'active';
-      if (active && !tenure.active) metrics.takeOvers.inc();
+    const onTenure = (active: boolean): void => {
+      if (active) metrics.takeOvers.inc();
       tenure.active = active;
-      if (!active) tenure.config = undefined;
-      context.ready(state, why);
+      tenure.config = undefined;
     };
+    const ready = (state: boolean, why: string): void => context.ready(state, why);
     const { kafka, codec, redis, log } = context;
     const names = { group: 'unify', transactionalId: 'unify' };
     const parts = [
@@ -50,6 +49,7 @@ export const unifyRole: Role = {
         signal,
         ready,
         log,
+        onTenure,
         onCommitted: recordCommit,
       }),
       runClock({ ...context, signal }, tenure),

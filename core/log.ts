@@ -14,7 +14,9 @@ export type { Logger } from 'pino';
 const masked = '[masked]';
 const secretKeys = /^(?:.*secret|.*token|password|authorization|cookie|assertion|sasl|api-?key|private-?key)$/i;
 const personalKeys =
-  /^(?:.*email|.*phone|first-?name|last-?name|full-?name|fields|values?|old|new|before|after|expected|got|original|body|attributes|custom_attributes|customer|contact)$/i;
+  /^(?:.*email|.*phone|first-?name|last-?name|full-?name|fields|values?|original|body|attributes|custom_attributes|customer|contact)$/i;
+/** Of the ledger: masked where they hold values by field, not where they are a count or a place. */
+const recordKeys = /^(?:old|new|before|after|expected|got)$/;
 const texts: readonly [RegExp, string][] = [
   [/[\w.+-]+@[\w-]+(?:\.[\w-]+)+/g, '[email]'],
   [/\b(Bearer|OAuth) [\w.!~+/=-]+/gi, `$1 ${masked}`],
@@ -61,6 +63,7 @@ function mask(key: string, value: unknown, depth: number): unknown {
   if (secretKeys.test(key)) return masked;
   if (typeof value === 'number' || typeof value === 'boolean') return value;
   if (personalKeys.test(key)) return masked;
+  if (recordKeys.test(key) && typeof value === 'object') return masked;
   if (typeof value !== 'object') return typeof value === 'bigint' ? String(value) : value;
   if (Buffer.isBuffer(value)) return `[${value.length} bytes]`;
   if (depth === 5) return '[…]';

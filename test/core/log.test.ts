@@ -35,6 +35,7 @@ describe('neither secrets nor personal data reach the stream', () => {
     ['a Secret', { options: { credentials: new Secret('hunter2', 'intercom.token') } }],
     ['values of a record', { observation: { ref: 'salesforce:Contact:1', fields: { Title: 'hunter2' } } }],
     ['an object whose elements are records', { rows: [{ FirstName: 'hunter2', MobilePhone: 'hunter2' }] }],
+    ['an ask of the ledger', { before: { Title: 'hunter2' }, expected: { Title: 'hunter2' } }],
     ['bytes', { chunk: Buffer.from('hunter2') }],
     ['something nested too deep to look at', { a: { b: { c: { d: { e: { f: { g: 'hunter2' } } } } } } }],
   ])('%s', (_name, object) => {
