@@ -1,11 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { Command, InvalidArgumentError } from 'commander';
-import { startSalesforceTwin } from './server.ts';
-
-const whole = (text: string): number => {
-  const number = Number(text);
-  if (!Number.isInteger(number) || number < 0) throw new InvalidArgumentError('a whole number, please');
-  return number;
-};
+import { defaultClient, startSalesforceTwin } from './server.ts';
 
 interface Options {
   readonly host: string;
@@ -16,33 +11,58 @@ interface Options {
   readonly keepaliveSeconds: number;
 }
 
-/** Credentials are no options: command lines are for everybody to read. The twin's are `tributary` / `tributary-secret`. */
+/** `tributary twin salesforce`: runs until it is told to stop. */
 export function salesforceTwinCommand(): Command {
   return new Command('salesforce')
-    .description('a local double of a Salesforce org: REST, OAuth, Pub/Sub with change events, and a control plane')
-    .option('--host <address>', 'address to listen on', '127.0.0.1')
-    .option('--rest-port <port>', 'port of REST and of the control plane, 0: any free one', whole, 0)
-    .option('--pubsub-port <port>', 'port of the Pub/Sub API (gRPC without TLS), 0: any free one', whole, 0)
-    .option('--seed <number>', 'seed of everything random', whole, 1)
-    .option('--daily-limit <calls>', 'API calls of the org in 24 hours', whole, 150_000)
-    .option('--keepalive-seconds <seconds>', 'silence before an empty response on an open stream', whole, 270)
-    .addHelpText('after', '\nExample:\n  tributary twin salesforce --rest-port 8080 --pubsub-port 7443\n')
-    .action((options: Options) => runSalesforceTwin(options));
+    .description('a local double of a Salesforce org: OAuth, REST, change events over Pub/Sub')
+    .option('--host <address>', 'address to listen on; another one only inside a container', '127.0.0.1')
+    .option('--rest-port <number>', 'port of REST; 0: any free one', whole, 0)
+    .option('--pubsub-port <number>', 'port of the Pub/Sub API (gRPC without TLS); 0: any free one', whole, 0)
+    .option('--seed <number>', 'seed of the ids it gives out', whole, 1)
+    .option('--daily-limit <number>', 'API calls of the org in 24 hours', whole, 150_000)
+    .option('--keepalive-seconds <number>', 'silence on a stream before an empty response', whole, 270)
+    .addHelpText(
+      'after',
+      `\nThe connected app is SALESFORCE_CLIENT_ID with the secret in SALESFORCE_CLIENT_SECRET or in the file that\nSALESFORCE_CLIENT_SECRET_FILE names; without them it is "${defaultClient.clientId}" / "${defaultClient.clientSecret}".`,
+    )
+    .action(async ({ keepaliveSeconds, ...options }: Options) => {
+      const clientId = process.env['SALESFORCE_CLIENT_ID'] ?? defaultClient.clientId;
+      const clientSecret = secretFromEnvironment();
+      const twin = await startSalesforceTwin({
+        ...options,
+        keepaliveMs: keepaliveSeconds * 1000,
+        clientId,
+        ...(clientSecret !== undefined && { clientSecret }),
+      });
+      process.stdout.write(
+        [
+          `Salesforce twin    ${twin.restUrl}   (SALESFORCE_LOGIN_URL)`,
+          `Pub/Sub            ${twin.pubsubAddress}   (SALESFORCE_PUBSUB_ENDPOINT, with SALESFORCE_PUBSUB_INSECURE=true)`,
+          `org                ${twin.orgId}`,
+          `client id          ${clientId}   (SALESFORCE_CLIENT_ID; person / person-secret is somebody at work)`,
+          `client secret      ${clientSecret === undefined ? defaultClient.clientSecret : 'the one given'}   (SALESFORCE_CLIENT_SECRET)`,
+          `everything in it   ${twin.restUrl}/__twin/store`,
+          `calls              ${twin.restUrl}/__twin/calls`,
+          '',
+        ].join('\n'),
+      );
+      await new Promise<void>((resolve) => {
+        process.once('SIGINT', () => resolve());
+        process.once('SIGTERM', () => resolve());
+      });
+      await twin.close();
+    });
 }
 
-/** Runs until it is interrupted, and closes what it opened. */
-async function runSalesforceTwin({ keepaliveSeconds, ...options }: Options): Promise<void> {
-  const twin = await startSalesforceTwin({ ...options, keepaliveMs: keepaliveSeconds * 1000 });
-  process.stdout.write(
-    `${[
-      `Salesforce twin, org ${twin.orgId}`,
-      `  SALESFORCE_LOGIN_URL=${twin.restUrl}`,
-      `  SALESFORCE_PUBSUB_ENDPOINT=${twin.pubsubAddress}`,
-      `  control plane: ${twin.restUrl}/__twin/stats`,
-    ].join('\n')}\n`,
+function secretFromEnvironment(): string | undefined {
+  const file = process.env['SALESFORCE_CLIENT_SECRET_FILE'];
+  return (
+    process.env['SALESFORCE_CLIENT_SECRET'] ?? (file === undefined ? undefined : readFileSync(file, 'utf8').trim())
   );
-  await new Promise<void>((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
-  });
-  await twin.close();
+}
+
+function whole(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 0) throw new InvalidArgumentError('a whole number, please');
+  return value;
 }

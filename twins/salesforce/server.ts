@@ -36,6 +36,9 @@ export interface SalesforceTwin {
   close(): Promise<void>;
 }
 
+/** The integration's connected app, unless told otherwise: a double has nothing to keep secret. */
+export const defaultClient = { clientId: 'tributary', clientSecret: 'tributary-secret' } as const;
+
 export async function startSalesforceTwin(options: SalesforceTwinOptions = {}): Promise<SalesforceTwin> {
   const host = options.host ?? '127.0.0.1';
   let ahead = 0;
@@ -46,8 +49,8 @@ export async function startSalesforceTwin(options: SalesforceTwinOptions = {}): 
   const random = seededRandom(seed + 1);
   const clients = [
     {
-      clientId: options.clientId ?? 'tributary',
-      clientSecret: options.clientSecret ?? 'tributary-secret',
+      clientId: options.clientId ?? defaultClient.clientId,
+      clientSecret: options.clientSecret ?? defaultClient.clientSecret,
       userId: model.integrationUserId,
     },
     { clientId: 'person', clientSecret: 'person-secret', userId: model.personUserId },
@@ -126,13 +129,13 @@ class HttpSkin {
     const { faults, now, sessions } = this.#context;
     const method = request.method ?? '';
     const delay = faults.take(['delay'], 'before', method, url.pathname);
-    if (delay) await pause(delay.ms);
+    if (delay) await pause(delay.ms, undefined, { ref: false });
     const session = sessions.find(/^(?:Bearer|OAuth) (.*)$/.exec(request.headers.authorization ?? '')?.[1], now());
     const before = faults.take(['http', 'drop'], 'before', method, url.pathname);
     const done = before ? undefined : this.#answer(request, url, body, session);
     const fault = before ?? faults.take(['http', 'drop'], 'after', method, url.pathname);
     const late = faults.take(['delay'], 'after', method, url.pathname);
-    if (late) await pause(late.ms);
+    if (late) await pause(late.ms, undefined, { ref: false });
     this.#log(request, url, session, done, fault?.kind === 'drop' ? 0 : (fault?.status ?? done?.status ?? 500));
     if (fault?.kind === 'drop') return void response.destroy();
     if (fault?.html) return sendHtml(response, fault.status);
