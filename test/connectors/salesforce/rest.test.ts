@@ -1,0 +1,131 @@
+import { once } from 'node:events';
+import { createServer, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { byId, byIds, describe as describeObject, modifiedSince, pages } from '../../../connectors/salesforce/reads.ts';
+import { type CallReport, SalesforceRest } from '../../../connectors/salesforce/rest.ts';
+import { type SalesforceTwin, startSalesforceTwin } from '../../../twins/salesforce/server.ts';
+
+const client = (loginUrl: string, more: object = {}): SalesforceRest =>
+  new SalesforceRest({
+    loginUrl,
+    clientId: 'tributary',
+    clientSecret: () => 'tributary-secret',
+    apiVersion: '67.0',
+    client: 'tributary',
+    ...more,
+  });
+
+describe('against the Salesforce twin', () => {
+  let twin: SalesforceTwin;
+  let rest: SalesforceRest;
+  const reports: CallReport[] = [];
+  beforeEach(async () => {
+    twin = await startSalesforceTwin();
+    rest = client(twin.restUrl, { onAnswer: (report: CallReport) => reports.push(report) });
+  });
+  afterEach(async () => {
+    await rest.close();
+    await twin.close();
+  });
+
+  it("gives the platform's clock and usage with every answer, and names itself", async () => {
+    const { body, at } = await rest.call<{ fields: unknown[] }>({ method: 'GET', path: '/sobjects/Contact/describe' });
+    expect(body.fields.length).toBeGreaterThan(10);
+    expect(at % 1000).toBe(0);
+    expect(Math.abs(twin.now() - at)).toBeLessThan(5_000);
+    expect(reports.at(-1)).toMatchObject({ status: 200, at, usage: { limit: twin.model.dailyLimit } });
+    expect(twin.calls.at(-1)).toMatchObject({ origin: 'tributary' });
+  });
+
+  it('renews a session that ran out once for many calls, and repeats them', async () => {
+    await rest.session();
+    await fetch(`${twin.restUrl}/__twin/faults`, { method: 'POST', body: '{"kind":"token-expire"}' });
+    const before = twin.calls.length;
+    const calls = Array.from({ length: 5 }, () => rest.call({ method: 'GET', path: '/sobjects/User/describe' }));
+    await Promise.all(calls);
+    const paths = twin.calls.slice(before).map(({ path }) => path);
+    expect(paths.filter((path) => path.includes('token'))).toHaveLength(1);
+    expect(paths.filter((path) => path.includes('describe'))).toHaveLength(10);
+  });
+
+  it('says CREDENTIALS_REFUSED for a wrong secret, without the secret', async () => {
+    const wrong = client(twin.restUrl, { clientSecret: () => 'hunter2' });
+    const error = await wrong.session().catch((one: unknown) => one);
+    expect(error).toMatchObject({ code: 'CREDENTIALS_REFUSED' });
+    expect(String(error)).not.toContain('hunter2');
+    await wrong.close();
+  });
+
+  it('reads any slice, page by page, each row once', async () => {
+    const rows = Array.from({ length: 2_100 }, (_, n) => ({ LastName: `P${n}` }));
+    const ids = twin.model.load('Contact', rows, twin.now());
+    const shape = (await describeObject(rest, 'Contact')).shape(['Email']);
+    const read = async (slice: Parameters<typeof pages>[1]): Promise<readonly string[]> => {
+      const found: string[] = [];
+      for await (const page of pages(rest, slice)) found.push(...page.rows.map(({ id }) => id));
+      return found;
+    };
+    const sorted = [...ids].sort();
+    expect([...(await read(byId(shape, '')))].sort()).toEqual(sorted);
+    expect(await read(byId(shape, ids[1_999] ?? ''))).toEqual(ids.slice(2_000));
+    expect([...(await read(modifiedSince(shape, twin.now() - 60_000)))].sort()).toEqual(sorted);
+    expect(await read(modifiedSince(shape, twin.now() + 60_000))).toEqual([]);
+  });
+
+  it('gives an id without a row as deleted', async () => {
+    const [id = ''] = twin.model.load('Contact', [{ LastName: 'One' }], twin.now());
+    const shape = (await describeObject(rest, 'Contact')).shape([]);
+    for await (const { rows } of byIds(rest, shape, [id, '003000000000001AAA'])) {
+      expect(rows.map((row) => [row.id, row.deleted])).toEqual([
+        [id, false],
+        ['003000000000001AAA', true],
+      ]);
+    }
+  });
+});
+
+describe('against a server that misbehaves', () => {
+  let server: Server;
+  let url: string;
+  let misbehave: (response: ServerResponse) => void;
+  beforeEach(async () => {
+    server = createServer((request, response) => {
+      request.resume();
+      if (!String(request.url).includes('token')) return misbehave(response);
+      response.setHeader('content-type', 'application/json');
+      response.end(JSON.stringify({ access_token: 't', instance_url: url }));
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  });
+  afterEach(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+
+  it.each<[string, (response: ServerResponse) => void, string]>([
+    ['answers never', () => undefined, 'PLATFORM_UNAVAILABLE'],
+    [
+      'stops in the middle of a body',
+      (response) => void response.writeHead(200, { 'content-length': '100' }).write('{"a":'),
+      'PLATFORM_UNAVAILABLE',
+    ],
+    [
+      'drops the connection in the middle of a body',
+      (response) => response.writeHead(200, { 'content-length': '100' }).write('{"a":', () => response.destroy()),
+      'PLATFORM_UNAVAILABLE',
+    ],
+    ['speaks HTML', (response) => void response.setHeader('content-type', 'text/html').end('<p>'), 'PLATFORM_NONSENSE'],
+    [
+      'refuses every session',
+      (response) => void response.writeHead(401).end('[{"errorCode":"INVALID_SESSION_ID","message":""}]'),
+      'CREDENTIALS_REFUSED',
+    ],
+  ])('one that %s', async (_, answer, code) => {
+    misbehave = answer;
+    const rest = client(url, { deadlineMs: 300 });
+    await expect(rest.call({ method: 'GET', path: '/limits' })).rejects.toMatchObject({ code });
+    await rest.close();
+  });
+});
