@@ -63,21 +63,28 @@ async function demo(options: Options): Promise<number> {
     log(`loading ${options.people} people into Salesforce (seed ${options.seed})`);
     const loaded = await load(world, options);
     log('starting the services; the first snapshot brings everybody to Intercom');
+    const services = (await world.salesforceCalls()).at(-1)?.n ?? 0;
     world.startServices();
     const running = { ...options, log, signal: ended.signal };
     await waitForSnapshot(world, running);
-    const liveFrom = (await world.intercomCalls()).at(-1)?.n ?? 0;
+    const live = (await world.intercomCalls()).at(-1)?.n ?? 0;
     log(`people edit in Salesforce: ${options.rate} edits a second for ${options.seconds} s`);
     const edits = await editFor(world, loaded, running);
     log('waiting until everything has arrived');
     await world.settled(() => undefined);
-    const { report: result, details } = await report(world, edits, liveFrom, (performance.now() - begun) / 1000);
+    const { report: result, details } = await report(
+      world,
+      edits,
+      { services, live },
+      (performance.now() - begun) / 1000,
+    );
     process.stdout.write(`\n${printReport(result)}\n\n`);
     if (options.report !== undefined) writeFileSync(options.report, `${JSON.stringify(result, null, 2)}\n`);
     const wrong = failures(result);
     for (const line of details.slice(0, 20)) log(line);
     for (const line of wrong) log(`not as it must be: ${line}`);
     failed = wrong.length > 0;
+    if (failed) await world.keepEvidence(edits);
     log(failed ? `FAILED; the logs are in ${world.logFile('services')}` : 'everything is as it must be');
     if (options.keep) await keep(world, ended.signal, log);
     return failed ? 1 : 0;

@@ -106,11 +106,19 @@ async function newPerson(world: World, loaded: Loaded, faker: ReturnType<typeof 
   loaded.contacts.push({ id: await world.create('Contact', row), row });
 }
 
+/** Numbers of the last calls before a phase began. */
+export interface Marks {
+  /** Salesforce's, before the services were started: what came before was not theirs. */
+  readonly services: number;
+  /** Intercom's, before people began to edit. */
+  readonly live: number;
+}
+
 /** Judges the stores and works the report out. */
 export async function report(
   world: World,
   edits: readonly MadeEdit[],
-  liveFrom: number,
+  from: Marks,
   seconds: number,
 ): Promise<{ readonly report: Report; readonly details: readonly string[] }> {
   const [salesforceStore, intercomStore, calls, salesforceCalls] = await Promise.all([
@@ -121,7 +129,7 @@ export async function report(
   ]);
   const verdict = judge({ salesforceStore, intercomStore, calls });
   const ours = calls.filter((call) => !call.client.startsWith('person'));
-  const live = ours.filter((call) => call.n > liveFrom);
+  const live = ours.filter((call) => call.n > from.live);
   const { contacts, companies } = intercomStore;
   const pairs = new Map([
     ...contacts.map((one): [string, string] => [String(one.custom_attributes['salesforce_id']), one.id]),
@@ -147,9 +155,7 @@ export async function report(
   const membershipMoves = edits.filter((edit) => 'AccountId' in edit.fields);
   const editedMemberships = minimumEditCalls(effective, (id) => companyIds.has(id));
   const rows = Object.entries(salesforceStore).filter(([name]) => ['User', 'Account', 'Contact'].includes(name));
-  const oursInSalesforce = salesforceCalls.filter(
-    (call) => call.client !== 'person' && call.origin !== 'person' && !call.path.startsWith('/__twin'),
-  );
+  const oursInSalesforce = salesforceCalls.filter((call) => call.n > from.services && call.origin !== 'person');
   const writes = countWrites(live) - created.length - attachedWithCreate.length;
   return {
     details: verdict.details,

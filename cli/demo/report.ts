@@ -65,18 +65,20 @@ export function latencies(
   return { values, coalesced };
 }
 
-/** Writes of the live phase. The call that leaves a company, followed by the one that joins another, is one write. */
+/** Writes of the live phase. A company left and another joined at once, in whichever order, is one write. */
 export function countWrites(calls: readonly LoggedCall[], pairWithinMs = 5_000): number {
-  const left = new Map<string, number>();
+  const half = new Map<string, { readonly method: string; readonly time: number }>();
   let writes = 0;
   for (const call of calls) {
     if (!isWrite(call) || call.noop) continue;
     const person = /\/contacts\/([^/]+)\/companies/.exec(call.path)?.[1];
-    if (person !== undefined && call.method === 'DELETE') left.set(person, call.time);
-    if (person !== undefined && call.method === 'POST') {
-      const at = left.get(person);
-      left.delete(person);
-      if (at !== undefined && call.time - at <= pairWithinMs) continue;
+    if (person !== undefined) {
+      const other = half.get(person);
+      if (other !== undefined && other.method !== call.method && call.time - other.time <= pairWithinMs) {
+        half.delete(person);
+        continue;
+      }
+      half.set(person, { method: call.method, time: call.time });
     }
     writes += 1;
   }

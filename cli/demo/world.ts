@@ -2,7 +2,7 @@
  * Everything a demo runs on: the servers, both twins and the services as processes of their own, and the people who edit.
  * The end-to-end tests use the same world and disturb it.
  */
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TributaryError } from '../../core/errors.ts';
@@ -127,6 +127,14 @@ export class World {
     const started = startLeashed(command, this.logFile(name));
     this.#running.push(started);
     return started;
+  }
+
+  /** What a failed run is explained with: the edits, and every call that the doubles received. */
+  async keepEvidence(edits: readonly unknown[]): Promise<void> {
+    const evidence = { edits, intercom: await this.intercomCalls(), salesforce: await this.salesforceCalls() };
+    for (const [name, value] of Object.entries(evidence)) {
+      writeFileSync(join(this.#folder, `${name}.json`), `${JSON.stringify(value, null, 1)}\n`);
+    }
   }
 
   logFile(name: string): string {

@@ -120,8 +120,8 @@ function onObservation(world: World, observation: Observation): void {
     return;
   }
   if (known?.deleted === true) {
-    // A replayed old value does not revive a deleted record.
-    if (comparePositions(observation.at, known.newest) < 0) return;
+    // A replayed old value does not revive a deleted record, nor does a row read within the second of the deletion.
+    if (comparePositions(observation.at, known.newest) <= 0) return;
   }
   const before = known !== undefined && known.id !== '' ? world.living(known.id) : undefined;
   const entity = before ?? entityFor(world, kind, observation.ref, observation);
@@ -152,7 +152,9 @@ function linkAccount(world: World, draft: Draft, observation: Observation): void
 
 function onDeleted(world: World, observation: Observation, known: RefState | undefined): void {
   const ref = known ?? newRef(observation.ref, null, '');
-  if (known !== undefined && comparePositions(observation.at, known.newest) < 0) return;
+  const order = known === undefined ? 1 : comparePositions(observation.at, known.newest);
+  // Within one second an event of the stream counts more than a read, as for values.
+  if (known?.deleted === true || order < 0 || (order === 0 && observation.via !== 'event')) return;
   world.putRef({ ...ref, deleted: true, queued: null, newest: laterOf(ref.newest, observation.at) });
   const entity = ref.id === '' ? undefined : world.living(ref.id);
   if (entity === undefined || entity.mergedInto !== null) return;

@@ -262,6 +262,13 @@ describe('identity', () => {
     expect(customerEvents(world.runner).at(-1)?.type).toBe('deleted');
     expect(world.runner.ref(contact)?.deleted).toBe(true);
   });
+
+  it('is not revived by a row read within the second of its deletion', () => {
+    const world = linked();
+    world.runner.decide(deletedEvent(contact, 20, 20));
+    world.runner.decide(row(contact, { ...person, Title: 'ghost' }, 20));
+    expect(world.runner.ref(contact)?.deleted).toBe(true);
+  });
 });
 
 describe('windows and epochs', () => {
