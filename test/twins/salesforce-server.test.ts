@@ -43,6 +43,7 @@ describe('signing in', () => {
     expect(await connection.identity()).toMatchObject({
       organization_id: twin.orgId,
       user_id: twin.model.integrationUserId,
+      email: 'integration@org.example',
     });
     expect(twin.orgId).toMatch(/^00D[0-9A-Za-z]{15}$/);
   });

@@ -99,7 +99,7 @@ export class Transaction {
   #create(object: ObjectType, row: Row): RowResult {
     const draft = validate(this.#org, object, row, undefined);
     if ('refusals' in draft) return refused(null, ...draft.refusals);
-    const id = makeId(object.keyPrefix, 'Tw0', this.#nextSequence(object.name));
+    const id = makeId(object.keyPrefix, this.#nextSequence(object.name));
     const values: Record<string, Value> = { Id: id };
     for (const field of object.fields) {
       if (field.type === 'address' || field.type === 'id' || field.name === 'IsDeleted') continue;

@@ -1,4 +1,6 @@
 const base62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
+/** The characters by which the platform tells its instances apart. */
+const instance = 'Tw0';
 const suffixes = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ012345';
 
 /** Each suffix character tells which of five characters are upper case, so that ids survive tools that ignore case. */
@@ -21,7 +23,7 @@ export function normalizeId(id: string): string | undefined {
 }
 
 /** Ids grow in the order of the alphabet's bytes, as keyset paging by Id relies on. */
-export function makeId(keyPrefix: string, instance: string, sequence: number): string {
+export function makeId(keyPrefix: string, sequence: number): string {
   let digits = '';
   for (let rest = sequence; digits.length < 9; rest = Math.floor(rest / 62)) digits = base62.charAt(rest % 62) + digits;
   const id15 = `${keyPrefix}${instance}${digits}`;

@@ -26,6 +26,11 @@ const usualHabits: Habits = {
   redeliverChance: 0,
 };
 
+const firstUsers: readonly Row[] = ['Integration', 'Person'].map((name) => {
+  const email = `${name.toLowerCase()}@org.example`;
+  return { Username: email, LastName: name, Email: email };
+});
+
 export interface ModelOptions {
   readonly random: Random;
   /** Virtual time of the org's foundation. */
@@ -51,7 +56,8 @@ export class SalesforceModel {
   readonly orgId: string;
   readonly store = new Store(standardObjects);
   readonly bus: EventBus;
-  readonly integrationUserId: string;
+  /** The first user, and creator of the second. */
+  readonly integrationUserId = makeId('005', 1);
   readonly personUserId: string;
   habits: Habits;
   /** When the metadata changed last; describe answers carry it. */
@@ -69,28 +75,17 @@ export class SalesforceModel {
   constructor(options: ModelOptions) {
     const { random, now } = options;
     this.#random = random;
-    this.orgId = options.orgId ?? makeId('00D', 'Tw0', 1);
+    const orgId = normalizeId(options.orgId ?? makeId('00D', 1));
+    if (orgId === undefined) throw new Error(`not an org id: ${options.orgId}`);
+    this.orgId = orgId;
     this.habits = { ...usualHabits, ...options.habits };
     this.#accountName = options.accountName ?? 'switchable';
     this.dailyLimit = options.dailyLimit ?? 150_000;
     this.bus = new EventBus(random, options.retentionMs ?? 72 * hour);
     this.metadataAt = now;
     for (const object of standardObjects) this.#define(object);
-    const [integration, person] = this.load(
-      'User',
-      [
-        {
-          Username: 'integration@org.example',
-          LastName: 'Integration',
-          Email: 'integration@org.example',
-          Alias: 'integ',
-        },
-        { Username: 'person@org.example', LastName: 'Person', Email: 'person@org.example', Alias: 'person' },
-      ],
-      now,
-    );
-    if (integration === undefined || person === undefined) throw new Error('an org has users');
-    this.integrationUserId = integration;
+    const [, person] = this.load('User', firstUsers, now);
+    if (person === undefined) throw new Error('an org has users');
     this.personUserId = person;
   }
 
@@ -128,8 +123,9 @@ export class SalesforceModel {
 
   /** Records that were there before anybody looked: validated like any, but announced to nobody and counted as no call. */
   load(objectName: string, rows: readonly Row[], now: number): readonly string[] {
-    const userId = this.integrationUserId ?? makeId('005', 'Tw0', 1);
-    const transaction = new Transaction(this, userId, wholeSecond(now), (object) => this.#nextSequence(object));
+    const transaction = new Transaction(this, this.integrationUserId, wholeSecond(now), (object) =>
+      this.#nextSequence(object),
+    );
     return rows.map((row) => {
       const result = transaction.apply({ op: 'create', object: objectName, row });
       if (result.success) return result.id;

@@ -69,22 +69,18 @@ export async function startSalesforceTwin(options: SalesforceTwinOptions = {}): 
   const calls: LoggedCall[] = [];
   const skin = new HttpSkin({ model, sessions, faults, calls, now, rest: new RestApi(model, random) });
 
+  const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const body = await readBody(request);
+    const url = new URL(request.url ?? '/', `http://${request.headers.host ?? host}`);
+    if (!url.pathname.startsWith('/__twin/')) return skin.serve(request, response, url, body);
+    const advance = (ms: number) => void (ahead += ms);
+    const context = { model, sessions, pubsub, faults, calls, now, advance };
+    const answer = control(context, request.method ?? '', url, body);
+    send(response, answer.status, answer.body, {});
+  };
   const http = createServer((request, response) => {
-    void readBody(request).then(
-      async (body) => {
-        const url = new URL(request.url ?? '/', `http://${request.headers.host ?? host}`);
-        if (!url.pathname.startsWith('/__twin/')) return skin.serve(request, response, url, body);
-        const advance = (ms: number) => void (ahead += ms);
-        const answer = control(
-          { model, sessions, pubsub, faults, calls, now, advance },
-          request.method ?? '',
-          url,
-          body,
-        );
-        send(response, answer.status, answer.body, {});
-      },
-      () => response.destroy(),
-    );
+    // A request that breaks off or cannot be read has nobody left to answer to.
+    serve(request, response).catch((error: Error) => response.destroy(error));
   });
   await new Promise<void>((resolve, reject) => {
     http.once('error', reject);
