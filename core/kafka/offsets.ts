@@ -67,6 +67,9 @@ export function createReader(link: KafkaLink): PartitionReader {
     let cluster: Cluster | undefined;
     const consumer = link.open().consumer({
       groupId: 'never-joined',
+      // For the offsets asked of this cluster: the end of the log, not the end of what is committed by now. Fetches name
+      // their own isolation.
+      readUncommitted: true,
       allowAutoTopicCreation: false,
       partitionAssigners: [
         (config) => {
@@ -100,11 +103,23 @@ export function createReader(link: KafkaLink): PartitionReader {
     }
   }
 
-  async function fetchOnce(topic: TopicName, partition: number, from: number): Promise<FetchedPartition> {
+  async function withCluster<T>(doing: string, use: (cluster: Cluster) => Promise<T>): Promise<T> {
     fetcher ??= connectFetcher();
     const mine = fetcher;
     try {
-      const { cluster } = await mine;
+      return await use((await mine).cluster);
+    } catch (error) {
+      if (fetcher === mine) fetcher = undefined;
+      await mine.then(
+        ({ consumer }) => discard(link, consumer),
+        () => undefined,
+      );
+      throw kafkaError(error, doing);
+    }
+  }
+
+  const fetchOnce = (topic: TopicName, partition: number, from: number): Promise<FetchedPartition> =>
+    withCluster(`reading ${topic}/${partition} from ${from}`, async (cluster) => {
       const wire = link.wire(topic);
       await cluster.addTargetTopic(wire);
       await cluster.refreshMetadataIfNecessary();
@@ -120,22 +135,29 @@ export function createReader(link: KafkaLink): PartitionReader {
       const fetched = responses[0]?.partitions[0];
       if (fetched === undefined) throw new TributaryError('KAFKA_UNAVAILABLE', `${topic}/${partition}: empty answer`);
       return fetched;
-    } catch (error) {
-      if (fetcher === mine) fetcher = undefined;
-      await mine.then(
-        ({ consumer }) => discard(link, consumer),
-        () => undefined,
-      );
-      throw kafkaError(error, `reading ${topic}/${partition} from ${from}`);
-    }
-  }
+    });
 
   const offsets: PartitionReader['offsets'] = (topic) =>
-    withAdmin(`offsets of ${topic}`, async (client) =>
-      (await client.fetchTopicOffsets(link.wire(topic)))
-        .map(({ partition, low, high }) => ({ partition, earliest: Number(low), latest: Number(high) }))
-        .sort((a, b) => a.partition - b.partition),
-    );
+    withCluster(`offsets of ${topic}`, async (cluster) => {
+      const wire = link.wire(topic);
+      await cluster.addTargetTopic(wire);
+      await cluster.refreshMetadataIfNecessary();
+      const partitions = cluster
+        .findTopicPartitionMetadata(wire)
+        .map(({ partitionId }) => ({ partition: partitionId }));
+      const ask = async (fromBeginning: boolean): Promise<Map<number, number>> => {
+        const [found] = await cluster.fetchTopicsOffset([{ topic: wire, partitions, fromBeginning }]);
+        return new Map(found?.partitions.map(({ partition, offset }) => [partition, Number(offset)]));
+      };
+      const [earliest, latest] = [await ask(true), await ask(false)];
+      return partitions
+        .map(({ partition }) => ({
+          partition,
+          earliest: earliest.get(partition) ?? 0,
+          latest: latest.get(partition) ?? 0,
+        }))
+        .sort((a, b) => a.partition - b.partition);
+    });
 
   return {
     withAdmin,

@@ -84,6 +84,8 @@ export async function openProducer(link: KafkaLink, ended: AbortSignal, signal: 
         queue = queue.filter(({ call }) => !failed.has(call));
       }
     }
+    // In the same turn in which the queue was found empty: a call made a moment later must start the next drain.
+    sending = undefined;
   }
 
   return {
@@ -93,9 +95,7 @@ export async function openProducer(link: KafkaLink, ended: AbortSignal, signal: 
       return new Promise<void>((resolve, reject) => {
         const call: Call = { records: records.length, resolve, reject };
         queue = queue.concat(records.map((record) => ({ ...place(record), call })));
-        sending ??= drain().finally(() => {
-          sending = undefined;
-        });
+        sending ??= drain();
       });
     },
     async close() {
