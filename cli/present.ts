@@ -72,7 +72,9 @@ export function shownJson(shown: Shown): string {
 export function shownText(shown: Shown): string {
   const { time, topic, partition, offset, key, schema, event, value, error, headers } = shown;
   const title = `${time.replace('T', ' ').replace('Z', '')}  ${topic}/${partition}@${offset}  ${schema ?? (value === null ? 'tombstone' : 'undecodable')}  ${key ?? ''}`;
-  const extra = Object.keys(headers).length === 0 ? '' : block({ headers });
+  const extra = Object.entries(headers)
+    .map(([name, text]) => indent(`${name}: ${shortened(text)}`))
+    .join('');
   const body =
     event !== undefined
       ? indent(changeEventText(event))
@@ -87,6 +89,15 @@ function block(value: unknown): string {
   const plain = JSON.parse(json(value)) as object;
   const set = Object.fromEntries(Object.entries(plain).filter(([, part]) => part !== null));
   return indent(stringify(set, { lineWidth: 0 }).trimEnd());
+}
+
+const shortened = (text: string): string => (text.length > 100 ? `${text.slice(0, 97)}…` : text);
+
+/** What connectors, sinks and the clock say every second, whether anything happened or not. */
+export function isPulse({ schema, value }: Shown): boolean {
+  const { kind } = (value ?? {}) as { kind?: unknown };
+  if (schema === 'SourceMark') return kind === 'mark';
+  return schema === 'Change' && (kind === 'tick' || kind === 'mark' || kind === 'epoch');
 }
 
 const indent = (text: string): string => `${text.replaceAll(/^/gm, '  ')}\n`;

@@ -8,7 +8,7 @@ import { connectRegistry, type RegistryCodec } from '../core/registry.ts';
 import { applyTopics } from '../core/topics.ts';
 import { type TopicName, topics } from '../schemas/topics.ts';
 import { commandLog, json, say, table } from './output.ts';
-import { showRecord, shownJson, shownText } from './present.ts';
+import { isPulse, showRecord, shownJson, shownText } from './present.ts';
 import { settings, settingsWithServers, withConfig } from './settings.ts';
 
 interface Common {
@@ -37,6 +37,7 @@ export function topicsCommand(): Command {
     .option('--from <place>', 'earliest, latest, an offset, or -N for the last N of each partition', place, 'latest')
     .option('--limit <count>', 'end after so many records', whole)
     .option('--key <key>', 'only records of this key')
+    .option('--quiet', 'leave out marks, ticks and epochs, which come every second')
     .addOption(new Option('--no-follow', 'end at what is the end now'))
     .option('--json', 'print one JSON object per line')
     .addHelpText(
@@ -45,7 +46,8 @@ export function topicsCommand(): Command {
 Salesforce events show header, changed, nulled, diff (field names, parts as Name.FirstName) and values.
 
 Examples:
-  tributary topics tail salesforce.raw --from -5 --no-follow
+  tributary topics tail salesforce.raw --quiet
+  tributary topics tail journal --from -5 --no-follow
   tributary topics tail customer.events --from earliest --limit 10 --json
   tributary topics tail changes --key salesforce:Contact:003000000000001AAA`,
     )
@@ -104,6 +106,7 @@ interface TailOptions extends Common {
   readonly from: string;
   readonly limit?: number;
   readonly key?: string;
+  readonly quiet?: true;
   readonly follow: boolean;
 }
 
@@ -127,20 +130,22 @@ async function follow(
   const enough = options.limit ?? Number.POSITIVE_INFINITY;
   let printed = 0;
   const print = async (records: readonly InRecord[]): Promise<void> => {
-    const wanted = records.filter((record) => options.key === undefined || record.key?.toString() === options.key);
-    await codec.prepare(wanted.map((record) => record.value));
-    for (const record of wanted.slice(0, enough - printed)) {
+    await codec.prepare(records.map((record) => record.value));
+    for (const record of records) {
+      if (printed >= enough || signal.aborted) throw finished;
+      if (options.key !== undefined && record.key?.toString() !== options.key) continue;
       const shown = showRecord(record, codec);
+      if (options.quiet === true && isPulse(shown)) continue;
       say(options.json ? shownJson(shown) : shownText(shown));
       printed += 1;
     }
-    if (printed >= enough || signal.aborted) throw finished;
+    if (printed >= enough) throw finished;
   };
   const next = new Map<number, number>();
   try {
     for (;;) {
       for (const { partition, earliest, latest } of await kafka.offsets(topic)) {
-        const from = next.get(partition) ?? startOf(options.from, earliest, latest);
+        const from = next.get(partition) ?? (await startOf(kafka, topic, partition, options.from, earliest, latest));
         if (from < latest) await kafka.read(topic, partition, from, latest, print);
         next.set(partition, Math.max(from, latest));
       }
@@ -155,11 +160,27 @@ async function follow(
 /** The only way out of the middle of a bounded read. */
 const finished = new Error('enough records were printed');
 
-function startOf(from: string, earliest: number, latest: number): number {
+async function startOf(
+  kafka: KafkaAccess,
+  topic: TopicName,
+  partition: number,
+  from: string,
+  earliest: number,
+  latest: number,
+): Promise<number> {
   if (from === 'earliest') return earliest;
   if (from === 'latest') return latest;
   const offset = Number(from);
-  return Math.max(earliest, offset < 0 ? latest + offset : offset);
+  if (offset >= 0) return Math.max(earliest, offset);
+  // Transaction markers and compacted records take offsets too, so the last N are looked for, further and further back.
+  for (let span = -offset; ; span *= 4) {
+    const start = Math.max(earliest, latest - span);
+    const offsets: number[] = [];
+    await kafka.read(topic, partition, start, latest, (records) => {
+      for (const record of records) offsets.push(record.offset);
+    });
+    if (start === earliest || offsets.length >= -offset) return offsets.at(offset) ?? start;
+  }
 }
 
 function place(text: string): string {

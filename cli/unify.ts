@@ -35,23 +35,9 @@ export const unifyRole: Role = {
       tenure.active = active;
       tenure.config = undefined;
     };
-    const ready = (state: boolean, why: string): void => context.ready(state, why);
-    const { kafka, codec, redis, log } = context;
     const names = { group: 'unify', transactionalId: 'unify' };
     const parts = [
-      runTransactionalFold({
-        kafka,
-        codec,
-        redis,
-        ...names,
-        fold,
-        limits,
-        signal,
-        ready,
-        log,
-        onTenure,
-        onCommitted: recordCommit,
-      }),
+      runTransactionalFold({ ...context, ...names, signal, fold, limits, onTenure, onCommitted: recordCommit }),
       runClock({ ...context, signal }, tenure),
     ];
     // Whichever fails ends the other: without its clock unify would stand still and look well.

@@ -111,8 +111,9 @@ export async function runService(options: ServiceOptions): Promise<number> {
       if (!stop.signal.aborted) throw new TributaryError('INTERNAL', `${job.name} ended without being asked to`);
       tell(job.name, { ready: false, why: 'drained', crashed: false });
     } catch (error) {
-      // Roles may end a wait by rejecting with the signal's own reason; that is a drain, not a failure.
-      if (stop.signal.aborted && isAbort(error, stop.signal)) {
+      // Whoever is told to stop while it waits for somebody ends by that wait's rejection: a drain, not a failure. What was
+      // not acknowledged comes again at the next start.
+      if (stop.signal.aborted && endsWait(error, stop.signal)) {
         tell(job.name, { ready: false, why: 'drained', crashed: false });
       } else {
         if (exitCode === 0) exitCode = exitCodeOf(error);
@@ -148,7 +149,8 @@ export async function runService(options: ServiceOptions): Promise<number> {
   return exitCode;
 }
 
-function isAbort(error: unknown, signal: AbortSignal): boolean {
+function endsWait(error: unknown, signal: AbortSignal): boolean {
+  if (error instanceof TributaryError) return error.verdict === 'retry';
   return error === signal.reason || (error instanceof Error && error.name === 'AbortError');
 }
 

@@ -38,8 +38,7 @@ test('a Salesforce event shows what changed by the names that Salesforce gives',
   const shown = showRecord(record('salesforce.raw', '003000000000001AAA', bytes, headers), codec);
   expect(shownText(shown)).toMatchInlineSnapshot(`
     "2026-01-02 03:04:05.678  salesforce.raw/0@7  ContactChangeEvent  003000000000001AAA
-      headers:
-        replay-id: base64:AAAB/w==
+      replay-id: base64:AAAB/w==
       UPDATE Contact 003000000000001AAA
       committed 2026-01-02T03:04:05.000Z by 005000000000001AAA, number 10585193272713
       origin    com/salesforce/api/rest/67.0;client=crm-ui, transaction 0005163d-1e2a-4c1e-8a58-a1c5c1e5b1a2 #1

@@ -175,16 +175,19 @@ describe('the end', () => {
     expect(await frame.done).toBe(78);
   });
 
-  test('a wait that ends by the signal is a drain', async () => {
-    const frame = await start([
-      {
-        name: 'waiting',
-        run: async (signal) => {
-          await untilAborted(signal);
-          signal.throwIfAborted();
-        },
+  test.each([
+    ['the reason of the signal', (signal: AbortSignal) => signal.reason as unknown],
+    ['an AbortError', () => new DOMException('aborted', 'AbortError')],
+    ['the absence of whom it waited for', () => new TributaryError('REGISTRY_UNAVAILABLE', 'no answer')],
+  ])('a wait that the signal ends with %s is a drain', async (_name, errorOf) => {
+    const waiting: Job = {
+      name: 'waiting',
+      run: async (signal) => {
+        await untilAborted(signal);
+        throw errorOf(signal);
       },
-    ]);
+    };
+    const frame = await start([waiting]);
     frame.process.emit('SIGTERM');
     expect(await frame.done).toBe(0);
   });
