@@ -277,6 +277,13 @@ describe('over gRPC', () => {
     }
   });
 
+  test('a port that is taken is told, and nothing stays open', async () => {
+    const restPort = Number(new URL(twin.restUrl).port);
+    const pubsubPort = Number(twin.pubsubAddress.split(':')[1]);
+    await expect(startSalesforceTwin({ restPort })).rejects.toMatchObject({ code: 'EADDRINUSE' });
+    await expect(startSalesforceTwin({ pubsubPort })).rejects.toThrow('EADDRINUSE');
+  });
+
   test('a schema id that never was is refused', async () => {
     const refused = client.unary('GetSchema', { schemaId: 'AAAAAAAAAAAAAAAAAAAAAA' }).catch(endingOf);
     expect(await refused).toMatchObject({ code: status.INVALID_ARGUMENT, errorCode: 'schema.validation.failed' });

@@ -82,11 +82,23 @@ export async function startSalesforceTwin(options: SalesforceTwinOptions = {}): 
     // A request that breaks off or cannot be read has nobody left to answer to.
     serve(request, response).catch((error: Error) => response.destroy(error));
   });
-  await new Promise<void>((resolve, reject) => {
-    http.once('error', reject);
-    http.listen(options.restPort ?? 0, host, resolve);
-  });
-  const pubsubPort = await pubsub.listen(host, options.pubsubPort ?? 0);
+  const close = (): Promise<void> =>
+    new Promise((resolve) => {
+      pubsub.close();
+      http.close(() => resolve());
+      http.closeAllConnections();
+    });
+  const listen = (): Promise<void> =>
+    new Promise((resolve, reject) => {
+      http.once('error', reject);
+      http.listen(options.restPort ?? 0, host, resolve);
+    });
+  const pubsubPort = await listen()
+    .then(() => pubsub.listen(host, options.pubsubPort ?? 0))
+    .catch(async (error: unknown) => {
+      await close();
+      throw error;
+    });
   return {
     restUrl: `http://${host}:${(http.address() as AddressInfo).port}`,
     pubsubAddress: `${host}:${pubsubPort}`,
@@ -94,12 +106,7 @@ export async function startSalesforceTwin(options: SalesforceTwinOptions = {}): 
     model,
     calls,
     now,
-    close: () =>
-      new Promise((resolve) => {
-        pubsub.close();
-        http.close(() => resolve());
-        http.closeAllConnections();
-      }),
+    close,
   };
 }
 
