@@ -474,7 +474,7 @@ export interface RawRecord {
   readonly recordId: string;
   /** The platform says that the record is gone; body may be empty. */
   readonly deleted: boolean;
-  /** Platform clock (its Date header) when the answer was given, ms since epoch; whole seconds. */
+  /** Platform clock when the answer was asked for, from below (its Date header less the time the answer took), ms since epoch; whole seconds. */
   readonly takenAt: number;
   /** The JSON of the record as the platform sent it, UTF-8. */
   readonly body: Buffer;

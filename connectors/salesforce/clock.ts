@@ -17,9 +17,9 @@ export class PlatformClock {
     while (this.#bounds.length > 1 && now - (this.#bounds[0]?.taken ?? now) > hour) this.#bounds.shift();
   }
 
-  /** Not ahead of the platform's own; undefined before the first answer. */
+  /** Not ahead of the platform's own; undefined when no answer came in the last hour. */
   at(now: number): number | undefined {
-    const best = this.#bounds[0];
+    const best = this.#bounds.find(({ taken }) => now - taken <= hour);
     return best === undefined ? undefined : now + best.offset;
   }
 }

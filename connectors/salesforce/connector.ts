@@ -21,9 +21,11 @@ import { checkOrg, orgIdOf, shapesOf } from './preflight.ts';
 import { PubSub, type StreamEvent } from './pubsub.ts';
 import { RawWriter, recall } from './raw-writer.ts';
 import { type CallReport, SalesforceRest } from './rest.ts';
-import { pause, together, Wake } from './tasks.ts';
+import { interval, pause, persistently, together, Wake } from './tasks.ts';
 
 const leaseTermMs = 10_000;
+/** The clock is asked for when nothing else was; `/services/data` counts towards no limit. */
+const clockMs = 600_000;
 const now = (): number => performance.now();
 
 export const salesforceConnector: Role = {
@@ -39,6 +41,7 @@ export const salesforceConnector: Role = {
       clientSecret: () => salesforce.clientSecret.reveal(),
       apiVersion: salesforce.apiVersion,
       client: salesforce.client,
+      signal,
       onAnswer: (report) => {
         if (report.at !== undefined) clock.observe(report.at, now());
         count(report);
@@ -97,7 +100,7 @@ async function lead({ config, log, kafka, codec, ready }: RoleContext, tools: To
   const ended = new AbortController();
   const until = AbortSignal.any([signal, ended.signal]);
   try {
-    const writer = new RawWriter(producer, codec, recalled);
+    const writer = new RawWriter(producer, codec, recalled, () => ready(false, 'Kafka does not acknowledge'));
     if (recalled.state.org === null) {
       await writer.write((state) => [writer.mark('mark', '', { ...state, org, startedAt: at })]);
       log.info({ org }, 'this deployment is pinned to the org');
@@ -117,6 +120,10 @@ async function lead({ config, log, kafka, codec, ready }: RoleContext, tools: To
       now,
       reject: (event, error) => rejected(codec, log, event, error),
       onWritten: () => owed.wake(),
+      onState: (well, why) => {
+        ready(well, why);
+        if (well) standing.wake();
+      },
     });
     const catchUp = new CatchUp({
       rest,
@@ -128,16 +135,12 @@ async function lead({ config, log, kafka, codec, ready }: RoleContext, tools: To
       wake: owed,
       log,
     });
-    const streaming = (): Promise<void> =>
-      keepStreaming(live, until, log, (state, why) => {
-        ready(state, why);
-        if (state) standing.wake();
-      });
     const reading = async (): Promise<void> => {
       await standing.wait(until);
       await catchUp.run(until);
     };
-    await together([streaming, reading], () => ended.abort());
+    const loops = [() => keepStreaming(live, until, log, ready), reading, () => keepTime(rest, until)];
+    await together(loops, () => ended.abort());
   } finally {
     await producer.close();
   }
@@ -146,13 +149,9 @@ async function lead({ config, log, kafka, codec, ready }: RoleContext, tools: To
 /** Streams break all the time; whatever was the matter, the next one begins where raw ends. */
 async function keepStreaming(live: Live, signal: AbortSignal, log: Logger, ready: RoleContext['ready']): Promise<void> {
   for (let tries = 0; !signal.aborted; tries += 1) {
-    let stood = false;
+    const began = now();
     try {
-      await live.stream(signal, () => {
-        tries = 0;
-        if (!stood) ready(true, 'streaming');
-        stood = true;
-      });
+      await live.stream(signal);
       if (!signal.aborted) log.info('the stream ended; opening another');
     } catch (error) {
       const ours = TributaryError.from(error);
@@ -163,7 +162,21 @@ async function keepStreaming(live: Live, signal: AbortSignal, log: Logger, ready
     }
     if (signal.aborted) return;
     ready(false, 'opening the stream');
+    if (now() - began > 60_000) tries = 0;
     await pause(tries, signal);
+  }
+}
+
+/** Nothing else may call REST for days, and a clock that nobody sets drifts. */
+async function keepTime(rest: SalesforceRest, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await interval(clockMs, signal);
+    if (signal.aborted) return;
+    // The answer's Date is all that is wanted, and the transport's hook has seen it.
+    const ask = () => rest.call({ method: 'GET', path: '/services/data' });
+    await persistently(ask, signal, () => undefined).catch((error: unknown) => {
+      if (!signal.aborted) throw error;
+    });
   }
 }
 
@@ -191,8 +204,7 @@ function rejected(codec: RoleContext['codec'], log: Logger, event: StreamEvent, 
   });
 }
 
-function count({ status, usage }: CallReport): void {
+function count({ status }: CallReport): void {
   const outcome = status < 300 ? 'ok' : status === 429 ? 'limited' : status < 500 ? 'refused' : 'failed';
   metrics.calls.inc({ platform: 'salesforce', outcome });
-  if (usage !== undefined) metrics.budgetLeft.set({ platform: 'salesforce' }, usage.limit - usage.used);
 }

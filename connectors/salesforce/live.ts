@@ -7,8 +7,9 @@
  */
 import type avsc from 'avsc';
 import type { Logger } from 'pino';
-import { TributaryError } from '../../core/errors.ts';
+import { describeError, TributaryError } from '../../core/errors.ts';
 import type { OutRecord } from '../../core/kafka.ts';
+import { metrics } from '../../core/metrics.ts';
 import type { RegistryCodec } from '../../core/registry.ts';
 import {
   type ChangeEventHeader,
@@ -54,6 +55,8 @@ export interface LiveOptions {
   readonly now: () => number;
   /** Told of each write that may have left something to be read. */
   readonly onWritten: () => void;
+  /** Told every second that all is well, and as often as it is tried again why it is not. */
+  readonly onState: (well: boolean, why: string) => void;
 }
 
 export class Live {
@@ -65,6 +68,8 @@ export class Live {
   #written = 0;
   /** Place of the last delivery that is in raw; ahead of the state's cursor after a keepalive. */
   #place: Buffer | undefined;
+  /** Events wait for a schema, Salesforce's or the registry's. */
+  #waiting = false;
   /** The claim that holds once everything received when it was proven is written. */
   #proven = { claim: 0, received: 0 };
 
@@ -74,11 +79,11 @@ export class Live {
   }
 
   /**
-   * One stream, from where raw ends, until it breaks; `onLive` when it is known to stand. Settles when the server ends it.
+   * One stream, from where raw ends, until it breaks. Settles when the server ends it.
    * @throws PubSubError, and whatever writing throws
    */
-  async stream(signal: AbortSignal, onLive: () => void): Promise<void> {
-    const { pubsub, channel, writer, log, now } = this.#options;
+  async stream(signal: AbortSignal): Promise<void> {
+    const { pubsub, channel, writer, log, now, onState } = this.#options;
     const { canSubscribe } = await this.#authorised((identity) => pubsub.topic(identity, channel));
     if (!canSubscribe) {
       throw new TributaryError('CONFIG_INVALID', `Salesforce: the integration user may not subscribe to ${channel}`, {
@@ -132,8 +137,8 @@ export class Live {
         if (now() - last > silenceMs)
           throw new TributaryError('PLATFORM_UNAVAILABLE', 'Salesforce: the stream is silent');
         await this.#beat();
-        onLive();
         await this.#mark();
+        if (!this.#waiting) onState(true, 'streaming');
       }
     };
     try {
@@ -188,7 +193,10 @@ export class Live {
       if (place !== undefined && place.length > 0) this.#place = place;
       const inBatch = new Set<string>();
       return framed.flatMap(({ event, record }) => {
-        if (writer.seen(event.id) || inBatch.has(event.id)) return [];
+        if (writer.seen(event.id) || inBatch.has(event.id)) {
+          metrics.drops.inc({ stage: 'connectors', reason: 'repeated' });
+          return [];
+        }
         inBatch.add(event.id);
         return [record];
       });
@@ -233,11 +241,20 @@ export class Live {
   async #schema(schemaId: string, signal: AbortSignal): Promise<KnownSchema> {
     const asking = this.#schemas.get(schemaId);
     if (asking !== undefined) return asking;
-    const { pubsub, codec, log } = this.#options;
+    const { pubsub, codec, log, onState } = this.#options;
+    const wait = (error: TributaryError): void => {
+      this.#waiting = true;
+      onState(false, describeError(error));
+    };
     const learning = (async () => {
-      const json = await persistently(() => this.#authorised((identity) => pubsub.schema(identity, schemaId)), signal);
+      const json = await persistently(
+        () => this.#authorised((identity) => pubsub.schema(identity, schemaId)),
+        signal,
+        wait,
+      );
       const schema = parseSchema(json, schemaId);
-      const registryId = await persistently(() => codec.registerForeign(topic, json, schema.name), signal);
+      const registryId = await persistently(() => codec.registerForeign(topic, json, schema.name), signal, wait);
+      this.#waiting = false;
       log.info({ schemaId, schema: schema.name, registryId }, 'change-event schema learnt');
       return { registryId, type: schema.type, fields: schema.fields };
     })();

@@ -13,6 +13,8 @@ import type { ObjectShape, Page, Row } from './reads.ts';
 const topic = 'salesforce.raw';
 /** Records of the tail that are read at start, and event ids remembered: far beyond what a reconnect repeats. */
 const tail = 20_000;
+/** A write that takes longer says that Kafka is away; it is waited for all the same. */
+const stallMs = 5_000;
 
 export interface Recalled {
   readonly state: ConnectorState;
@@ -44,10 +46,12 @@ export class RawWriter {
   readonly #producer: SafeProducer;
   readonly #codec: RegistryCodec;
   readonly #seen: RecentIds;
+  readonly #onStall: () => void;
   #state: ConnectorState;
   #turn: Promise<unknown> = Promise.resolve();
 
-  constructor(producer: SafeProducer, codec: RegistryCodec, { state, seen }: Recalled) {
+  constructor(producer: SafeProducer, codec: RegistryCodec, { state, seen }: Recalled, onStall: () => void) {
+    this.#onStall = onStall;
     this.#producer = producer;
     this.#codec = codec;
     this.#state = state;
@@ -69,7 +73,8 @@ export class RawWriter {
     const turn = this.#turn.then(async () => {
       const records = compose(this.#state);
       if (records.length === 0) return;
-      await this.#producer.send(records);
+      const stalled = setTimeout(this.#onStall, stallMs);
+      await this.#producer.send(records).finally(() => clearTimeout(stalled));
       for (const { topic: to, key, headers = {} } of records) {
         if (to === topic) this.#acknowledged(String(key), headers);
       }

@@ -24,7 +24,7 @@ export interface Row {
 
 export interface Page {
   readonly rows: readonly Row[];
-  /** The platform's clock when it answered, ms. */
+  /** The platform's clock when it was asked, from below, ms. */
   readonly at: number;
 }
 

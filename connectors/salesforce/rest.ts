@@ -20,7 +20,7 @@ export interface Session {
 
 export interface Answer<T> {
   readonly body: T;
-  /** The platform's clock when it answered, ms; whole seconds. */
+  /** The platform's clock when it was asked, from below, ms; whole seconds. */
   readonly at: number;
 }
 
@@ -51,6 +51,8 @@ export interface RestOptions {
   /** Longest a call may take, headers and body together. */
   readonly deadlineMs?: number;
   readonly onAnswer?: (report: CallReport) => void;
+  /** Ends calls under way. */
+  readonly signal?: AbortSignal;
 }
 
 export class SalesforceRest {
@@ -61,7 +63,7 @@ export class SalesforceRest {
 
   constructor(options: RestOptions) {
     this.#options = options;
-    this.#transport = new BoundedTransport(options.deadlineMs ?? 30_000, options.onAnswer);
+    this.#transport = new BoundedTransport(options);
     this.#connection = new Connection({
       loginUrl: options.loginUrl,
       version: options.apiVersion,
@@ -156,12 +158,14 @@ const streamed = (answer: Promise<HttpResponse>): Sent =>
 class BoundedTransport extends Transport {
   readonly #agent: Agent;
   readonly #deadlineMs: number;
-  readonly #onAnswer: ((report: CallReport) => void) | undefined;
+  readonly #onAnswer: RestOptions['onAnswer'];
+  readonly #signal: AbortSignal | undefined;
 
-  constructor(deadlineMs: number, onAnswer: ((report: CallReport) => void) | undefined) {
+  constructor({ deadlineMs = 30_000, onAnswer, signal }: RestOptions) {
     super();
     this.#deadlineMs = deadlineMs;
     this.#onAnswer = onAnswer;
+    this.#signal = signal;
     this.#agent = new Agent({
       connections: 10,
       connect: { timeout: Math.min(deadlineMs, 10_000) },
@@ -176,12 +180,13 @@ class BoundedTransport extends Transport {
   }
 
   async #send(request: HttpRequest): Promise<HttpResponse> {
+    const deadline = AbortSignal.timeout(this.#deadlineMs);
     const answer = await send(request.url, {
       method: request.method,
       headers: request.headers ?? {},
       body: typeof request.body === 'string' ? request.body : null,
       dispatcher: this.#agent,
-      signal: AbortSignal.timeout(this.#deadlineMs),
+      signal: this.#signal === undefined ? deadline : AbortSignal.any([deadline, this.#signal]),
     });
     const headers: Record<string, string> = {};
     for (const [name, value] of Object.entries(answer.headers)) headers[name] = String(value);
@@ -218,6 +223,8 @@ function structured<T>(body: T, call: Call): T {
 class Attempt extends Transport {
   readonly #under: BoundedTransport;
   #answer: HttpResponse | undefined;
+  /** How long the last request took, ms. */
+  #took = 0;
 
   constructor(under: BoundedTransport) {
     super();
@@ -225,9 +232,11 @@ class Attempt extends Transport {
   }
 
   override httpRequest(request: HttpRequest): Sent {
+    const sent = performance.now();
     return streamed(
       this.#under.httpRequest(request).then((answer) => {
         this.#answer = answer;
+        this.#took = performance.now() - sent;
         return answer;
       }),
     );
@@ -245,9 +254,13 @@ class Attempt extends Transport {
     return new TributaryError('PLATFORM_UNAVAILABLE', `Salesforce does not answer: ${why}`, { cause: error });
   }
 
+  /**
+   * The platform's clock when the request was sent. Date is of the answer, but its rows are older by up to the time that
+   * the answer took: a change committed in between would be earlier than Date, later than the rows, and lost as stale.
+   */
   clock(): number {
     const at = dateOf(this.#answer?.headers ?? {});
     if (at === undefined) throw new TributaryError('PLATFORM_NONSENSE', 'Salesforce: the answer carries no Date');
-    return at;
+    return at - Math.ceil(this.#took / 1_000) * 1_000;
   }
 }

@@ -17,14 +17,19 @@ export async function interval(ms: number, signal: AbortSignal): Promise<void> {
   });
 }
 
-/** Tries again what says `retry`, as long as the signal lets it. */
-export async function persistently<T>(attempt: () => Promise<T>, signal: AbortSignal): Promise<T> {
+/** Tries again what says `retry`, as long as the signal lets it; `onFailure` is told of each. */
+export async function persistently<T>(
+  attempt: () => Promise<T>,
+  signal: AbortSignal,
+  onFailure: (error: TributaryError) => void,
+): Promise<T> {
   for (let tries = 0; ; tries += 1) {
     try {
       return await attempt();
     } catch (error) {
       const ours = TributaryError.from(error);
       if (ours.verdict !== 'retry' || signal.aborted) throw ours;
+      onFailure(ours);
       await pause(tries, signal);
     }
   }
@@ -56,8 +61,11 @@ export class Wake {
   async wait(signal: AbortSignal): Promise<void> {
     if (!this.#woken && !signal.aborted) {
       await new Promise<void>((resolve) => {
-        this.#resume = resolve;
-        signal.addEventListener('abort', () => resolve(), { once: true });
+        this.#resume = () => {
+          signal.removeEventListener('abort', this.#resume ?? resolve);
+          resolve();
+        };
+        signal.addEventListener('abort', this.#resume, { once: true });
       });
     }
     this.#resume = undefined;

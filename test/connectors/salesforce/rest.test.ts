@@ -34,8 +34,18 @@ describe('against the Salesforce twin', () => {
     expect(body.fields.length).toBeGreaterThan(10);
     expect(at % 1000).toBe(0);
     expect(Math.abs(twin.now() - at)).toBeLessThan(5_000);
-    expect(reports.at(-1)).toMatchObject({ status: 200, at, usage: { limit: twin.model.dailyLimit } });
+    expect(reports.at(-1)).toMatchObject({ status: 200, usage: { limit: twin.model.dailyLimit } });
     expect(twin.calls.at(-1)).toMatchObject({ origin: 'tributary' });
+  });
+
+  it('dates an answer by when it was asked for, however long it took: rows are older than the Date beside them', async () => {
+    await rest.session();
+    const delay = { kind: 'delay', match: 'GET /', ms: 1_200 };
+    await fetch(`${twin.restUrl}/__twin/faults`, { method: 'POST', body: JSON.stringify(delay) });
+    const asked = twin.now();
+    const { at } = await rest.call({ method: 'GET', path: '/sobjects/User/describe' });
+    expect(at).toBeLessThanOrEqual(asked);
+    expect(asked - at).toBeLessThan(4_000);
   });
 
   it('renews a session that ran out once for many calls, and repeats them', async () => {
