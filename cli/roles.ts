@@ -1,8 +1,10 @@
 /** Every role, in the order in which a change passes them. A new platform is its lines here. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { intercomConnector } from '../connectors/intercom/directory.ts';
 import { salesforceConnector } from '../connectors/salesforce/connector.ts';
+import { metrics } from '../core/metrics.ts';
 import { runPipe } from '../core/pipe.ts';
-import type { Role } from '../core/role.ts';
+import type { Role, RoleContext } from '../core/role.ts';
 import { decodeStep } from '../processors/decode/index.ts';
 import { intercomSink } from '../sinks/intercom/index.ts';
 import { unifyRole } from './unify.ts';
@@ -11,18 +13,36 @@ const servers = ['kafka.brokers', 'registry.url', 'redis.url'];
 const salesforce = ['salesforce.loginUrl', 'salesforce.clientId', 'salesforce.clientSecret'];
 const intercom = ['intercom.token'];
 
+const raw = ['salesforce.raw', 'intercom.raw'] as const;
+
 const decodeRole: Role = {
   name: 'decode',
   summary: 'Raw records of both platforms into changes; stateless, any number',
-  run: (context) =>
-    runPipe({
-      ...context,
-      group: 'decode',
-      input: ['salesforce.raw', 'intercom.raw'],
-      stage: 'decode',
-      step: decodeStep,
-    }),
+  async run(context) {
+    const ended = new AbortController();
+    const signal = AbortSignal.any([context.signal, ended.signal]);
+    // Not waited for at the end: a question to a broker that hangs would outlast the drain.
+    void watchLag({ ...context, signal });
+    try {
+      await runPipe({ ...context, group: 'decode', input: raw, stage: 'decode', step: decodeStep });
+    } finally {
+      ended.abort();
+    }
+  },
 };
+
+/** Of the group, not of this pod: any pod tells the same, and one that reads nothing at the moment tells it too. */
+async function watchLag({ kafka, log, signal }: RoleContext): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      for (const topic of raw) metrics.lag.set({ group: 'decode', topic }, await kafka.admin.lag('decode', topic));
+    } catch (error) {
+      // Kafka away is told by the loop itself; a figure that is missing for a while stops nothing.
+      log.debug({ err: error }, 'the lag could not be read');
+    }
+    await sleep(2_000, undefined, { signal }).catch(() => undefined);
+  }
+}
 
 export interface RoleEntry {
   readonly role: Role;

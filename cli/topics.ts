@@ -8,7 +8,7 @@ import { connectRegistry, type RegistryCodec } from '../core/registry.ts';
 import { applyTopics } from '../core/topics.ts';
 import { type TopicName, topics } from '../schemas/topics.ts';
 import { commandLog, json, say, table } from './output.ts';
-import { isPulse, showRecord, shownJson, shownText } from './present.ts';
+import { isPulse, shownJson, shownText, showRecord } from './present.ts';
 import { settings, settingsWithServers, withConfig } from './settings.ts';
 
 interface Common {

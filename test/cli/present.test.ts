@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { showRecord, shownJson, shownText } from '../../cli/present.ts';
+import { shownJson, shownText, showRecord } from '../../cli/present.ts';
 import type { InRecord } from '../../core/kafka.ts';
 import { memoryCodec } from '../../core/registry.ts';
 import type { TopicName } from '../../schemas/topics.ts';
