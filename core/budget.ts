@@ -96,7 +96,8 @@ export function pause(bucket: Bucket, plan: Plan, now: number, until: number): B
 /**
  * KEYS[1] the bucket. ARGV: operation, perWindow (0: as learned from the platform), share, windowMs, reserveLive, then per
  * operation: take: wanted, lane, partition ('' for none), fence; tell: limit (0: not told), remaining (-1), pauseMs (0).
- * Returns granted, waitMs, perWindow in force, ms until the end of a pause, and 1 where a newer epoch holds the partition.
+ * Returns granted, waitMs, perWindow in force, ms until the end of a pause, 1 where a newer epoch holds the partition, and
+ * the whole tokens left.
  */
 export const bucketScript = `
 local time = redis.call('TIME')
@@ -154,7 +155,7 @@ end
 redis.call('HSET', KEYS[1], 'tokens', string.format('%.17g', tokens), 'at', string.format('%.0f', at),
   'pausedUntil', string.format('%.0f', paused), 'limit', limit)
 redis.call('PEXPIRE', KEYS[1], 86400000)
-return { granted, wait, plan, math.max(0, paused - now), fenced }`;
+return { granted, wait, plan, math.max(0, paused - now), fenced, math.floor(tokens) }`;
 
 /** A command partition held under an epoch; `fence` is larger for every newer epoch. */
 export interface EpochHolder {
@@ -177,6 +178,8 @@ export interface BudgetLevel {
   readonly windowMs: number;
   /** Ms until a pause ends; 0: not paused. */
   readonly pausedMs: number;
+  /** Calls that could be made at once. */
+  readonly left: number;
   /** Redis did not answer. */
   readonly away: boolean;
 }
@@ -223,6 +226,7 @@ export function connectBudget(options: {
     perWindow: perWindowOf(0, options.share, options.perWindow ?? 0),
     windowMs,
     pausedMs: 0,
+    left: 0,
     away: false,
   };
 
@@ -235,7 +239,7 @@ export function connectBudget(options: {
     );
     if (!Array.isArray(answer)) throw new TributaryError('INTERNAL', 'the bucket script answered no list');
     const numbers = answer.map(Number);
-    level = { perWindow: numbers[2] ?? 1, windowMs, pausedMs: numbers[3] ?? 0, away: false };
+    level = { perWindow: numbers[2] ?? 1, windowMs, pausedMs: numbers[3] ?? 0, left: numbers[5] ?? 0, away: false };
     return numbers;
   }
 

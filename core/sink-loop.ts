@@ -7,17 +7,17 @@
  * results close nothing and the budget refuses its calls.
  */
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { TopicName } from '../schemas/topics.ts';
 import type { Change, Command, Result } from '../schemas/types.ts';
-import { type Breaker, closed, failed, stateOf } from './breaker.ts';
 import type { Budget, EpochHolder } from './budget.ts';
 import type { Codec } from './codec.ts';
 import { CommandQueue, subjectOf } from './command-queue.ts';
 import { deadLetter } from './dead-letter.ts';
 import { type ErrorCode, TributaryError } from './errors.ts';
 import type { InBatch, InRecord, KafkaAccess, OutRecord, TopicPartition } from './kafka.ts';
-import { LogClock, Outbox, windowFor } from './sink-parts.ts';
+import { Gate, LogClock, Outbox, windowFor } from './sink-parts.ts';
 import { metrics } from './metrics.ts';
 
 /** What became of a command; the loop adds whose it was. */
@@ -51,12 +51,10 @@ export interface SinkOptions {
   now(): number;
 }
 
-/** Twenty records in a row refused in the same words are not twenty bad records. */
-const refusalRule = { limit: 20, pauseMs: 30_000, longestMs: 300_000 };
-const troubleRule = { limit: 5, pauseMs: 15_000, longestMs: 60_000 };
 /** Windows are said anew at least this often, so that a lost one is not missed for long. */
 const heartbeatMs = 10_000;
 const tickMs = 1_000;
+const rejoinMs = 500;
 
 /** A partition under our epoch. */
 interface Held {
@@ -91,6 +89,8 @@ export async function runSink(options: SinkOptions): Promise<void> {
     while (!signal.aborted) {
       const round = new SinkRound(options, outbox);
       await round.run();
+      // Only after FENCED: a rival that is there to stay must not be answered with a rain of epochs.
+      if (!signal.aborted) await sleep(rejoinMs, undefined, { signal }).catch(() => undefined);
     }
   } finally {
     await outbox.close();
@@ -109,8 +109,7 @@ class SinkRound {
   /** Ends this round: the signal, a rival, or an error. */
   readonly #end = new AbortController();
   #failure: unknown;
-  #refusals: Breaker = closed;
-  #trouble: Breaker = closed;
+  readonly #gate = new Gate();
   #joined = { state: false, why: 'joining the consumer group' };
   #said = '';
   readonly #drained: (() => void)[] = [];
@@ -191,12 +190,14 @@ class SinkRound {
 
   /** Append times of our announcements: the log's clock, and what the budget tells old epochs from new ones by. */
   async #readBack(from: number): Promise<ReadonlyMap<string, number>> {
-    const { kafka, codec } = this.#options;
+    const { kafka, codec, platform } = this.#options;
     const [tip] = await kafka.offsets('changes');
     const times = new Map<string, number>();
     await kafka.read('changes', 0, from, tip?.latest ?? from, async (records) => {
-      await codec.prepare(records.map(({ value }) => value));
-      for (const { value, time } of records) {
+      // By key: what others wrote there meanwhile is not ours to judge.
+      const said = records.filter(({ key }) => key?.toString().startsWith(`${platform}/`) === true);
+      await codec.prepare(said.map(({ value }) => value));
+      for (const { value, time } of said) {
         const change = value === null ? undefined : (codec.decode(value).value as Change);
         if (change?.epoch != null) times.set(change.epoch.epoch, time);
         this.#clock.appended(time, this.#options.now());
@@ -219,12 +220,13 @@ class SinkRound {
   }
 
   #windowNow(): readonly [number, number] {
-    return windowFor(this.#options.budget.level(), this.#gate());
+    return windowFor(this.#options.budget.level(), this.#gate.state(this.#options.now()));
   }
 
   async #tick(): Promise<void> {
     // An idle sink would not notice that a pause ended, that the limit changed, or that Redis is away.
     await this.#options.budget.tell({});
+    metrics.budgetLeft.set({ platform: this.#options.platform }, this.#options.budget.level().left);
     const now = this.#options.now();
     const logNow = this.#clock.now();
     const [window, bulkWindow] = this.#windowNow();
@@ -242,44 +244,22 @@ class SinkRound {
     await this.#outbox.healthy();
   }
 
-  // ---- stopping rather than refusing everything
-
-  /** open: nothing may be called. half-open: one call at a time. */
-  #gate(): 'closed' | 'open' | 'half-open' {
-    const now = this.#options.now();
-    const states = [stateOf(this.#refusals, now), stateOf(this.#trouble, now)];
-    return states.find((state) => state === 'open') ?? states.find((state) => state === 'half-open') ?? 'closed';
-  }
-
   #whyWindow(): string {
-    if (this.#gate() === 'closed')
-      return this.#options.budget.level().pausedMs > 0 ? 'the platform told us to wait' : 'within the budget';
-    return stateOf(this.#refusals, this.#options.now()) === 'closed'
-      ? `the platform does not answer: ${this.#trouble.kind}`
-      : `the platform refuses everything: ${this.#refusals.kind}`;
+    const why = this.#gate.why(this.#options.now());
+    if (why !== '') return why;
+    return this.#options.budget.level().pausedMs > 0 ? 'the platform told us to wait' : 'within the budget';
   }
 
   #sayReady(): void {
-    const closedGate = this.#gate() === 'closed';
+    const stopped = this.#gate.why(this.#options.now());
     const { away } = this.#options.budget.level();
-    const ok = closedGate && !away;
-    const trouble = away ? 'Redis is away: no call is made without the budget' : this.#whyWindow();
-    const why = !this.#joined.state ? this.#joined.why : ok ? 'running' : trouble;
+    const trouble = away ? 'Redis is away: no call is made without the budget' : stopped;
+    const why = !this.#joined.state ? this.#joined.why : trouble === '' ? 'running' : trouble;
     if (why === this.#said) return;
     this.#said = why;
-    if (!closedGate) this.#options.log.error({ platform: this.#options.platform, why }, 'the sink stops for a while');
-    this.#options.ready(this.#joined.state && ok, why);
-  }
-
-  #judge(entry: Entry, answer: Answer): void {
-    const now = this.#options.now();
-    const [first] = answer.refusals;
-    if (answer.outcome === 'refused' && first !== undefined) {
-      // The platform's own code; the rest of its text names the record.
-      const kind = `${first.code} ${first.message.split(':', 1)[0] ?? ''}`;
-      this.#refusals = failed(this.#refusals, refusalRule, kind, subjectOf(entry.command), now);
-    } else if (answer.outcome !== 'expired') this.#refusals = closed;
-    if (answer.outcome !== 'expired') this.#trouble = closed;
+    if (stopped !== '')
+      this.#options.log.error({ platform: this.#options.platform, why }, 'the sink stops for a while');
+    this.#options.ready(why === 'running', why);
   }
 
   // ---- commands
@@ -335,7 +315,7 @@ class SinkRound {
     const { signal, concurrency } = this.#options;
     if (signal.aborted || this.#end.signal.aborted) return;
     for (;;) {
-      const gate = this.#gate();
+      const gate = this.#gate.state(this.#options.now());
       if (gate === 'open' || this.#running.size >= (gate === 'half-open' ? 1 : concurrency)) break;
       const entry = this.#queue.next();
       if (entry === undefined) break;
@@ -362,14 +342,14 @@ class SinkRound {
       holder: held.holder,
       signal: AbortSignal.any([held.lost.signal, this.#end.signal, this.#options.signal, expiry]),
       trouble: (code, text) => {
-        this.#trouble = failed(this.#trouble, troubleRule, `${code} ${text}`.slice(0, 120), '', this.#options.now());
+        this.#gate.failed(code, this.#options.now());
+        this.#options.log.debug({ command: command.id, code, why: text }, 'a try failed');
         this.#sayReady();
       },
     };
     try {
       const answer = await this.#options.execute(command, run);
-      this.#judge(entry, answer);
-      this.#reply(entry, answer);
+      this.#judgeAndReply(entry, answer);
     } catch (error) {
       if (error instanceof Interrupted) {
         // Nothing was called. Not expired: we stop or lost the partition, and the next epoch gets the command again.
@@ -377,13 +357,20 @@ class SinkRound {
         return;
       }
       const ours = TributaryError.from(error);
-      if (ours.verdict !== 'reject') throw ours;
-      this.#reply(entry, {
+      if (ours.verdict === 'stop' || ours.verdict === 'retry') throw ours;
+      // The record's fault, or a defect of ours that this record brings out: either way the others go on.
+      if (ours.verdict === 'crash') this.#options.log.error({ err: ours, command: command.id }, 'a command failed');
+      this.#judgeAndReply(entry, {
         ...expired,
         outcome: 'refused',
         refusals: [{ field: ours.field ?? '', code: ours.code, message: ours.message }],
       });
     }
+  }
+
+  #judgeAndReply(entry: Entry, answer: Answer): void {
+    this.#gate.answered(subjectOf(entry.command), answer, this.#options.now());
+    this.#reply(entry, answer);
   }
 
   #reply({ command, held, record }: Entry, answer: Answer): void {

@@ -1,5 +1,7 @@
-/** The parts of the sink loop that have a life of their own: the log's clock, the window, the outbox. */
+/** The parts of the sink loop that have a life of their own: the log's clock, the gate, the window, the outbox. */
 import type { Logger } from 'pino';
+import type { Result } from '../schemas/types.ts';
+import { type Breaker, closed, failed, stateOf } from './breaker.ts';
 import type { BudgetLevel } from './budget.ts';
 import { TributaryError } from './errors.ts';
 import type { OutRecord, SafeProducer } from './kafka.ts';
@@ -24,6 +26,43 @@ export class LogClock {
   }
 }
 
+/** Twenty records in a row refused in the same words are not twenty bad records. */
+const refusalRule = { limit: 20, pauseMs: 30_000, longestMs: 300_000 };
+const troubleRule = { limit: 5, pauseMs: 15_000, longestMs: 60_000 };
+
+export type GateState = 'closed' | 'open' | 'half-open';
+
+/** Stops a sink rather than letting it refuse everything. open: nothing is called. half-open: one call at a time. */
+export class Gate {
+  #refusals: Breaker = closed;
+  #trouble: Breaker = closed;
+
+  answered(subject: string, { outcome, refusals }: Pick<Result, 'outcome' | 'refusals'>, now: number): void {
+    if (outcome === 'expired') return;
+    this.#trouble = closed;
+    const [first] = refusals;
+    // The platform's own code; the rest of its text names the record.
+    const kind = first === undefined ? '' : `${first.code} ${first.message.split(':', 1)[0] ?? ''}`;
+    this.#refusals = outcome === 'refused' ? failed(this.#refusals, refusalRule, kind, subject, now) : closed;
+  }
+
+  /** A try failed for no fault of the record's. */
+  failed(code: string, now: number): void {
+    this.#trouble = failed(this.#trouble, troubleRule, code, '', now);
+  }
+
+  state(now: number): GateState {
+    const states = [stateOf(this.#refusals, now), stateOf(this.#trouble, now)];
+    return states.find((state) => state === 'open') ?? states.find((state) => state === 'half-open') ?? 'closed';
+  }
+
+  /** Empty while it is closed. */
+  why(now: number): string {
+    if (stateOf(this.#refusals, now) !== 'closed') return `the platform refuses everything: ${this.#refusals.kind}`;
+    return stateOf(this.#trouble, now) === 'closed' ? '' : `the platform does not answer: ${this.#trouble.kind}`;
+  }
+}
+
 /** An ask lives about a minute: a window is at most what the budget allows in that time. */
 const askLifeMs = 60_000;
 /** Per partition. Enough to keep every call slot busy over a round trip through unify; more would only age in memory. */
@@ -33,7 +72,7 @@ const partitions = 4;
 const bulkShare = 0.7;
 
 /** Window and bulk window of each partition. Half-open: one command, to see whether the platform takes it. */
-export function windowFor(level: BudgetLevel, gate: 'closed' | 'open' | 'half-open'): readonly [number, number] {
+export function windowFor(level: BudgetLevel, gate: GateState): readonly [number, number] {
   if (gate === 'open' || level.pausedMs >= askLifeMs) return [0, 0];
   if (gate === 'half-open') return [1, 1];
   const usable = Math.max(0, askLifeMs - level.pausedMs);

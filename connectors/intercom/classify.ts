@@ -51,8 +51,14 @@ export type Verdict =
       readonly text: string;
       readonly time: number;
     }
-  /** These values are refused, and will be again. */
-  | { readonly kind: 'refuse'; readonly field: string; readonly text: string; readonly time: number };
+  /** Refused, and will be again: these values, or (CREDENTIALS_REFUSED) our permission to do this at all. */
+  | {
+      readonly kind: 'refuse';
+      readonly code: ErrorCode;
+      readonly field: string;
+      readonly text: string;
+      readonly time: number;
+    };
 
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -81,6 +87,9 @@ const excerpt = (text: string): string =>
 
 const conflict = /^(An archived|A) contact matching those details already exists with id=([0-9a-f]{24})/;
 
+/** A 404 about something that a value refers to, not about the record addressed. */
+const references = new Set(['admin_not_found', 'team_not_found', 'tag_not_found', 'field_not_found', 'job_not_found']);
+
 /** Longest wait taken from a header: more is a wrong clock, and the next answer corrects us anyway. */
 const longestWaitMs = 60_000;
 /** Without a reset time: one rate window of Intercom. */
@@ -102,11 +111,12 @@ export function classify(exchange: Exchange): Verdict {
     case 401:
       return { kind: 'stop', code: 'CREDENTIALS_REFUSED', text };
     case 402:
-      return { kind: 'stop', code: 'PLATFORM_REFUSED', text };
     case 403:
-      // The plan or the token's permissions: true for every record alike, whatever its values.
-      return { kind: 'stop', code: 'CREDENTIALS_REFUSED', text };
+      // The plan or the token's permissions, for this kind of call. Whether it is true for every record is for whoever sees a
+      // run of them; stopping on the first would let one record that nobody may touch stop all others.
+      return { kind: 'refuse', code: 'CREDENTIALS_REFUSED', field, text, time };
     case 404:
+      if (references.has(code)) return { kind: 'refuse', code: 'PLATFORM_REFUSED', field, text, time };
       return { kind: 'gone', what: code, survivor: null, text, time };
     case 410: {
       const survivor =
@@ -117,16 +127,16 @@ export function classify(exchange: Exchange): Verdict {
       return { kind: 'retry', doubt: true, code: 'PLATFORM_UNAVAILABLE', text };
     case 409: {
       const match = conflict.exec(message);
-      if (match === null) return { kind: 'refuse', field, text, time };
+      if (match === null) return { kind: 'refuse', code: 'PLATFORM_REFUSED', field, text, time };
       return { kind: 'exists', id: match[2] ?? '', archived: match[1] === 'An archived', text, time };
     }
     case 429:
       return { kind: 'wait', ms: Math.min(exchange.resetMs ?? windowMs, longestWaitMs), text };
     case 400:
       if (code === 'intercom_version_invalid') return { kind: 'stop', code: 'CONFIG_INVALID', text };
-      return { kind: 'refuse', field, text, time };
+      return { kind: 'refuse', code: 'PLATFORM_REFUSED', field, text, time };
     default:
       if (status >= 500) return { kind: 'retry', doubt: true, code: 'PLATFORM_UNAVAILABLE', text };
-      return { kind: 'refuse', field, text, time };
+      return { kind: 'refuse', code: 'PLATFORM_REFUSED', field, text, time };
   }
 }

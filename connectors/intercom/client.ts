@@ -12,6 +12,7 @@ import { Agent, type Dispatcher, request } from 'undici';
 import { type Budget, type BudgetLane, connectBudget, type EpochHolder } from '../../core/budget.ts';
 import type { Config } from '../../core/config.ts';
 import { TributaryError } from '../../core/errors.ts';
+import { metrics } from '../../core/metrics.ts';
 import { pinPlatform } from '../../core/pin.ts';
 import type { RoleContext } from '../../core/role.ts';
 import { classify, type Exchange, type Verdict } from './classify.ts';
@@ -42,6 +43,16 @@ const unsent = new Set([
   'ENETUNREACH',
   'UND_ERR_CONNECT_TIMEOUT',
 ]);
+
+const outcomes: Readonly<Record<Verdict['kind'], 'ok' | 'refused' | 'limited' | 'failed'>> = {
+  ok: 'ok',
+  exists: 'refused',
+  gone: 'refused',
+  refuse: 'refused',
+  wait: 'limited',
+  retry: 'failed',
+  stop: 'failed',
+};
 
 interface Slot {
   readonly deadline: AbortSignal;
@@ -132,11 +143,14 @@ export function connectIntercom(options: {
         exchange: undefined,
         rate: { limit: undefined, remaining: undefined },
       };
+      const begun = performance.now();
       // How the client settles does not matter: whatever it makes of the answer, the exchange says more.
       await slots.run(slot, () => Promise.resolve(invoke(client)).catch(() => undefined));
       const { exchange } = slot;
       if (exchange === undefined) throw new TributaryError('INTERNAL', 'an Intercom call that called nothing');
       const verdict = classify(exchange);
+      metrics.callSeconds.observe({ platform: 'intercom' }, (performance.now() - begun) / 1000);
+      metrics.calls.inc({ platform: 'intercom', outcome: outcomes[verdict.kind] });
       // Spent to the last call, or told to stop: everybody who draws on this budget stops, not only this call.
       const used = slot.rate.remaining === 0 && exchange.answered ? exchange.resetMs : undefined;
       await budget.tell({ ...slot.rate, pauseMs: verdict.kind === 'wait' ? verdict.ms : used });
@@ -206,7 +220,10 @@ export async function askIntercom(
       throw new TributaryError('PLATFORM_UNAVAILABLE', `Intercom: ${verdict.text}`);
     case 'stop':
       throw new TributaryError(verdict.code, `Intercom: ${verdict.text}`);
-    default:
+    case 'refuse':
+      throw new TributaryError(verdict.code, `Intercom: ${verdict.text}`);
+    case 'exists':
+    case 'gone':
       throw new TributaryError('PLATFORM_REFUSED', `Intercom: ${verdict.text}`);
   }
 }

@@ -29,6 +29,7 @@ type Invoke = (client: IntercomClient) => PromiseLike<unknown>;
 
 const firstPauseMs = 250;
 const longestPauseMs = 5_000;
+const creationRounds = 3;
 /** Without these a contact would be created that nobody can recognise again. */
 const identifying = new Set(['email', 'external_id', 'role']);
 
@@ -130,21 +131,22 @@ class Job {
     let rest = fields;
     for (;;) {
       const verdict = await this.#call(invoke(rest));
-      if (verdict.kind !== 'refuse') return verdict;
-      const name = blamed(scalarNames(rest), verdict.field, verdict.text);
-      if (name === undefined || !droppable(name)) return { ...verdict, field: name ?? '' };
+      const name = culprit(scalarNames(rest), verdict);
+      if (name === undefined || !droppable(name)) return verdict;
       rest = without(rest, name);
-      if (scalarNames(rest).length === 0) return { ...verdict, field: name };
-      this.#refuse(name, verdict.text);
+      if (scalarNames(rest).length === 0) return refusal(verdict, name);
+      this.#refuse(name, verdict);
     }
   }
 
-  #refuse(field: string, message: string): void {
-    this.#refusals.push({ field, code: 'PLATFORM_REFUSED', message });
+  #refuse(field: string, verdict: Settled, message = ''): void {
+    const code = verdict.kind === 'refuse' ? verdict.code : 'PLATFORM_REFUSED';
+    const text = message === '' && verdict.kind !== 'ok' ? verdict.text : message;
+    this.#refusals.push({ field, code, message: text });
   }
 
-  #refused(field: string, message: string): Answer {
-    this.#refuse(field, message);
+  #refused(verdict: Settled, message = ''): Answer {
+    this.#refuse(verdict.kind === 'refuse' ? verdict.field : '', verdict, message);
     return this.#answer('refused', this.#command.ref, null);
   }
 
@@ -163,27 +165,24 @@ class Job {
     const { fields, key } = this.#command;
     const marker = this.#writer.markers.contact;
     const droppable = (name: string): boolean => !identifying.has(name) && name !== marker;
-    const made = await this.#write(
-      fields,
-      droppable,
-      (rest) => (client) => client.contacts.create({ role: 'user', ...toBody(rest) } as Intercom.CreateContactRequest),
-    );
-    switch (made.kind) {
-      case 'ok':
-        return this.#finishContact(made);
-      case 'gone':
-        return this.#refused('', made.text);
-      case 'refuse':
-        return this.#refused(made.field, made.text);
-      case 'exists': {
-        if (made.archived)
-          return this.#refused('', `${made.text}. Unarchive or delete that contact in Intercom to let it be linked`);
-        const found = await this.#call((client) => client.contacts.find({ contact_id: made.id }));
-        // Deleted between the two calls, or known to the index only: a later ask finds it settled.
-        if (found.kind !== 'ok') return this.#refused('', made.text);
+    for (let round = 1; ; round++) {
+      const made = await this.#write(
+        fields,
+        droppable,
+        (rest) => (client) =>
+          client.contacts.create({ role: 'user', ...toBody(rest) } as Intercom.CreateContactRequest),
+      );
+      if (made.kind === 'ok') return this.#finishContact(made);
+      if (made.kind !== 'exists') return this.#refused(made);
+      if (made.archived)
+        return this.#refused(made, `${made.text}. Unarchive or delete that contact in Intercom to let it be linked`);
+      const found = await this.#call((client) => client.contacts.find({ contact_id: made.id }));
+      if (found.kind === 'ok') {
         if (valueIn(found.body, marker) === key) return this.#finishContact(found);
         return this.#answer('exists', intercomRef('contact', made.id), await this.#whole(found));
       }
+      // Deleted between the two calls: nothing stands in the way any more.
+      if (found.kind !== 'gone' || round === creationRounds) return this.#refused(made);
     }
   }
 
@@ -199,7 +198,7 @@ class Job {
       const observation = this.#observe(made);
       return this.#answer('applied', observation.ref, observation);
     }
-    return this.#refused(made.kind === 'refuse' ? made.field : '', made.text);
+    return this.#refused(made);
   }
 
   /**
@@ -223,8 +222,8 @@ class Job {
       );
       if (verdict.kind === 'gone') return this.#gone(verdict);
       if (verdict.kind === 'ok') last = verdict;
-      else if (wanted === undefined) return this.#refused(verdict.kind === 'refuse' ? verdict.field : '', verdict.text);
-      else for (const name of scalars) if (!this.#isRefused(name)) this.#refuse(name, verdict.text);
+      else if (wanted === undefined) return this.#refused(verdict);
+      else for (const name of scalars) if (!this.#isRefused(name)) this.#refuse(name, verdict);
     }
     if (last !== undefined) return this.#finishContact(last);
     if (wanted === undefined) return this.#answer('applied', ref, null);
@@ -242,7 +241,7 @@ class Job {
       this.#object === 'contact' ? client.contacts.find({ contact_id: id }) : client.companies.find({ company_id: id }),
     );
     if (verdict.kind === 'gone') return this.#gone(verdict);
-    if (verdict.kind !== 'ok') return this.#refused('', verdict.text);
+    if (verdict.kind !== 'ok') return this.#refused(verdict);
     return this.#answer('applied', ref, await this.#whole(verdict));
   }
 
@@ -330,7 +329,7 @@ class Job {
       else if (verdict.kind === 'gone' && verdict.what !== 'company_not_found' && (await this.#isGone(id)))
         return undefined;
       else {
-        this.#refuse(membershipField, `company ${company}: ${verdict.text}`);
+        this.#refuse(membershipField, verdict, `${verdict.text} (company ${company})`);
         return undefined;
       }
     }
@@ -342,7 +341,7 @@ class Job {
       // A company that is gone, or not attached any more, is detached.
       if (verdict.kind === 'ok' || verdict.kind === 'gone') standing.delete(company);
       else {
-        this.#refuse(membershipField, `company ${company}: ${verdict.text}`);
+        this.#refuse(membershipField, verdict, `${verdict.text} (company ${company})`);
         return undefined;
       }
     }
@@ -356,6 +355,28 @@ class Job {
     return verdict.kind === 'gone';
   }
 }
+
+/** Fields whose values no two contacts may share. */
+const uniqueFields = ['email', 'external_id'];
+
+/** The one field of a write that its verdict is about, if it can be said. */
+function culprit(names: readonly string[], verdict: Settled): string | undefined {
+  if (verdict.kind === 'refuse') return blamed(names, verdict.field, verdict.text);
+  if (verdict.kind !== 'exists') return undefined;
+  const unique = names.filter((name) => uniqueFields.includes(name));
+  return unique.length === 1 ? unique[0] : undefined;
+}
+
+const refusal = (verdict: Settled, field: string): Settled =>
+  verdict.kind === 'refuse'
+    ? { ...verdict, field }
+    : {
+        kind: 'refuse',
+        code: 'PLATFORM_REFUSED',
+        field,
+        text: verdict.kind === 'ok' ? '' : verdict.text,
+        time: verdict.time,
+      };
 
 const withCompanies = (observation: Observation, ids: readonly string[]): Observation => ({
   ...observation,

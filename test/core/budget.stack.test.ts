@@ -69,6 +69,7 @@ describe('the bucket in Redis', () => {
             perWindow,
             Math.max(0, model.pausedUntil - now),
             0,
+            Math.floor(model.tokens),
           ]);
         }
       }),

@@ -263,6 +263,42 @@ describe('stopping', () => {
     expect(await world.results()).toHaveLength(20);
   });
 
+  test('a platform that does not answer stops the sink until it does', async () => {
+    const tried = gate();
+    const hold = gate();
+    const sink = world.start({
+      execute: async (_command, run) => {
+        for (let n = 0; n < 5; n++) run.trouble('PLATFORM_UNAVAILABLE', 'HTTP 503');
+        tried.resolve();
+        await hold.promise;
+        return applied;
+      },
+    });
+    const command = world.command(await world.epoch());
+    await world.send(command);
+    await tried.promise;
+    await world.until(async () => expect((await world.epochs()).at(-1)).toMatchObject({ window: 0 }));
+    expect(sink.said.at(-1)).toEqual([false, 'the platform does not answer: PLATFORM_UNAVAILABLE']);
+    hold.resolve();
+    await world.resultOf(command.id);
+    await world.until(async () => expect((await world.epochs()).at(-1)).toMatchObject({ window: 100 }));
+    expect(sink.said.at(-1)).toEqual([true, 'running']);
+  });
+
+  test('a defect that one record brings out is that record’s refusal', async () => {
+    const { execute } = recorder((command) => {
+      if (command.lane === 'urgent') throw new TypeError('not a function');
+      return applied;
+    });
+    world.start({ execute });
+    const epoch = await world.epoch();
+    const odd = world.command(epoch, { lane: 'urgent' });
+    const good = world.command(epoch);
+    await world.send(odd, good);
+    expect(await world.resultOf(odd.id)).toMatchObject({ outcome: 'refused', refusals: [{ code: 'INTERNAL' }] });
+    expect(await world.resultOf(good.id)).toMatchObject({ outcome: 'applied' });
+  });
+
   test('credentials refused while running end the sink with that error', async () => {
     const sink = world.start({
       execute: () => Promise.reject(new TributaryError('CREDENTIALS_REFUSED', 'token revoked')),

@@ -120,7 +120,7 @@ describe('breaker', () => {
 });
 
 describe('window', () => {
-  const level = { perWindow: 1332, windowMs: 10_000, pausedMs: 0, away: false };
+  const level = { perWindow: 1332, windowMs: 10_000, pausedMs: 0, left: 0, away: false };
 
   test('is what the budget allows in the life of an ask, shared by the partitions, and never wide', () => {
     expect(windowFor(level, 'closed')).toEqual([100, 70]);

@@ -35,9 +35,10 @@ describe('what an answer of Intercom means', () => {
     ['400 parameter_invalid', answer(400, list('parameter_invalid', 'no', 'name')), { kind: 'refuse', field: 'name' }],
     ['400 unknown version', answer(400, list('intercom_version_invalid')), { kind: 'stop', code: 'CONFIG_INVALID' }],
     ['401', answer(401, list('token_revoked')), { kind: 'stop', code: 'CREDENTIALS_REFUSED' }],
-    ['402', answer(402, list('api_plan_restricted')), { kind: 'stop' }],
-    ['403', answer(403, list('forbidden')), { kind: 'stop' }],
+    ['402', answer(402, list('api_plan_restricted')), { kind: 'refuse', code: 'CREDENTIALS_REFUSED' }],
+    ['403', answer(403, list('forbidden')), { kind: 'refuse', code: 'CREDENTIALS_REFUSED' }],
     ['404', answer(404, list('company_not_found')), { kind: 'gone', what: 'company_not_found', survivor: null }],
+    ['404 of an owner', answer(404, list('admin_not_found')), { kind: 'refuse' }],
     [
       '410 with the survivor in Link',
       answer(410, list('contact_merged'), { link: `</contacts/${id}>; rel="canonical"` }),

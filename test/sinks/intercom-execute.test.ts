@@ -201,12 +201,19 @@ describe('update', () => {
     });
   });
 
-  test('an email that another contact has is refused', async () => {
+  test('an email that another contact has is refused; its neighbours are written', async () => {
     await contact({ ...person, email: 'other@orchard.example' });
     const ref = await contact({ ...person });
-    const answer = await run({ verb: 'update', ref, fields: { email: 'other@orchard.example' } });
-    expect(answer).toMatchObject({ outcome: 'refused' });
-    expect(answer.refusals[0]?.message).toContain('already exists');
+    const email = 'other@orchard.example';
+    const alone = await run({ verb: 'update', ref, fields: { email } });
+    expect(alone).toMatchObject({ outcome: 'refused', refusals: [{ field: 'email' }] });
+    expect(alone.refusals[0]?.message).toContain('already exists');
+    const among = await run({ verb: 'update', ref, fields: { email, name: 'New' } });
+    expect(among).toMatchObject({
+      outcome: 'applied',
+      refusals: [{ field: 'email' }],
+      returned: { fields: { name: 'New', email: person.email } },
+    });
   });
 
   test('memberships: the difference to what was seen, and not what somebody attached since', async () => {
@@ -330,6 +337,12 @@ describe('when it must end', () => {
     const answer = await run({ fields: { ...person, companies: [id] } }, AbortSignal.timeout(900));
     expect(answer).toMatchObject({ outcome: 'applied', doubt: true, returned: { unknown: ['companies'] } });
     expect(answer.returned?.fields).not.toHaveProperty('companies');
+  });
+
+  test('a missing permission is a refusal of ours, so that a run of them is noticed', async () => {
+    await fault('POST /contacts', { status: 403 });
+    const answer = await run({ fields: person });
+    expect(answer).toMatchObject({ outcome: 'refused', refusals: [{ code: 'CREDENTIALS_REFUSED' }] });
   });
 
   test('a token that is refused stops the sink instead of refusing the record', async () => {

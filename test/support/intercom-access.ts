@@ -17,7 +17,7 @@ export function openBudget(): Budget & { readonly told: LimitTold[] } {
       told.push(limit);
       return Promise.resolve();
     },
-    level: () => ({ perWindow: 1000, windowMs: 10_000, pausedMs: 0, away: false }),
+    level: () => ({ perWindow: 1000, windowMs: 10_000, pausedMs: 0, left: 100, away: false }),
   };
 }
 

@@ -69,7 +69,7 @@ export class SinkWorld {
     const end = new AbortController();
     const kafka = this.#connect();
     const said: (readonly [boolean, string])[] = [];
-    const done = runSink({
+    const options: SinkOptions = {
       kafka,
       codec,
       platform: 'intercom',
@@ -80,7 +80,14 @@ export class SinkWorld {
       log,
       now: Date.now,
       ...given,
-    }).finally(async () => kafka.close());
+    };
+    const done = (async () => {
+      try {
+        await runSink(options);
+      } finally {
+        await kafka.close();
+      }
+    })();
     done.catch(() => undefined);
     const sink = {
       said,
