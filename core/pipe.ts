@@ -7,6 +7,7 @@ import type { TopicName } from '../schemas/topics.ts';
 import type { Codec, Decoded } from './codec.ts';
 import { type DeadLetterStage, deadLetter } from './dead-letter.ts';
 import { TributaryError } from './errors.ts';
+import { place } from './kafka/batching.ts';
 import type { InBatch, InRecord, KafkaAccess, OutRecord } from './kafka.ts';
 import { metrics } from './metrics.ts';
 
@@ -104,6 +105,8 @@ export function decide(
       value: codec.encode(topic, schema, emitted),
       ...(partition !== undefined && { partition }),
     }));
+    // Refused here, it is this record's rejection; refused by the producer, it would end the stage on every try.
+    for (const each of out) place(each);
     return { record, out };
   } catch (error) {
     const rejected = TributaryError.from(error, 'RECORD_POISON');
