@@ -148,11 +148,8 @@ export class Live {
         if (!signal.aborted) throw error;
         return;
       }
-      log.warn(
-        { err: error },
-        'the replay id is corrupted or too old; going on at the tip and reading again what was missed',
-      );
-      await this.#noteLoss();
+      log.warn({ err: error }, 'the replay id is corrupted or too old; the next stream begins at the tip');
+      await writer.write((state) => [writer.mark('mark', '', { ...state, cursor: null })]);
     } finally {
       this.#currency = closed(this.#currency);
     }

@@ -61,11 +61,13 @@ export class Wake {
   async wait(signal: AbortSignal): Promise<void> {
     if (!this.#woken && !signal.aborted) {
       await new Promise<void>((resolve) => {
-        this.#resume = () => {
-          signal.removeEventListener('abort', this.#resume ?? resolve);
+        // Taken off again: the signal of a quiet stream outlives thousands of waits.
+        const resume = (): void => {
+          signal.removeEventListener('abort', resume);
           resolve();
         };
-        signal.addEventListener('abort', this.#resume, { once: true });
+        this.#resume = resume;
+        signal.addEventListener('abort', resume, { once: true });
       });
     }
     this.#resume = undefined;
