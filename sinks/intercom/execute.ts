@@ -266,21 +266,20 @@ class Job {
   /** What was written is answered with the body it came back in, memberships folded in: attaching returns the company. */
   async #finishContact(answer: Ok): Promise<Answer> {
     const observation = this.#observe(answer);
-    const wanted = linksOf(this.#command.fields[membershipField]);
+    const { fields } = this.#command;
+    const wanted = linksOf(fields[membershipField]);
     if (this.#object === 'company' || wanted === undefined)
       return this.#answer('applied', observation.ref, observation);
     try {
       const current = embeddedIds(answer.body['companies']);
       const after = await this.#membership(intercomId(observation.ref), wanted, current);
-      return this.#answer(
-        'applied',
-        observation.ref,
-        after === undefined ? withoutCompanies(observation) : withCompanies(observation, after),
-      );
+      if (this.#vanished !== undefined) return this.#gone(this.#vanished);
+      const told = after === undefined ? withoutCompanies(observation, fields) : withCompanies(observation, after);
+      return this.#answer('applied', observation.ref, told);
     } catch (error) {
       if (!(error instanceof Interrupted)) throw error;
       // The record is written, its memberships are not: told as unknown, they are asked for again.
-      return this.#answer('applied', observation.ref, withoutCompanies(observation));
+      return this.#answer('applied', observation.ref, withoutCompanies(observation, fields));
     }
   }
 
@@ -384,11 +383,22 @@ const withCompanies = (observation: Observation, ids: readonly string[]): Observ
   unknown: observation.unknown.filter((field) => field !== membershipField),
 });
 
-const withoutCompanies = (observation: Observation): Observation => ({
-  ...observation,
-  fields: without(observation.fields, membershipField),
-  unknown: [membershipField],
-});
+/**
+ * Memberships not told. Not whole any more, or they would count as told to be none; so the fields that were cleared, which
+ * the answer leaves out, have to be named.
+ */
+const withoutCompanies = (observation: Observation, asked: Fields): Observation => {
+  const cleared = scalarNames(asked).filter((name) => asked[name] === null && !(name in observation.fields));
+  return {
+    ...observation,
+    whole: false,
+    fields: {
+      ...Object.fromEntries(cleared.map((name) => [name, null])),
+      ...without(observation.fields, membershipField),
+    },
+    unknown: [membershipField],
+  };
+};
 
 /** Waits end with the run; a call under way does not: what was begun is seen to its end. */
 async function interruptible<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {

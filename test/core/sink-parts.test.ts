@@ -1,7 +1,10 @@
+import { pino } from 'pino';
 import { describe, expect, test } from 'vitest';
 import { type Breaker, closed, failed, stateOf } from '../../core/breaker.ts';
 import { CommandQueue } from '../../core/command-queue.ts';
-import { LogClock, windowFor } from '../../core/sink-parts.ts';
+import { TributaryError } from '../../core/errors.ts';
+import type { OutRecord, SafeProducer } from '../../core/kafka.ts';
+import { Gate, LogClock, Outbox, windowFor } from '../../core/sink-parts.ts';
 import type { Command } from '../../schemas/types.ts';
 
 const command = (id: string, given: Partial<Command> = {}): Command => ({
@@ -148,5 +151,80 @@ describe('log clock', () => {
     const behind = new LogClock(() => now);
     behind.appended(100, 1_100);
     expect(behind.now()).toBe(100);
+  });
+});
+
+describe('gate', () => {
+  const refused = (message: string) => ({
+    outcome: 'refused' as const,
+    refusals: [{ field: '', code: 'PLATFORM_REFUSED', message }],
+  });
+  const fine = { outcome: 'applied' as const, refusals: [] };
+  const refuse = (gate: Gate, times: number): void => {
+    for (let n = 0; n < times; n++) gate.answered(`ref-${n}`, refused(`parameter_invalid: value ${n} is bad`), 0);
+  };
+
+  test('opens after twenty records refused with one code, whatever else the text says', () => {
+    const gate = new Gate();
+    refuse(gate, 19);
+    expect(gate.state(0)).toBe('closed');
+    gate.answered('ref-19', refused('parameter_invalid: another'), 0);
+    expect([gate.state(0), gate.state(30_000)]).toEqual(['open', 'half-open']);
+    expect(gate.why(0)).toBe('the platform refuses everything: PLATFORM_REFUSED parameter_invalid');
+    gate.answered('ref-20', fine, 30_000);
+    expect([gate.state(30_000), gate.why(30_000)]).toEqual(['closed', '']);
+  });
+
+  test('one record taken in between shows that the platform takes records', () => {
+    const gate = new Gate();
+    refuse(gate, 19);
+    gate.answered('other', fine, 0);
+    refuse(gate, 19);
+    expect(gate.state(0)).toBe('closed');
+  });
+
+  test('opens after five tries that failed, and closes with the first definite answer, a refusal too', () => {
+    const gate = new Gate();
+    for (let n = 0; n < 5; n++) gate.failed('PLATFORM_UNAVAILABLE', 0);
+    expect([gate.state(0), gate.state(15_000)]).toEqual(['open', 'half-open']);
+    gate.answered('a', { outcome: 'expired', refusals: [] }, 1);
+    expect(gate.state(1)).toBe('open');
+    gate.answered('a', refused('x: y'), 2);
+    expect(gate.state(2)).toBe('closed');
+  });
+});
+
+describe('outbox', () => {
+  const record = (key: string): OutRecord => ({ topic: 'changes', key, value: Buffer.from(key) });
+  const log = pino({ level: 'silent' });
+
+  test('sends what came together in one batch, in order, and everything before it closes', async () => {
+    const sent: string[][] = [];
+    let closed = false;
+    const producer: SafeProducer = {
+      send: async (records) => void sent.push(records.map(({ key }) => String(key))),
+      close: async () => {
+        closed = true;
+      },
+    };
+    const outbox = new Outbox(producer, log);
+    outbox.add([record('a')]);
+    outbox.add([record('b'), record('c')]);
+    await outbox.flush();
+    outbox.add([record('d')]);
+    await outbox.close();
+    expect(sent).toEqual([['a', 'b', 'c'], ['d']]);
+    expect(closed).toBe(true);
+  });
+
+  test('a result that cannot be written is not forgotten: whoever asks next learns of it', async () => {
+    const producer: SafeProducer = {
+      send: () => Promise.reject(new TributaryError('RECORD_TOO_LARGE', 'too large')),
+      close: () => Promise.resolve(),
+    };
+    const outbox = new Outbox(producer, log);
+    outbox.add([record('a')]);
+    await expect(outbox.flush()).rejects.toMatchObject({ code: 'RECORD_TOO_LARGE' });
+    await expect(outbox.healthy()).rejects.toMatchObject({ code: 'RECORD_TOO_LARGE' });
   });
 });

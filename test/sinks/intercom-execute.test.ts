@@ -345,6 +345,15 @@ describe('when it must end', () => {
     expect(answer).toMatchObject({ outcome: 'refused', refusals: [{ code: 'CREDENTIALS_REFUSED' }] });
   });
 
+  test('and then names what was cleared, since it does not speak for the whole record any more', async () => {
+    const ref = await contact();
+    const id = await company('acc-1');
+    await fault('POST /contacts/*/companies', { kind: 'timeout-before', times: 100 });
+    const fields = { 'custom_attributes.level': null, companies: [id] };
+    const answer = await run({ verb: 'update', ref, fields, before: { companies: [] } }, AbortSignal.timeout(600));
+    expect(answer.returned).toMatchObject({ whole: false, fields: { 'custom_attributes.level': null } });
+  });
+
   test('a token that is refused stops the sink instead of refusing the record', async () => {
     await fault('POST /contacts', { status: 401 });
     await expect(run({ fields: person })).rejects.toMatchObject({ code: 'CREDENTIALS_REFUSED' });
