@@ -3,6 +3,7 @@
  * health, signals and exit codes. The registry and its cache, and the access to Kafka, serve all roles of a process; Redis
  * is one connection per role, so that a lease is not renewed behind another role's long answer.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Argument, Command, InvalidArgumentError } from 'commander';
 import type { Config } from '../core/config.ts';
 import { TributaryError } from '../core/errors.ts';
@@ -17,6 +18,8 @@ import { table } from './output.ts';
 import { type RoleEntry, roles } from './roles.ts';
 import { settingsWithServers, withConfig } from './settings.ts';
 
+const closeLimitMs = 3_000;
+
 interface RunOptions {
   readonly config?: string;
   readonly httpPort?: number;
@@ -29,7 +32,10 @@ export function runCommand(): Command {
   const command = new Command('run').addArgument(new Argument('<role>', 'what to run').choices([...names, 'all']));
   return withConfig(command)
     .option('--http-port <port>', 'port of /healthz, /readyz and /metrics, instead of http.port', port)
-    .option('--apply-topics', 'create and correct topics and schemas first; the default of `run all`')
+    .option(
+      '--apply-topics',
+      'create and correct topics, new ones with one replica, and schemas first; the default of `run all`',
+    )
     .option('--no-apply-topics', 'leave topics and schemas as they are; the default of a single role')
     .addHelpText(
       'after',
@@ -40,6 +46,8 @@ ${table([...roles.map(({ role }) => [`  ${role.name}`, role.summary]), ['  all',
 Secrets come from the environment: SALESFORCE_CLIENT_SECRET, INTERCOM_TOKEN, or the same with _FILE.
 SIGTERM or Ctrl-C finishes what is in hand and ends, a second one ends at once.
 Kafka, registry or Redis that are away are waited for; wrong credentials or another org end it with status 78.
+
+On a cluster, make the topics with \`tributary topics apply --replication 3\` before the roles start.
 
 Examples:
   tributary run all
@@ -57,8 +65,8 @@ async function run(name: string, _options: unknown, command: Command): Promise<v
   const http = { host: config.http.host, port: options.httpPort ?? config.http.port };
   const composed = compose(config, chosen, options.applyTopics ?? name === 'all', log);
   const exitCode = await runService({ ...composed, http, log, process });
-  await composed.kafka.close();
-  // Said outright: a timer that a library keeps must not hold up a pod that has drained.
+  // What was in hand is done; a broker that hangs, or a timer that a library keeps, must not hold up a pod that has drained.
+  await Promise.race([composed.kafka.close(), sleep(closeLimitMs)]);
   process.exit(exitCode);
 }
 

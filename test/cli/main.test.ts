@@ -85,7 +85,8 @@ describe('help teaches', () => {
       Options:
         --config <file>     configuration; default: tributary.yaml in this folder if there is one, else the defaults
         --http-port <port>  port of /healthz, /readyz and /metrics, instead of http.port
-        --apply-topics      create and correct topics and schemas first; the default of \`run all\`
+        --apply-topics      create and correct topics, new ones with one replica, and schemas first; the default of
+                            \`run all\`
         --no-apply-topics   leave topics and schemas as they are; the default of a single role
         -h, --help          display help for command
 
@@ -100,6 +101,8 @@ describe('help teaches', () => {
       Secrets come from the environment: SALESFORCE_CLIENT_SECRET, INTERCOM_TOKEN, or the same with _FILE.
       SIGTERM or Ctrl-C finishes what is in hand and ends, a second one ends at once.
       Kafka, registry or Redis that are away are waited for; wrong credentials or another org end it with status 78.
+
+      On a cluster, make the topics with \`tributary topics apply --replication 3\` before the roles start.
 
       Examples:
         tributary run all
