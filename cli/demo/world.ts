@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TributaryError } from '../../core/errors.ts';
 import { localFolder } from '../stack/jars.ts';
-import { addressesFrom, freePort } from '../stack/parts.ts';
+import { type Addresses, addressesFrom, freePort } from '../stack/parts.ts';
 import { isAlive, type Leashed, lastLines, startLeashed } from '../stack/processes.ts';
 import { type Stack, startStack } from '../stack/stack.ts';
 import type { Row } from './population.ts';
@@ -30,6 +30,8 @@ export interface WorldOptions {
   readonly signal: AbortSignal;
   /** More settings of the services. */
   readonly env?: NodeJS.ProcessEnv;
+  /** Servers to use whatever the environment names, and not the world's to stop. */
+  readonly servers?: Addresses;
 }
 
 /** What /metrics says of the state of the services. */
@@ -48,6 +50,7 @@ export class World {
   readonly #running: Leashed[] = [];
   #stack: Stack | undefined;
   #services: Leashed | undefined;
+  #starts = 0;
   #token = '';
   env: NodeJS.ProcessEnv = {};
   salesforceUrl = '';
@@ -77,7 +80,7 @@ export class World {
     const { log, signal, seed } = this.#options;
     rmSync(this.#folder, { recursive: true, force: true });
     mkdirSync(this.#folder, { recursive: true });
-    const given = addressesFrom(process.env);
+    const given = { ...addressesFrom(process.env), ...this.#options.servers };
     if (given.kafka === undefined || given.registry === undefined || given.redis === undefined) {
       log('starting Kafka, the schema registry and Redis');
       this.#stack = await startStack({ dir: join(this.#folder, 'stack'), log, signal });
@@ -141,18 +144,24 @@ export class World {
     return join(this.#folder, `${name}.log`);
   }
 
-  /** Process that leads the services' session. */
-  get servicesPid(): number | undefined {
-    return this.#services?.id.pid;
-  }
-
+  /** Started again, they write a log of their own: what came before a crash is what explains it. */
   startServices(): void {
     const port = new URL(this.httpUrl).port;
-    this.#services = this.#spawn('services', ['run', 'all', '--http-port', port]);
+    this.#starts += 1;
+    this.#services = this.#spawn(this.#servicesName(), ['run', 'all', '--http-port', port]);
   }
 
-  async stopServices(): Promise<void> {
-    await this.#services?.stop();
+  #servicesName(): string {
+    return this.#starts <= 1 ? 'services' : `services-${this.#starts}`;
+  }
+
+  /** Settles with their exit status. */
+  async stopServices(): Promise<number | null> {
+    return (await this.#services?.stop()) ?? null;
+  }
+
+  async killServices(): Promise<void> {
+    await this.#services?.kill();
   }
 
   /** Ends everything that was started, in the reverse order. `keepLogs` leaves the folder. */
@@ -275,7 +284,7 @@ export class World {
   /** Throws with the end of the log when the services have ended by themselves. */
   assertServicesRun(): void {
     if (this.#services === undefined || isAlive(this.#services.id)) return;
-    const said = lastLines(readFileSync(this.logFile('services'), 'utf8'), 20);
+    const said = lastLines(readFileSync(this.logFile(this.#servicesName()), 'utf8'), 20);
     throw new TributaryError('STACK_FAILED', `the services ended; the end of their log:\n${said}\n`);
   }
 

@@ -76,32 +76,45 @@ exit $code`;
 
 export interface Leashed {
   readonly id: ProcessId;
-  stop(): Promise<void>;
+  /** Exit status, whatever ended it; null: it was killed with its shell. */
+  readonly ended: Promise<number | null>;
+  /** Asks it to end; settles with its exit status. */
+  stop(): Promise<number | null>;
+  /** `kill -9` of the server and its shell at once: what a crash leaves of it. */
+  kill(): Promise<void>;
 }
 
 /** Either way the server leads a session of its own: a Ctrl-C in the terminal is ours to handle, in our order. */
-export function startLeashed(command: Command, logFile: string): Leashed {
+export function startLeashed(command: Command, logFile: string, errorFile = logFile): Leashed {
   const log = openSync(logFile, 'w');
+  const errors = errorFile === logFile ? log : openSync(errorFile, 'w');
   try {
     const child = spawn('/bin/sh', ['-c', leash, 'sh', command.file, ...command.args], {
       detached: true,
-      stdio: ['pipe', log, log],
+      stdio: ['pipe', log, errors],
       env: command.env ?? process.env,
     });
     const { pid, stdin: pipe } = child;
     if (pid === undefined || pipe === null) throw new TributaryError('STACK_FAILED', `Cannot start ${command.file}`);
-    const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+    const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
     // A server that died takes its end of the pipe along; that is seen by `ended`, not by writing.
     pipe.on('error', () => undefined);
+    const id = identify(pid);
     return {
-      id: identify(pid),
-      stop: async () => {
+      id,
+      ended,
+      stop: () => {
         pipe.end();
+        return ended;
+      },
+      kill: async () => {
+        if (isAlive(id)) process.kill(-pid, 'SIGKILL');
         await ended;
       },
     };
   } finally {
     closeSync(log);
+    if (errors !== log) closeSync(errors);
   }
 }
 

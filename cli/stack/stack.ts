@@ -15,6 +15,9 @@ export interface Stack {
   readonly brokers: string;
   readonly registryUrl: string;
   readonly redisUrl: string;
+  /** One server goes away and comes back at its address with its data (Redis: without), as in an outage. */
+  stopPart(name: PartName): Promise<void>;
+  startPart(name: PartName): Promise<void>;
   /** Settles when every server has ended; a throw-away folder is gone then too. */
   stop(): Promise<void>;
 }
@@ -108,9 +111,9 @@ function throwAwayFolder(): string {
 export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const { log = () => undefined, parts: names = partNames, signal } = options;
   const dir = options.dir ?? throwAwayFolder();
-  const servers: Leashed[] = [];
+  const servers = new Map<PartName, Leashed>();
   const stop = async (): Promise<void> => {
-    await Promise.all(servers.map((server) => server.stop()));
+    await Promise.all([...servers.values()].map((server) => server.stop()));
     if (options.dir === undefined) rmSync(dir, { recursive: true, force: true });
   };
   try {
@@ -120,7 +123,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       await parts[name].prepare(place);
       signal?.throwIfAborted();
       const server = startLeashed(parts[name].command(place), logFileOf(dir, name));
-      servers.push(server);
+      servers.set(name, server);
       await untilReady(name, place.port, server.id, dir, signal);
       log(
         `${name} is up at ${parts[name].address(place.port)} after ${((performance.now() - began) / 1_000).toFixed(1)} s`,
@@ -132,7 +135,20 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       const place = places.get(name);
       return place === undefined ? '' : parts[name].address(place.port);
     };
-    return { brokers: addressOf('kafka'), registryUrl: addressOf('registry'), redisUrl: addressOf('redis'), stop };
+    return {
+      brokers: addressOf('kafka'),
+      registryUrl: addressOf('registry'),
+      redisUrl: addressOf('redis'),
+      async stopPart(name) {
+        await servers.get(name)?.stop();
+      },
+      async startPart(name) {
+        const place = places.get(name);
+        if (place === undefined) throw new TributaryError('STACK_FAILED', `${name} is not part of this stack`);
+        await startOne([name, place]);
+      },
+      stop,
+    };
   } catch (error) {
     await stop();
     throw error;
