@@ -15,12 +15,18 @@ export const patient: RetryOptions = {
   retries: 8,
 };
 
+/**
+ * A producer that gives up and is replaced may write a batch in doubt twice, for the broker knows a repetition by the
+ * producer's id only. So it lives through anything that lasts no longer than about a minute, a broker's restart above all.
+ */
+export const steadfast: RetryOptions = { ...patient, retries: 60 };
+
 /** A connection in use; consumers and producers each get their own, for kafkajs shares offset caches within one. */
 export interface KafkaLink {
   readonly prefix: string;
   readonly log: Logger;
   readonly health: Health;
-  readonly open: () => Kafka;
+  readonly open: (retry: RetryOptions) => Kafka;
   readonly wire: (topic: TopicName) => string;
   readonly bare: (wire: string) => TopicName;
 }
@@ -38,13 +44,13 @@ export function createLink({ brokers, prefix, clientId, log }: LinkOptions): Kaf
     prefix,
     log,
     health: createHealth(log),
-    open: () =>
+    open: (retry) =>
       new kafkajs.Kafka({
         brokers: brokers.split(',').map((broker) => broker.trim()),
         clientId,
         connectionTimeout: 5_000,
         requestTimeout: 30_000,
-        retry: patient,
+        retry,
         logLevel: kafkajs.logLevel.INFO,
         logCreator: () => (entry) => writeLog(log, entry),
       }),
@@ -127,6 +133,23 @@ export async function pause(tries: number, signal?: AbortSignal): Promise<void> 
   await sleep(ms * (0.8 + Math.random() * 0.4), undefined, signal && { signal }).catch((error: unknown) => {
     if (!signal?.aborted) throw error;
   });
+}
+
+const slowMs = 5_000;
+
+/** Kafka's client is patient inside one call: what takes long is reported meanwhile, and left when the signal ends it. */
+export async function watched<T>(link: KafkaLink, doing: string, signal: AbortSignal, call: Promise<T>): Promise<T> {
+  const slow = setTimeout(() => link.health.down(new Error(`${doing} takes more than ${slowMs / 1_000} s`)), slowMs);
+  const ended = Promise.withResolvers<never>();
+  const end = (): void => ended.reject(new TributaryError('KAFKA_UNAVAILABLE', `${doing}: stopped while waiting`));
+  signal.addEventListener('abort', end, { once: true });
+  if (signal.aborted) end();
+  try {
+    return await Promise.race([call, ended.promise]);
+  } finally {
+    clearTimeout(slow);
+    signal.removeEventListener('abort', end);
+  }
 }
 
 /** Tries until it works or the signal ends it; only errors that say `retry` are tried again. */

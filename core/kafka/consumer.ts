@@ -46,7 +46,7 @@ async function runSession(link: KafkaLink, reader: PartitionReader, options: Con
   const failure = Promise.withResolvers<never>();
   failure.promise.catch(() => undefined);
   const membership = createMembership(link, reader, options);
-  const consumer = link.open().consumer({
+  const consumer = link.open(patient).consumer({
     ...timing,
     groupId: link.prefix + options.group,
     allowAutoTopicCreation: false,

@@ -5,7 +5,7 @@
 import type { Admin, Cluster, Consumer, KafkaMessage } from 'kafkajs';
 import type { TopicName } from '../../schemas/topics.ts';
 import { TributaryError } from '../errors.ts';
-import { type KafkaLink, kafkaError } from './client.ts';
+import { type KafkaLink, kafkaError, patient } from './client.ts';
 import { kafkajs, loadBatch } from './kafkajs.ts';
 import { discard } from './producer.ts';
 import { toInRecord } from './records.ts';
@@ -52,7 +52,7 @@ export function createReader(link: KafkaLink): PartitionReader {
   let fetcher: Promise<{ consumer: Consumer; cluster: Cluster }> | undefined;
 
   async function connectAdmin(): Promise<Admin> {
-    const client = link.open().admin();
+    const client = link.open(patient).admin();
     try {
       await client.connect();
       return client;
@@ -65,7 +65,7 @@ export function createReader(link: KafkaLink): PartitionReader {
   /** A consumer that never joins: the assigner's factory is where kafkajs hands out the connection to the cluster. */
   async function connectFetcher(): Promise<{ consumer: Consumer; cluster: Cluster }> {
     let cluster: Cluster | undefined;
-    const consumer = link.open().consumer({
+    const consumer = link.open(patient).consumer({
       groupId: 'never-joined',
       // For the offsets asked of this cluster: the end of the log, not the end of what is committed by now. Fetches name
       // their own isolation.
@@ -95,7 +95,7 @@ export function createReader(link: KafkaLink): PartitionReader {
       return await use(await mine);
     } catch (error) {
       if (admin === mine) admin = undefined;
-      await mine.then(
+      void mine.then(
         (client) => discard(link, client),
         () => undefined,
       );
@@ -110,7 +110,7 @@ export function createReader(link: KafkaLink): PartitionReader {
       return await use((await mine).cluster);
     } catch (error) {
       if (fetcher === mine) fetcher = undefined;
-      await mine.then(
+      void mine.then(
         ({ consumer }) => discard(link, consumer),
         () => undefined,
       );

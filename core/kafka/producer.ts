@@ -6,7 +6,7 @@
 import type { Producer } from 'kafkajs';
 import { TributaryError } from '../errors.ts';
 import { assertAcknowledged, byTopic, type PlacedRecord, place, takeRequest } from './batching.ts';
-import { type KafkaLink, kafkaError, patient, pause, untilReachable } from './client.ts';
+import { type KafkaLink, kafkaError, pause, steadfast, untilReachable, watched } from './client.ts';
 import { kafkajs } from './kafkajs.ts';
 import type { SafeProducer } from './types.ts';
 
@@ -23,15 +23,15 @@ type Queued = PlacedRecord & { readonly call: Call };
 export async function openProducer(link: KafkaLink, ended: AbortSignal, signal: AbortSignal): Promise<SafeProducer> {
   const connect = (until: AbortSignal): Promise<Producer> =>
     untilReachable(link, 'connecting a producer', until, async () => {
-      const producer = link.open().producer({
+      const producer = link.open(steadfast).producer({
         idempotent: true,
         maxInFlightRequests: 1,
         allowAutoTopicCreation: false,
         createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
-        retry: patient,
+        retry: steadfast,
       });
       try {
-        await producer.connect();
+        await watched(link, 'connecting a producer', until, producer.connect());
         return producer;
       } catch (error) {
         await discard(link, producer);
@@ -48,16 +48,14 @@ export async function openProducer(link: KafkaLink, ended: AbortSignal, signal: 
     for (let tries = 0; ; tries += 1) {
       producer ??= await connect(ended);
       try {
-        const answer = await producer.sendBatch({
-          acks: -1,
-          timeout: produceTimeoutMs,
-          topicMessages: byTopic(request, link.wire),
-        });
+        const topicMessages = byTopic(request, link.wire);
+        const sent = producer.sendBatch({ acks: -1, timeout: produceTimeoutMs, topicMessages });
+        const answer = await watched(link, 'sending', ended, sent);
         assertAcknowledged(request, link.wire, answer);
         link.health.up();
         return;
       } catch (error) {
-        await discard(link, producer);
+        void discard(link, producer);
         producer = undefined;
         const ours = kafkaError(error, 'sending');
         if (ours.verdict !== 'retry' || ended.aborted) throw ours;
@@ -107,7 +105,10 @@ export async function openProducer(link: KafkaLink, ended: AbortSignal, signal: 
   };
 }
 
-/** Its connection is gone or worthless: that closing it fails too is no news, but worth a line for whoever looks closely. */
+/**
+ * Its connection is gone or worthless: that closing it fails too is no news, but worth a line for whoever looks closely.
+ * After a failure nobody waits for it: kafkajs lets requests in flight time out first, 30 s on a frozen connection.
+ */
 export async function discard(link: KafkaLink, client: { disconnect(): Promise<void> }): Promise<void> {
   await client.disconnect().catch((error: unknown) => link.log.debug({ err: error }, 'disconnecting failed'));
 }

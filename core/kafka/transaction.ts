@@ -3,7 +3,7 @@ import type { Producer, Transaction } from 'kafkajs';
 import { TributaryError } from '../errors.ts';
 import { fault } from '../faults.ts';
 import { assertAcknowledged, byTopic, place, takeRequest } from './batching.ts';
-import { hasType, type KafkaLink, kafkaError, pause, untilReachable } from './client.ts';
+import { hasType, type KafkaLink, kafkaError, patient, pause, untilReachable } from './client.ts';
 import { kafkajs } from './kafkajs.ts';
 import { discard, produceTimeoutMs } from './producer.ts';
 import type { TransactionalProducer } from './types.ts';
@@ -48,7 +48,7 @@ export async function openTransactional(
   const doing = `transactional producer ${transactionalId}`;
 
   const begun = await untilReachable(link, doing, signal, async () => {
-    const producer = link.open().producer({
+    const producer = link.open(patient).producer({
       transactionalId,
       idempotent: true,
       maxInFlightRequests: 1,
@@ -103,7 +103,7 @@ export async function openTransactional(
         failure = hasType(error, ...fenced)
           ? new TributaryError('FENCED', `${doing}: a newer producer has the id`, { cause: error })
           : kafkaError(error, `${doing}: outcome unknown`);
-        await discard(link, producer);
+        void discard(link, producer);
         throw failure;
       } finally {
         busy = false;

@@ -152,6 +152,18 @@ describe('sending', () => {
     expect(await everything('changes')).toEqual([['before', 'doubtful', 'after']]);
   });
 
+  test('writes a record in doubt once although every attempt for seconds after it fails', async () => {
+    await makeTopic('changes');
+    const producer = await connect(proxy.brokers).producer();
+    await producer.send([record('changes', 'before')]);
+    const lost = proxy.loseAnswers('produce', 1);
+    const sent = producer.send([record('changes', 'doubtful')]);
+    await lost;
+    await proxy.refuse(12);
+    await sent;
+    expect(await everything('changes')).toEqual([['before', 'doubtful']]);
+  });
+
   test('waits while Kafka is away and loses nothing of what was asked meanwhile', async () => {
     await makeTopic('changes');
     const producer = await connect(proxy.brokers).producer();

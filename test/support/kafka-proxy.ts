@@ -13,6 +13,8 @@ export interface KafkaProxy {
   readonly brokers: string;
   /** The next answers to this kind of request are lost with their connection; settles when the last one was. */
   loseAnswers(api: Api, count: number): Promise<void>;
+  /** Breaks every connection, and the next so many as soon as they are made; settles when the last one was. */
+  refuse(count: number): Promise<void>;
   cut(): Promise<void>;
   restore(): Promise<void>;
   close(): Promise<void>;
@@ -35,6 +37,7 @@ export async function openKafkaProxy(broker: string): Promise<KafkaProxy> {
   const [host = '', brokerPort = ''] = broker.split(':');
   const sockets = new Set<Socket>();
   let losing: { api: number; left: number; done: () => void } | undefined;
+  let refusing: { left: number; done: () => void } | undefined;
   let port = 0;
 
   const address = (at: number): Buffer => {
@@ -53,6 +56,12 @@ export async function openKafkaProxy(broker: string): Promise<KafkaProxy> {
   };
 
   const server = createServer((near) => {
+    if (refusing !== undefined && refusing.left > 0) {
+      refusing.left -= 1;
+      near.on('error', () => near.destroy()).destroy();
+      if (refusing.left === 0) refusing.done();
+      return;
+    }
     const far = createConnection(Number(brokerPort), host);
     const asked = new Map<number, number>();
     for (const [socket, other] of [
@@ -106,6 +115,11 @@ export async function openKafkaProxy(broker: string): Promise<KafkaProxy> {
     loseAnswers: (api, count) =>
       new Promise((resolve) => {
         losing = { api: apiKeys[api], left: count, done: resolve };
+      }),
+    refuse: (count) =>
+      new Promise((resolve) => {
+        refusing = { left: count, done: resolve };
+        for (const socket of sockets) socket.destroy();
       }),
     cut,
     restore: listen,
