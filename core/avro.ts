@@ -8,29 +8,12 @@ import { loadSchemas } from '../schemas/load.ts';
 import { type TopicName, topics } from '../schemas/topics.ts';
 import type { Codec, Decoded } from './codec.ts';
 import { TributaryError } from './errors.ts';
+import { foreignType } from './foreign-avro.ts';
 
 const magicBytes = 5;
 
-/** avsc refuses whole numbers beyond 2^53, which Salesforce's commitNumber passes: its longs are bigint, ours are numbers. */
-const bigLong = avsc.types.LongType.__with({
-  fromBuffer: (bytes: Buffer) => bytes.readBigInt64LE(),
-  toBuffer: (value: bigint) => {
-    const bytes = Buffer.alloc(8);
-    bytes.writeBigInt64LE(value);
-    return bytes;
-  },
-  fromJSON: BigInt,
-  toJSON: String,
-  isValid: (value: unknown) => typeof value === 'bigint',
-  compare: (a: bigint, b: bigint) => (a === b ? 0 : a < b ? -1 : 1),
-});
-
-/** Plain values in unions: the default wraps some of them and not others, within one record. */
-const plainUnions = { wrapUnions: 'never' } as const;
-
-function compile(schema: object, options: object = {}): avsc.Type {
-  return avsc.Type.forSchema(schema as avsc.Schema, { ...plainUnions, ...options } as object);
-}
+/** Plain values in unions: the default wraps some of them and not others. The options are fresh, avsc keeps the types it compiled in them. */
+const compile = (schema: object): avsc.Type => avsc.Type.forSchema(schema as avsc.Schema, { wrapUnions: 'never' });
 
 const own = new Map(loadSchemas().map(({ name, schema }) => [name, { schema, type: compile(schema) }]));
 const ownNamespace = 'tributary.';
@@ -166,7 +149,7 @@ function resolverOf(name: string, reader: avsc.Type, definition: object): object
 }
 
 function foreignWriter(name: string, definition: object): Writer {
-  const type = compile(definition, { registry: { long: bigLong } });
+  const type = foreignType(definition);
   return { schema: name, definition, read: (bytes) => readDatum(name, type, bytes, undefined) };
 }
 

@@ -8,15 +8,11 @@
 import type avsc from 'avsc';
 import type { Logger } from 'pino';
 import { describeError, TributaryError } from '../../core/errors.ts';
+import { foreignType } from '../../core/foreign-avro.ts';
 import type { OutRecord } from '../../core/kafka.ts';
 import { metrics } from '../../core/metrics.ts';
 import type { RegistryCodec } from '../../core/registry.ts';
-import {
-  type ChangeEventHeader,
-  changeEventHeader,
-  changeEventType,
-  unreachedBits,
-} from '../../processors/decode/salesforce.ts';
+import { type ChangeEventHeader, changeEventHeader, unreachedBits } from '../../processors/decode/salesforce.ts';
 import { type EventSchema, eventSchema } from '../../processors/decode/salesforce-schema.ts';
 import type { PlatformClock } from './clock.ts';
 import { answered, asked, type Currency, closed, noStream, opened, received, written } from './decide-currency.ts';
@@ -300,7 +296,7 @@ function parseSchema(
   try {
     const schema = JSON.parse(json) as object;
     const fields = eventSchema(schema);
-    return { name: fields.name, type: changeEventType(schema), fields };
+    return { name: fields.name, type: foreignType(schema), fields };
   } catch (error) {
     throw new TributaryError('SCHEMA_UNKNOWN', `Salesforce: schema ${schemaId} is not that of a change event`, {
       cause: error,

@@ -5,8 +5,8 @@
  * Events and rows of one record must compare equal field by field, or every snapshot would look like edits: both are
  * given in REST spelling with the value types of schemas/types.ts.
  */
-import avsc from 'avsc';
 import { TributaryError } from '../../core/errors.ts';
+import { foreignType } from '../../core/foreign-avro.ts';
 import type { Change, Mark, Observation, RawRecord, Source, SourceMark, Value } from '../../schemas/types.ts';
 import {
   allLeaves,
@@ -251,24 +251,6 @@ function parseRow(bytes: Buffer): Body {
   return row;
 }
 
-/** Longs as BigInt: commitNumber passes 2^53, where avsc's own long type throws. */
-export const bigLong = avsc.types.LongType.__with({
-  fromBuffer: (buffer: Buffer) => buffer.readBigInt64LE(),
-  toBuffer: (value: bigint) => {
-    const buffer = Buffer.alloc(8);
-    buffer.writeBigInt64LE(value);
-    return buffer;
-  },
-  fromJSON: BigInt,
-  toJSON: Number,
-  isValid: (value: unknown) => typeof value === 'bigint',
-  compare: (a: bigint, b: bigint) => (a === b ? 0 : a < b ? -1 : 1),
-});
-
-/** An Avro type that reads Salesforce's change events: unions unwrapped by schema, longs as BigInt. */
-export const changeEventType = (schema: object): avsc.Type =>
-  avsc.Type.forSchema(schema as avsc.Schema, { wrapUnions: 'never', registry: { long: bigLong } });
-
 export interface PresentedEvent {
   readonly header: ChangeEventHeader;
   /** Field names as Salesforce spells them, parts as `Name.FirstName`. */
@@ -302,7 +284,7 @@ export function presentChangeEvent(schemaJson: string, payload: Buffer): Present
 function readPayload(schemaJson: string, payload: Buffer): { schema: EventSchema; body: Body } {
   try {
     const json = JSON.parse(schemaJson) as object;
-    return { schema: eventSchema(json), body: changeEventType(json).fromBuffer(payload) as Body };
+    return { schema: eventSchema(json), body: foreignType(json).fromBuffer(payload) as Body };
   } catch (error) {
     throw TributaryError.from(error, 'PAYLOAD_UNDECODABLE');
   }

@@ -11,7 +11,7 @@ import { connectRegistry, type RegistryCodec } from '../../core/registry.ts';
 import { wantedConfig } from '../../core/topics.ts';
 import { decodeStep } from '../../processors/decode/index.ts';
 import { topics } from '../../schemas/topics.ts';
-import type { Change, Mark, Observation, Value } from '../../schemas/types.ts';
+import type { Change, DeadLetter, Mark, Observation, Value } from '../../schemas/types.ts';
 import { type SalesforceTwin, type SalesforceTwinOptions, startSalesforceTwin } from '../../twins/salesforce/server.ts';
 
 const log = pino({ level: process.env['TEST_LOG_LEVEL'] ?? 'silent' });
@@ -102,20 +102,24 @@ export class Harness {
     return connector;
   }
 
-  /** Everything in the raw topic. */
-  async raw(): Promise<readonly InRecord[]> {
-    const [range] = await this.kafka.offsets('salesforce.raw');
+  async #all(topic: 'salesforce.raw' | 'connectors.dlq'): Promise<readonly InRecord[]> {
+    const [range] = await this.kafka.offsets(topic);
     const records: InRecord[] = [];
-    await this.kafka.read('salesforce.raw', 0, range?.earliest ?? 0, range?.latest ?? 0, (batch) => {
+    await this.kafka.read(topic, 0, range?.earliest ?? 0, range?.latest ?? 0, (batch) => {
       records.push(...batch);
     });
     await this.codec.prepare(records.map(({ value }) => value));
     return records;
   }
 
-  /** The same as decode would hand it on. */
+  async deadLetters(): Promise<readonly DeadLetter[]> {
+    const records = await this.#all('connectors.dlq');
+    return records.flatMap(({ value }) => (value === null ? [] : [this.codec.decode(value).value as DeadLetter]));
+  }
+
+  /** Everything in the raw topic as decode would hand it on. */
   async changes(): Promise<readonly Change[]> {
-    const records = await this.raw();
+    const records = await this.#all('salesforce.raw');
     return records.flatMap(({ value, ...rest }) => {
       if (value === null) throw new Error('a tombstone in raw');
       const outcome = decodeStep({ ...rest, ...this.codec.decode(value) });

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { TributaryError } from '../../core/errors.ts';
 import type { KafkaAccess, SafeProducer } from '../../core/kafka.ts';
 import type { SalesforceTwin } from '../../twins/salesforce/server.ts';
@@ -141,6 +141,21 @@ describe('the live stream', () => {
     await edit({ op: 'update', object: 'Contact', id, row: { Phone: 'after', Level__c: 'Primary' } });
     await harness.until(async () => expect(await phonesTold()).toEqual(['before', 'after']));
     expect(latest(await harness.observations()).get(ref(id))).toMatchObject({ Level__c: 'Primary' });
+  });
+
+  test('dead-letters an event whose schema Salesforce does not know, with its bytes, and goes on', async () => {
+    const [id = ''] = await load(1);
+    harness.start(harness.config(twin));
+    await harness.untilSnapshot();
+    const schema = vi.spyOn(twin.model, 'schema').mockReturnValue(undefined);
+    await setPhone(id, 'unreadable');
+    await harness.until(async () => expect(await harness.deadLetters()).toHaveLength(1));
+    schema.mockRestore();
+    await setPhone(id, 'readable');
+    await harness.until(async () => expect(await phonesTold()).toEqual(['readable']));
+    const [letter] = await harness.deadLetters();
+    expect(letter).toMatchObject({ stage: 'connectors', code: 'SCHEMA_UNKNOWN', topic: 'salesforce.raw' });
+    expect(letter?.original?.includes('unreadable')).toBe(true);
   });
 
   test('reads a record again of which Salesforce says only that it changed', async () => {

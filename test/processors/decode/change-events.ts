@@ -1,5 +1,5 @@
 /** Change events for tests: a schema of the shape Salesforce publishes, and an encoder that knows nothing of the decoder. */
-import { changeEventType } from '../../../processors/decode/salesforce.ts';
+import { foreignType } from '../../../core/foreign-avro.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -125,7 +125,7 @@ export function eventValue(schema: Json, { header = {}, body = {} }: EventParts)
 }
 
 export const encodeEvent = (schema: Json, parts: EventParts): Buffer =>
-  changeEventType(schema).toBuffer(eventValue(schema, parts));
+  foreignType(schema).toBuffer(eventValue(schema, parts));
 
 /** Minimal-length upper-case hex of whole bytes, as captured in real orgs; BigInt here, digits in the decoder. */
 export function bitmap(bits: readonly number[]): string {
