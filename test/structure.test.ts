@@ -155,6 +155,16 @@ describe('dependencies', () => {
     expect(idle.map((name) => `${name} is imported nowhere: remove it, or move it to devDependencies`)).toEqual([]);
   });
 
+  test('the image has what its code imports: only the demo, which runs from a checkout, uses development packages', () => {
+    const packageOf = (target: string): string => target.split('/', target.startsWith('@') ? 2 : 1).join('/');
+    const wrong = findings(sourcesIn(...layers), ({ path }, { target, typeOnly }) => {
+      if (typeOnly || path.startsWith('cli/demo/') || !(packageOf(target) in manifest.devDependencies))
+        return undefined;
+      return `${path} imports ${target}, a development dependency: move it to dependencies.`;
+    });
+    expect(wrong).toEqual([]);
+  });
+
   test('the lock file names no registry host', () => {
     expect(Object.entries(lock).filter(([, { resolved }]) => resolved !== undefined)).toEqual([]);
   });
