@@ -226,7 +226,7 @@ describe('identity', () => {
     expect(ambiguous[0]?.other).toHaveLength(1);
     world.runner.decide(event('salesforce:Contact:003B', { Email: 'b@y.example' }, 20, 20));
     pass(world, 30);
-    expect([...world.intercom.records.values()].map((record) => record.fields['email']).sort()).toEqual([
+    expect([...world.intercom.records.values()].map((record) => String(record.fields['email'])).sort()).toEqual([
       'b@y.example',
       'x@y.example',
     ]);
