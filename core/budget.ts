@@ -6,8 +6,9 @@
  * The promise: in no window of `windowMs`, wherever it is cut, more than `perWindow` tokens are given. It needs no
  * knowledge of where the platform cuts its own windows.
  */
-import type { Redis } from 'ioredis';
+
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Redis } from 'ioredis';
 import { TributaryError } from './errors.ts';
 import { asking } from './redis.ts';
 

@@ -17,8 +17,8 @@ import { CommandQueue, subjectOf } from './command-queue.ts';
 import { deadLetter } from './dead-letter.ts';
 import { type ErrorCode, TributaryError } from './errors.ts';
 import type { InBatch, InRecord, KafkaAccess, OutRecord, TopicPartition } from './kafka.ts';
-import { Gate, LogClock, Outbox, windowFor } from './sink-parts.ts';
 import { metrics } from './metrics.ts';
+import { Gate, LogClock, Outbox, windowFor } from './sink-parts.ts';
 
 /** What became of a command; the loop adds whose it was. */
 export type Answer = Omit<Result, 'command' | 'platform' | 'partition' | 'epoch'>;

@@ -17,7 +17,7 @@ import { orgHeader } from '../../core/pin.ts';
 import { asking } from '../../core/redis.ts';
 import type { Role, RoleContext } from '../../core/role.ts';
 import type { RawRecord, SourceMark } from '../../schemas/types.ts';
-import { askIntercom, identifyWorkspace, type IntercomAccess, openIntercom, type Told } from './client.ts';
+import { askIntercom, type IntercomAccess, identifyWorkspace, openIntercom, type Told } from './client.ts';
 
 const pollMs = 600_000;
 const leaseTermMs = 15_000;

@@ -7,7 +7,7 @@
  * somebody else's (then it exists, and identity decides).
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { IntercomClient, Intercom } from 'intercom-client';
+import type { Intercom, IntercomClient } from 'intercom-client';
 import type { Verdict } from '../../connectors/intercom/classify.ts';
 import type { Caller, IntercomAccess } from '../../connectors/intercom/client.ts';
 import { TributaryError } from '../../core/errors.ts';

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import fc from 'fast-check';
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type Bucket, bucketScript, burst, connectBudget, correct, pause, type Plan, take } from '../../core/budget.ts';
+import { type Bucket, bucketScript, burst, connectBudget, correct, type Plan, pause, take } from '../../core/budget.ts';
 import { connectRedis } from '../../core/redis.ts';
 import { env, log } from '../support/loop-servers.ts';
 

@@ -5,9 +5,9 @@ import {
   burst,
   correct,
   emptyBucket,
+  type Plan,
   pause,
   perWindowOf,
-  type Plan,
   refill,
   take,
 } from '../../core/budget.ts';

@@ -1,7 +1,7 @@
 /** The Intercom client of ours in front of the twin, with a budget that always grants and remembers what it was told. */
 import { connectIntercom, type IntercomAccess } from '../../connectors/intercom/client.ts';
 import type { Budget, LimitTold } from '../../core/budget.ts';
-import { checkConfig, type Config } from '../../core/config.ts';
+import { type Config, checkConfig } from '../../core/config.ts';
 import type { IntercomTwin } from '../../twins/intercom/server.ts';
 
 export function openBudget(): Budget & { readonly told: LimitTold[] } {
