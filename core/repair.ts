@@ -6,7 +6,6 @@
  * were deleted since would survive a fold once compaction has dropped their tombstones.
  */
 
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { topics } from '../schemas/topics.ts';
 import type { UnifyPosition } from '../schemas/types.ts';
@@ -55,7 +54,10 @@ export function distrust(head: MirrorHead, target: UnifyPosition, end: number, n
   return ahead ? 'it is ahead of unify.state' : undefined;
 }
 
-/** Settles when the mirror stands at `target`. @throws TributaryError FENCED, REDIS_UNAVAILABLE, KAFKA_UNAVAILABLE */
+/**
+ * Settles when the mirror stands at `target`.
+ * @throws TributaryError MIRROR_MOVED when it changed meanwhile: to be called again; FENCED, REDIS_UNAVAILABLE, KAFKA_UNAVAILABLE
+ */
 export async function repairMirror(options: {
   readonly mirror: Mirror;
   readonly kafka: KafkaAccess;
@@ -66,23 +68,9 @@ export async function repairMirror(options: {
   readonly signal: AbortSignal;
   readonly log: Logger;
 }): Promise<void> {
-  for (let tries = 1; ; tries += 1) {
-    options.signal.throwIfAborted();
-    const head = await options.mirror.head();
-    if (head.position === positionText(options.target)) return;
-    try {
-      await rebuild(options, head);
-      return;
-    } catch (error) {
-      if (!(error instanceof TributaryError) || error.code !== 'MIRROR_MOVED') throw error;
-      options.log.warn({ tries, found: error.message }, 'the mirror changed under its repair, starting again');
-      await sleep(Math.min(20 * 2 ** tries, 1_000), undefined, { signal: options.signal });
-    }
-  }
-}
-
-async function rebuild(options: Parameters<typeof repairMirror>[0], head: MirrorHead): Promise<void> {
   const { mirror, kafka, codec, target, clock, fault, signal, log } = options;
+  const head = await mirror.head();
+  if (head.position === positionText(target)) return;
   const { earliest, latest: end } = await bounds(kafka);
   const wipeBecause = distrust(head, target, end, clock());
   log.info({ from: head.position, to: positionText(target), wipeBecause }, 'repairing the mirror');

@@ -368,7 +368,7 @@ class Tenure {
     return this.#producer;
   }
 
-  /** Waits while Redis or the registry is away, as long as the work is ours. Tries once even when it no longer is: a drain ends with the mirror current. */
+  /** Waits while Redis or the registry is away or the mirror moves under its repair, as long as the work is ours. Tries once even when it no longer is: a drain ends with the mirror current. */
   async #whileAway<T>(cut: AbortSignal, work: () => Promise<T>): Promise<T> {
     for (let tries = 0; ; tries += 1) {
       try {

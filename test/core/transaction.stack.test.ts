@@ -3,6 +3,7 @@ import { TributaryError } from '../../core/errors.ts';
 import type { Fault, FaultPoint } from '../../core/faults.ts';
 import type { KafkaAccess } from '../../core/kafka.ts';
 import { connectRedis } from '../../core/redis.ts';
+import { lastPosition } from '../../core/repair.ts';
 import type { Change } from '../../schemas/types.ts';
 import { counted, tick } from '../support/counting-fold.ts';
 import { env, log, transactionalId } from '../support/loop-servers.ts';
@@ -108,6 +109,7 @@ describe('the transactional loop', () => {
       const run = world.run();
       await world.settled();
       const [before] = await world.kafka.offsets('unify.state');
+      const counted = await lastPosition(world.kafka, codec);
       await world.offer(Array.from({ length: 20 }, () => tick));
       // The tick behind which a position must stand: log time goes on while it waits for it.
       const begun = Date.now();
@@ -119,6 +121,8 @@ describe('the transactional loop', () => {
       }
       await run.stop();
       const [after] = await world.kafka.offsets('unify.state');
+      const ticked = await lastPosition(world.kafka, codec);
+      expect((ticked.position?.time ?? 0) - (counted.position?.time ?? 0)).toBeGreaterThanOrEqual(5_000);
       // One position and one marker, for all those ticks.
       expect((after?.latest ?? 0) - (before?.latest ?? 0)).toBe(2);
       expect(await world.judged()).toEqual(right(changes));
@@ -331,6 +335,20 @@ describe('the mirror', () => {
         expect(await world.judged()).toEqual(right(changes));
       }),
   );
+
+  test('whose position alone is lost is emptied and built from the beginning of the log', () =>
+    inWorld(async (world) => {
+      const changes = some(60);
+      await world.offer(changes.slice(0, 20));
+      await world.finish();
+      // The second tenure moves the base to the end of what the first one wrote.
+      await world.offer(changes.slice(20, 40));
+      await world.finish();
+      await world.redis.del(world.key('position'));
+      await world.offer(changes.slice(40));
+      await world.finish();
+      expect(await world.judged()).toEqual(right(changes));
+    }));
 
   test('that is older than the tombstones is emptied: a deleted key does not come back', () =>
     inWorld(async (world) => {
