@@ -338,7 +338,8 @@ describe('the mirror', () => {
 
   test('whose position alone is lost is emptied and built from the beginning of the log', () =>
     inWorld(async (world) => {
-      const changes = some(60);
+      // Most keys of the first tenure are never touched again: only a fold from the beginning knows them.
+      const changes = [...some(20, 50), ...some(40)];
       await world.offer(changes.slice(0, 20));
       await world.finish();
       // The second tenure moves the base to the end of what the first one wrote.
