@@ -94,6 +94,7 @@ export class Live {
       cursor === null ? { preset: 'LATEST' } : { preset: 'CUSTOM', replayId: Buffer.from(cursor, 'hex') },
     );
     this.#inbox = [];
+    this.#waiting = false;
     this.#written = this.#received;
     this.#place = undefined;
     this.#currency = opened(this.#currency, now(), maxCredit);
