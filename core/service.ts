@@ -60,6 +60,7 @@ export async function runService(options: ServiceOptions): Promise<number> {
   const stop = new AbortController();
   const states = new Map<string, State>();
   const running = new Set<string>();
+  const said = new Set<string>();
   let exitCode = 0;
   let limit: NodeJS.Timeout | undefined;
 
@@ -117,8 +118,12 @@ export async function runService(options: ServiceOptions): Promise<number> {
         tell(job.name, { ready: false, why: 'drained', crashed: false });
       } else {
         if (exitCode === 0) exitCode = exitCodeOf(error);
-        tell(job.name, { ready: false, why: TributaryError.from(error).code, crashed: true });
-        log.fatal({ role: job.name, err: TributaryError.from(error) }, describeError(error));
+        const ours = TributaryError.from(error);
+        tell(job.name, { ready: false, why: ours.code, crashed: true });
+        // Roles that share a token fail of it together; one line says it.
+        const line = describeError(ours);
+        if (!said.has(line)) log.fatal({ role: job.name, err: ours }, line);
+        said.add(line);
         drain(`${job.name} failed`);
       }
     } finally {

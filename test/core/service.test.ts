@@ -192,6 +192,18 @@ describe('the end', () => {
     expect(await frame.done).toBe(0);
   });
 
+  test('roles that fail of one cause say it once', async () => {
+    const refused = async (): Promise<void> => {
+      throw new TributaryError('CREDENTIALS_REFUSED', 'the token is not valid');
+    };
+    const frame = await start([
+      { name: 'connector', run: refused },
+      { name: 'sink', run: refused },
+    ]);
+    expect(await frame.done).toBe(78);
+    expect(frame.said().match(/"level":"fatal"/g)).toHaveLength(1);
+  });
+
   test('a role that ends by itself is a defect, not a success', async () => {
     const frame = await start([{ name: 'short', run: () => Promise.resolve() }]);
     expect(await frame.done).toBe(70);
