@@ -30,6 +30,8 @@ export interface WorldOptions {
   readonly signal: AbortSignal;
   /** More settings of the services. */
   readonly env?: NodeJS.ProcessEnv;
+  /** More arguments of theirs. */
+  readonly args?: readonly string[];
   /** Servers to use whatever the environment names, and not the world's to stop. */
   readonly servers?: Addresses;
 }
@@ -119,10 +121,18 @@ export class World {
       await Promise.all([this.get(`${this.salesforceUrl}/__twin/stats`), this.get(`${this.intercomUrl}/__twin/stats`)]);
       return true;
     });
-    const token = await this.#call('POST', `${this.salesforceUrl}/services/oauth2/token`, {
-      form: 'grant_type=client_credentials&client_id=person&client_secret=person-secret',
+    await this.#logIn();
+  }
+
+  /** Somebody at work; tried until it succeeds, for tests make the token endpoint fail. */
+  async #logIn(): Promise<void> {
+    await this.#until('somebody is logged in', async () => {
+      const answer = await this.#call('POST', `${this.salesforceUrl}/services/oauth2/token`, {
+        form: 'grant_type=client_credentials&client_id=person&client_secret=person-secret',
+      });
+      this.#token = String((answer as { access_token?: unknown }).access_token);
+      return true;
     });
-    this.#token = String((token as { access_token?: unknown }).access_token);
   }
 
   #spawn(name: string, args: readonly string[]): Leashed {
@@ -148,7 +158,13 @@ export class World {
   startServices(): void {
     const port = new URL(this.httpUrl).port;
     this.#starts += 1;
-    this.#services = this.#spawn(this.#servicesName(), ['run', 'all', '--http-port', port]);
+    this.#services = this.#spawn(this.#servicesName(), [
+      'run',
+      'all',
+      '--http-port',
+      port,
+      ...(this.#options.args ?? []),
+    ]);
   }
 
   #servicesName(): string {
@@ -193,6 +209,17 @@ export class World {
     return text === '' ? undefined : JSON.parse(text);
   }
 
+  /** A call of the person logged in, who logs in again when the session has expired. */
+  async #atWork(method: string, url: string, json: Row): Promise<unknown> {
+    try {
+      return await this.#call(method, url, { json, token: this.#token });
+    } catch (error) {
+      if (!(error instanceof TributaryError) || !error.message.includes(': 401 ')) throw error;
+      await this.#logIn();
+      return this.#call(method, url, { json, token: this.#token });
+    }
+  }
+
   async #until(what: string, holds: () => Promise<boolean>, limitMs = 60_000): Promise<void> {
     const deadline = performance.now() + limitMs;
     let last: unknown;
@@ -226,12 +253,12 @@ export class World {
   /** A person saves a record in Salesforce. */
   async edit(object: string, id: string, fields: Row): Promise<void> {
     const url = `${this.salesforceUrl}/services/data/v67.0/sobjects/${object}/${id}`;
-    await this.#call('PATCH', url, { json: fields, token: this.#token });
+    await this.#atWork('PATCH', url, fields);
   }
 
   async create(object: string, fields: Row): Promise<string> {
     const url = `${this.salesforceUrl}/services/data/v67.0/sobjects/${object}`;
-    return String(((await this.#call('POST', url, { json: fields, token: this.#token })) as { id?: unknown }).id);
+    return String(((await this.#atWork('POST', url, fields)) as { id?: unknown }).id);
   }
 
   async salesforceStore(): Promise<SalesforceStore> {
