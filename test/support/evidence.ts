@@ -1,0 +1,95 @@
+/** What is known of a world after a test: its topics, the judge's verdict, and which writes were made in vain. */
+import { pino } from 'pino';
+import { judge, type Verdict } from '../../cli/demo/judge.ts';
+import type { World } from '../../cli/demo/world.ts';
+import { connectKafka, type InRecord, type KafkaAccess } from '../../core/kafka.ts';
+import { connectRegistry, type RegistryCodec } from '../../core/registry.ts';
+import type { TopicName } from '../../schemas/topics.ts';
+import type { AccountEvent, Change, CustomerEvent } from '../../schemas/types.ts';
+import { type Doubts, doubtsOf } from './doubt.ts';
+import { until } from './e2e.ts';
+
+const log = pino({ level: process.env['LOG'] ?? 'silent' });
+
+/** The world's own topics, read as anybody may read them: without a group, committed records only. */
+export class Topics {
+  readonly kafka: KafkaAccess;
+  readonly codec: RegistryCodec;
+
+  private constructor(kafka: KafkaAccess, codec: RegistryCodec) {
+    this.kafka = kafka;
+    this.codec = codec;
+  }
+
+  static async open({ env }: World): Promise<Topics> {
+    const prefix = env['TRIBUTARY_PREFIX'] ?? '';
+    const brokers = env['KAFKA_BROKERS'] ?? '';
+    const kafka = connectKafka({ brokers, prefix, clientId: 'e2e', log });
+    return new Topics(kafka, await connectRegistry({ url: env['SCHEMA_REGISTRY_URL'] ?? '', prefix, log }));
+  }
+
+  close(): Promise<void> {
+    return this.kafka.close();
+  }
+
+  async records(topic: TopicName): Promise<readonly InRecord[]> {
+    const all: InRecord[] = [];
+    for (const { partition, earliest, latest } of await this.kafka.offsets(topic))
+      await this.kafka.read(topic, partition, earliest, latest, (records) => void all.push(...records));
+    return all;
+  }
+
+  async values<T>(topic: TopicName): Promise<readonly { readonly record: InRecord; readonly value: T }[]> {
+    const records = await this.records(topic);
+    await this.codec.prepare(records.map(({ value }) => value));
+    return records.flatMap((record) =>
+      record.value === null ? [] : [{ record, value: this.codec.decode(record.value).value as T }],
+    );
+  }
+
+  /** Events in all: the ids, for a version that is told twice would be told twice here. */
+  async eventIds(): Promise<readonly string[]> {
+    const [customers, accounts] = await Promise.all([
+      this.values<CustomerEvent>('customer.events'),
+      this.values<AccountEvent>('account.events'),
+    ]);
+    return [...customers, ...accounts].map(({ value }) => value.eventId);
+  }
+
+  /** Until the group has done everything that stands in the topic now. */
+  async done(group: string, topic: TopicName): Promise<void> {
+    const ends = new Map((await this.kafka.offsets(topic)).map(({ partition, latest }) => [partition, latest]));
+    await until(
+      () => this.kafka.committed(group, topic),
+      (positions) =>
+        [...ends].every(([at, end]) => end === 0 || positions.some((one) => one.partition === at && one.next >= end)),
+    );
+  }
+
+  async doubts(world: World): Promise<Doubts> {
+    const changes = await this.values<Change>('changes');
+    return doubtsOf(
+      await world.intercomCalls(),
+      changes.map(({ record, value }) => ({ time: record.time, change: value })),
+    );
+  }
+}
+
+/** Customers whose events do not count 1, 2, 3…: one was lost, or told twice. */
+export async function brokenHistories(topics: Topics): Promise<readonly string[]> {
+  const versions = new Map<string, number[]>();
+  for (const { value } of await topics.values<CustomerEvent>('customer.events'))
+    versions.set(value.customerId, [...(versions.get(value.customerId) ?? []), value.version]);
+  return [...versions]
+    .filter(([, seen]) => seen.some((version, n) => version !== n + 1))
+    .map(([id, seen]) => `${id}: ${seen.join(' ')}`);
+}
+
+export async function verdictOf(world: World): Promise<Verdict> {
+  const [salesforceStore, intercomStore, calls] = await Promise.all([
+    world.salesforceStore(),
+    world.intercomStore(),
+    world.intercomCalls(),
+  ]);
+  return judge({ salesforceStore, intercomStore, calls });
+}
