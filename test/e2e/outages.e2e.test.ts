@@ -39,6 +39,8 @@ beforeAll(async () => {
   stack = await startStack();
   world = await startWorld({ servers: { kafka: stack.brokers, registry: stack.registryUrl, redis: stack.redisUrl } });
   loaded = await load(world, { people, seed });
+  await slowIntercom(world, 150);
+  world.startServices();
 });
 let failed = false;
 afterEach(({ task }) => {
@@ -91,8 +93,6 @@ async function wrong(): Promise<readonly unknown[]> {
 
 describe(`seed ${seed}`, () => {
   test('ten kills, a broker restart and an emptied Redis leave both platforms equal and nobody twice', async () => {
-    await slowIntercom(world, 150);
-    world.startServices();
     for (let n = 0; n < 4; n++) {
       await moment(n, 40);
       await killAndStart();
@@ -103,11 +103,11 @@ describe(`seed ${seed}`, () => {
         if (n === 2) {
           await stack.stopPart('kafka');
           await stack.startPart('kafka');
-          await moment(0, 10);
+          await moment(1, 10);
         }
         if (n === 4) {
           await flushRedis(world);
-          await moment(0, 10);
+          await moment(1, 10);
         }
         await killAndStart();
       }
@@ -153,17 +153,15 @@ describe(`seed ${seed}`, () => {
 
   test('a server that goes away makes the service not ready, says why, and loses nothing', async () => {
     await until(readiness(world), ({ status }) => status === 200);
+    // Nothing is said in a schema that is not known yet, so the registry is not missed.
+    await stack.stopPart('registry');
     for (const part of ['redis', 'kafka'] as const) {
       await stack.stopPart(part);
-      const away = await until(readiness(world), ({ status }) => status === 503);
-      expect(away.text.toLowerCase()).toContain(part);
+      await until(readiness(world), ({ status, text }) => status === 503 && text.toLowerCase().includes(part));
       expect((await fetch(`${world.httpUrl}/healthz`)).status).toBe(200);
       await whilePeopleEdit(() => stack.startPart(part));
       await until(readiness(world), ({ status }) => status === 200);
     }
-    // Nothing new is said in a language that is not known yet, so the registry is not missed.
-    await stack.stopPart('registry');
-    await whilePeopleEdit(() => moreWrites(world, 3));
     await stack.startPart('registry');
     expect(await wrong()).toEqual([]);
   });

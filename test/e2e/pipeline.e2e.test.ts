@@ -74,6 +74,10 @@ async function edit(seconds: number): Promise<void> {
   edits.push(...(await editFor(world, loaded, { ...options, signal: new AbortController().signal })));
 }
 
+/** A deployment of its own on the same servers, so that it does not take over the work of the one that runs. */
+const elsewhere = (): NodeJS.ProcessEnv => ({ ...world.env, TRIBUTARY_PREFIX: `bad-${world.env['TRIBUTARY_PREFIX']}` });
+const fatalOf = (out: string): readonly string[] => out.split('\n').filter((line) => line.includes('"level":"fatal"'));
+
 describe(`bad input, seed ${seed}`, () => {
   test('a value that Intercom refuses is a dead letter in its words; the rest of the row and the neighbours are written', async () => {
     const long = 'x'.repeat(300);
@@ -126,18 +130,13 @@ describe(`bad input, seed ${seed}`, () => {
     expect(letters.every(({ key }) => key?.toString() === 'somebody else')).toBe(true);
   });
 
-  const ends: readonly (readonly [string, NodeJS.ProcessEnv, string])[] = [
-    ['a wrong Salesforce secret', { SALESFORCE_CLIENT_SECRET: 'wrong-secret' }, 'CREDENTIALS_REFUSED'],
-    ['a wrong Intercom token', { INTERCOM_TOKEN: 'wrong-secret' }, 'CREDENTIALS_REFUSED'],
-    ['another org than the one configured', { SALESFORCE_ORG_ID: '00D000000000009EAA' }, 'PLATFORM_OTHER_ORG'],
-    ['another workspace than the one configured', { INTERCOM_WORKSPACE_ID: 'other' }, 'PLATFORM_OTHER_ORG'],
+  const wrongSecrets: readonly (readonly [string, NodeJS.ProcessEnv])[] = [
+    ['Salesforce secret', { SALESFORCE_CLIENT_SECRET: 'wrong-secret' }],
+    ['Intercom token', { INTERCOM_TOKEN: 'wrong-secret' }],
   ];
-  test.each(ends)('%s ends the service with 78 and one line', async (_what, more, code) => {
-    const env = { ...world.env, ...more, TRIBUTARY_PREFIX: `bad-${seed}.` };
-    const { status, out } = await tributary(['run', 'all'], env);
-    const fatal = out.split('\n').filter((line) => line.includes('"level":"fatal"'));
-    expect(fatal).toHaveLength(1);
-    expect(fatal[0]).toContain(`${code}: `);
+  test.each(wrongSecrets)('a wrong %s ends the service with 78 and one line', async (_what, more) => {
+    const { status, out } = await tributary(['run', 'all'], { ...elsewhere(), ...more });
+    expect(fatalOf(out)).toEqual([expect.stringContaining('CREDENTIALS_REFUSED: ')]);
     expect(out).not.toContain('wrong-secret');
     expect(status).toBe(78);
   });
@@ -150,12 +149,11 @@ describe(`bad input, seed ${seed}`, () => {
     'a mapping of a field that %s does not have is refused by its name',
     async (_where, right, wrong) => {
       const file = configured('misspelt.yaml', (text) => text.replace(right, wrong));
-      const env = { ...world.env, TRIBUTARY_PREFIX: `bad-${seed}.` };
-      const { status, out } = await tributary(['run', 'all', '--config', file], env);
-      const fatal = out.split('\n').filter((line) => line.includes('"level":"fatal"'));
-      expect(fatal).toHaveLength(1);
-      expect(fatal[0]).toContain('MAPPING_UNKNOWN_FIELD: ');
-      expect(fatal[0]).toContain(wrong.replace(/^\w+: /, ''));
+      const { status, out } = await tributary(['run', 'all', '--config', file], elsewhere());
+      const [line = '', ...more] = fatalOf(out);
+      expect(line).toContain('MAPPING_UNKNOWN_FIELD: ');
+      expect(line).toContain(wrong.replace(/^\w+: /, ''));
+      expect(more).toEqual([]);
       expect(status).toBe(78);
     },
   );
@@ -175,13 +173,13 @@ describe(`stop and replay, seed ${seed}`, () => {
     const org = await startSalesforceTwin({ orgId: '00D000000000009EAA' });
     const workspace = await startIntercomTwin({ workspaceId: 'other' });
     try {
-      const elsewhere = {
+      const foreign = {
         'connect-salesforce': { SALESFORCE_LOGIN_URL: org.restUrl, SALESFORCE_PUBSUB_ENDPOINT: org.pubsubAddress },
         'sink-intercom': { INTERCOM_BASE_URL: workspace.url },
       };
-      for (const [role, more] of Object.entries(elsewhere)) {
+      for (const [role, more] of Object.entries(foreign)) {
         const { status, out } = await tributary(['run', role], { ...world.env, ...more });
-        expect(out).toContain('PLATFORM_OTHER_ORG: ');
+        expect(fatalOf(out)).toEqual([expect.stringContaining('PLATFORM_OTHER_ORG: ')]);
         expect(status).toBe(78);
       }
     } finally {
