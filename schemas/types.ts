@@ -424,7 +424,7 @@ export interface Observation {
   readonly whole: boolean;
   /** The platform says that the record was created by this change. */
   readonly created: boolean;
-  /** Values by platform field name; compound parts as Name.FirstName. null: the platform says it is empty. */
+  /** Values by platform field name as REST spells it (FirstName, MailingCity). null: the platform says it is empty. */
   readonly fields: Readonly<Record<string, Value>>;
   /** Fields that changed to a value not told (a text diff): read again. */
   readonly unknown: readonly string[];

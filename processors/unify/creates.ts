@@ -114,10 +114,13 @@ function addGate(world: World, until: number, item: string): void {
   world.putCursor(gatesKey, { ...gates, n: { ...gates.n, [String(bucket)]: count + 1 } });
 }
 
-/** Source time up to which every captured platform has told everything; 0 while one of them has not, or has a hole. */
+/**
+ * Source time up to which every captured platform has told everything; 0 while one of them has not, or has a hole, or
+ * while Intercom's teammates are not known (a person would be created without their owner and written twice).
+ */
 function frontier(world: World): number {
   const marks = world.cursor(marksKey);
-  if (marks.n['complete:intercom'] !== 1) return 0;
+  if (marks.n['complete:intercom:admin'] !== 1) return 0;
   if (platforms.some((platform) => (marks.n[`hole:${platform}`] ?? 0) > 0)) return 0;
   return Math.min(...world.rules.captured.map((platform) => marks.n[`upTo:${platform}`] ?? 0));
 }

@@ -7,6 +7,7 @@
  */
 import { partitionOf } from '../../schemas/topics.ts';
 import type { Ask, Command, CursorState, EntityState, Position, RefState, Value } from '../../schemas/types.ts';
+import { newRef } from './identity.ts';
 import {
   commandPartitions,
   openKey,
@@ -212,20 +213,7 @@ function askCreate(world: World, platform: Platform, partition: number, lane: La
   const create = entity?.creates.find((one) => one.platform === platform);
   if (entity === undefined || entity.mergedInto !== null || create === undefined || create.state !== 'queued') return;
   const side = world.rules.entities[entity.entity].sides[platform];
-  const blank: RefState = {
-    ref: '',
-    entity: entity.entity,
-    id,
-    deleted: false,
-    seen: {},
-    newest: noPosition,
-    quiet: {},
-    open: null,
-    landed: [],
-    asks: 0,
-    queued: null,
-    held: '',
-  };
+  const blank = newRef('', entity.entity, id);
   const fields = { ...pendingFields(world, side, blank, entity), [side.marker]: id };
   const ask = makeAsk(world, item, entity.asks + 1, 'create', lane, fields, {}, noPosition);
   world.putEntity({

@@ -266,7 +266,8 @@ function settle(world: World, draft: Draft, ask: Ask, returned: Observation): vo
   for (const link of sideOf(draft, platform).links) {
     const expected = ask.expected[link.field];
     const told = returned.fields[link.field];
-    if (expected === undefined || (told === undefined && !returned.whole)) continue;
+    if (expected === undefined || (told === undefined && (!returned.whole || returned.unknown.includes(link.field))))
+      continue;
     const got = told ?? null;
     if (sameValue(expected, got) || (isEmpty(expected) && isEmpty(got)) || ownedBy(draft, link, platform)) continue;
     putQuiet(draft, link.field, { asked: expected, got, why: 'settled', note: '' });

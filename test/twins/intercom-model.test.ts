@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { beforeEach, describe, expect, test } from 'vitest';
+import { seededRandom } from '../../twins/common/random.ts';
 import { IntercomModel } from '../../twins/intercom/model.ts';
 import { contactPage, readQuery } from '../../twins/intercom/search.ts';
 import { type Contact, Refusal, type Switches, type Written } from '../../twins/intercom/types.ts';
-import { seededRandom } from '../../twins/shared/random.ts';
 
 const start = Date.UTC(2026, 7, 19, 15, 2, 47, 906);
 

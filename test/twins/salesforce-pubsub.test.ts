@@ -2,9 +2,9 @@ import { EventEmitter } from 'node:events';
 import { status } from '@grpc/grpc-js';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { seededRandom } from '../../twins/common/random.ts';
 import { type SalesforceTwin, type SalesforceTwinOptions, startSalesforceTwin } from '../../twins/salesforce/server.ts';
 import { type FetchResponse, type Stream, Subscription } from '../../twins/salesforce/subscription.ts';
-import { seededRandom } from '../../twins/shared/random.ts';
 import { connect, controlTwin, endingOf, PubSubClient, type Request } from './salesforce-client.ts';
 import { decode, makeModel, start, take } from './salesforce-support.ts';
 

@@ -1,8 +1,8 @@
 import avsc from 'avsc';
+import { seededRandom } from '../../twins/common/random.ts';
 import type { BusEvent } from '../../twins/salesforce/bus.ts';
 import type { Dml, RowResult } from '../../twins/salesforce/dml.ts';
 import { type Caller, type ModelOptions, SalesforceModel } from '../../twins/salesforce/model.ts';
-import { seededRandom } from '../../twins/shared/random.ts';
 
 export const start = Date.parse('2026-03-04T09:15:22.250Z');
 export const origin = 'com/salesforce/api/rest/67.0;client=test';

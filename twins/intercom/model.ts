@@ -3,7 +3,7 @@
  * chance a generator passed in, so a history can be replayed to the byte; every call either throws a Refusal and
  * changes nothing, or says which fields it changed.
  */
-import type { Random } from '../shared/random.ts';
+import type { Random } from '../common/random.ts';
 import { AttributeBook } from './attributes.ts';
 import { type Body, changedFields, readCompany, readContact } from './fields.ts';
 import { SearchIndex } from './search.ts';

@@ -4,7 +4,7 @@
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { seededRandom } from '../shared/random.ts';
+import { seededRandom } from '../common/random.ts';
 import { CallLog } from './calls.ts';
 import { type Controlled, control } from './control.ts';
 import { type FaultOrder, Faults, faultCode } from './faults.ts';

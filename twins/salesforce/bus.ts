@@ -1,4 +1,4 @@
-import type { Random } from '../shared/random.ts';
+import type { Random } from '../common/random.ts';
 
 export interface BusEvent {
   readonly replayId: Buffer;

@@ -1,4 +1,4 @@
-import type { Random } from '../shared/random.ts';
+import type { Random } from '../common/random.ts';
 import { EventBus } from './bus.ts';
 import { type Dml, type RowResult, Transaction } from './dml.ts';
 import { RequestRefused, refuse } from './errors.ts';

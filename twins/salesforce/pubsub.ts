@@ -9,7 +9,7 @@ import {
   status,
 } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
-import type { Random } from '../shared/random.ts';
+import type { Random } from '../common/random.ts';
 import type { SalesforceModel } from './model.ts';
 import { Failure, grpcError } from './pubsub-errors.ts';
 import type { Sessions } from './sessions.ts';

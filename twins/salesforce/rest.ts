@@ -1,4 +1,4 @@
-import type { Random } from '../shared/random.ts';
+import type { Random } from '../common/random.ts';
 import { describeObject, summarizeObject } from './describe.ts';
 import type { Dml, RowResult } from './dml.ts';
 import { type Refusal, RequestRefused, refusal, refuse } from './errors.ts';

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
-import { seededRandom } from '../shared/random.ts';
+import { seededRandom } from '../common/random.ts';
 import { control, type LoggedCall } from './control.ts';
 import { RequestRefused, refuse } from './errors.ts';
 import { Faults } from './faults.ts';

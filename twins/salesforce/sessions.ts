@@ -1,4 +1,4 @@
-import type { Random } from '../shared/random.ts';
+import type { Random } from '../common/random.ts';
 import { normalizeId } from './ids.ts';
 import type { SalesforceModel } from './model.ts';
 

@@ -1,5 +1,5 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js';
-import type { Random } from '../shared/random.ts';
+import type { Random } from '../common/random.ts';
 import type { Cursor, Preset } from './bus.ts';
 import type { SalesforceModel } from './model.ts';
 import { grpcError, invalid } from './pubsub-errors.ts';

@@ -1,0 +1,77 @@
+/** What follows from a changed customer or account, in one place, whatever changed it. */
+import type { EntityState, JobState } from '../../schemas/types.ts';
+import { planCreates } from './creates.ts';
+import { enqueueRef } from './dirty.ts';
+import { emitEvent } from './events.ts';
+import { moveEmailClaim } from './identity.ts';
+import { fanOut } from './jobs.ts';
+import { membersOf, ownedBy } from './keys.ts';
+import type { Draft } from './ledger.ts';
+import { addMember, removeMember } from './sets.ts';
+import type { Lane, World } from './world.ts';
+
+/**
+ * Stores the draft and brings everything that depends on it in line: claims, memberships, the event, the dirty marks of
+ * its records, its creates, and the records that show it joined.
+ */
+export function finish(
+  world: World,
+  before: EntityState | undefined,
+  draft: Draft,
+  lane: Lane,
+  sourceTime: number,
+): void {
+  let { entity } = draft;
+  world.putRef(draft.ref);
+  world.putEntity(entity);
+  const joined = before !== undefined && before.refs.length !== entity.refs.length;
+  const freed = entity.entity === 'customer' ? moveEmailClaim(world, before, entity) : [];
+  const accountChanged = moveMembership(world, before, entity);
+  if (draft.changed.length > 0 || entity.version === 0 || joined) {
+    entity = emitEvent(world, entity, entity.version === 0 ? 'created' : 'changed', draft.changed);
+    world.putEntity(entity);
+  }
+  for (const ref of entity.refs) {
+    const state = world.ref(ref);
+    if (state !== undefined) enqueueRef(world, state, entity, lane);
+  }
+  entity = planCreates(world, entity, lane, sourceTime);
+  for (const id of freed) {
+    const other = world.living(id);
+    if (other !== undefined) planCreates(world, other, lane, sourceTime);
+  }
+  if (accountChanged !== null) planCreates(world, accountChanged, lane, sourceTime);
+  if (entity.entity === 'account' && (draft.changed.length > 0 || joined)) {
+    fanOut(world, membersOf(entity.id), draft.changed.length > 0 ? 'fanout' : 'realign', lane, revisit);
+  }
+}
+
+/** Sets of people by account and of records by owner. Returns the account that gained a person. */
+function moveMembership(world: World, before: EntityState | undefined, after: EntityState): EntityState | null {
+  const move = (field: string, set: (value: string) => string): string | null => {
+    const old = before?.fields[field]?.value ?? null;
+    const now = after.fields[field]?.value ?? null;
+    if (old === now) return null;
+    if (typeof old === 'string') removeMember(world, set(old), after.id);
+    if (typeof now !== 'string') return null;
+    addMember(world, set(now), after.id);
+    return now;
+  };
+  move('ownerEmail', ownedBy);
+  if (after.entity !== 'customer') return null;
+  const gained = move('account', (id) => membersOf(world.living(id)?.id ?? id));
+  return gained === null ? null : (world.living(gained) ?? null);
+}
+
+/** A member of a set whose account, company or owner changed: its events carry the new join, its records what is now wanted. */
+export function revisit(world: World, member: EntityState, job: JobState): void {
+  let entity = member;
+  if (job.kind === 'fanout' && entity.version > 0) {
+    entity = emitEvent(world, entity, 'joined', []);
+    world.putEntity(entity);
+  }
+  for (const ref of entity.refs) {
+    const state = world.ref(ref);
+    if (state !== undefined) enqueueRef(world, state, entity, job.lane);
+  }
+}

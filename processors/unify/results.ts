@@ -1,0 +1,90 @@
+/** The one answer to an ask: it closes the ask, and what the platform returned is an observation like any other. */
+import type { Ask, CreateState, EntityState, Result } from '../../schemas/types.ts';
+import { created, endCreate } from './creates.ts';
+import { closed } from './dirty.ts';
+import { finish } from './follow.ts';
+import { newRef } from './identity.ts';
+import { partitionKey } from './keys.ts';
+import { type Draft, land } from './ledger.ts';
+import { onObservation } from './observations.ts';
+import type { World } from './world.ts';
+
+export function onResult(world: World, result: Result): void {
+  const item = result.command.slice(0, result.command.lastIndexOf('#'));
+  if (item.startsWith('+')) {
+    onCreateResult(world, item, result);
+    return;
+  }
+  const ref = world.ref(item);
+  const ask = ref?.open;
+  if (ref === undefined) return;
+  if (ask == null || ask.id !== result.command || isStaleExpiry(world, result)) {
+    // Answered already: what the platform said is still an observation like any other.
+    if (result.returned !== null) onObservation(world, { ...result.returned, via: 'read' });
+    return;
+  }
+  closed(world, result.platform, item, ask);
+  const entity = world.living(ref.id);
+  if (entity === undefined) {
+    world.putRef({ ...ref, open: null });
+    return;
+  }
+  const draft: Draft = { rules: world.rules.entities[entity.entity], entity, ref, changed: [] };
+  land(world, draft, ask, result);
+  if (result.outcome === 'gone') draft.ref = { ...draft.ref, deleted: true };
+  finish(world, entity, draft, ask.lane, result.platformTime);
+}
+
+/** A sink that lost its partition says `expired` of what its successor is already doing: that closes nothing. */
+function isStaleExpiry(world: World, result: Result): boolean {
+  return (
+    result.outcome === 'expired' &&
+    world.cursor(partitionKey(result.platform, result.partition)).s['epoch'] !== result.epoch
+  );
+}
+
+function onCreateResult(world: World, item: string, result: Result): void {
+  const entity = world.living(item.slice(1));
+  const create = entity?.creates.find((one) => one.platform === result.platform);
+  const ask = create?.ask;
+  if (entity === undefined) return;
+  if (create === undefined || ask == null || ask.id !== result.command || isStaleExpiry(world, result)) {
+    if (result.returned !== null) onObservation(world, { ...result.returned, via: 'read' });
+    return;
+  }
+  closed(world, result.platform, item, ask);
+  if ((result.outcome !== 'applied' && result.outcome !== 'exists') || result.ref === '') {
+    const why = result.refusals.map((refusal) => `${refusal.code}: ${refusal.message}`).join('; ');
+    endCreate(world, entity, create, result, why === '' ? result.outcome : why);
+    return;
+  }
+  const known = world.ref(result.ref);
+  if (known !== undefined && known.id !== '' && known.id !== entity.id && world.living(known.id)?.id !== entity.id) {
+    const why = `it exists already and belongs to another customer (${known.id})`;
+    endCreate(world, { ...entity, ambiguous: [known.id] }, create, result, why);
+    return;
+  }
+  attach(world, entity, create, ask, result);
+}
+
+/** The record that a create made or met becomes a ref of the entity. */
+function attach(world: World, entity: EntityState, create: CreateState, ask: Ask, result: Result): void {
+  const { platform } = result;
+  const refs = [...new Set([...entity.refs, result.ref])].sort();
+  const known = world.ref(result.ref);
+  const ref = known === undefined || known.id === '' ? newRef(result.ref, entity.entity, entity.id) : known;
+  const draft: Draft = {
+    rules: world.rules.entities[entity.entity],
+    entity: created({ ...entity, refs }, platform),
+    ref: { ...ref, deleted: false, asks: ask.id.startsWith('+') ? ref.asks : ref.asks + 1 },
+    changed: [],
+  };
+  world.journal({
+    id: entity.id,
+    kind: 'linked',
+    source: result.ref,
+    reason: result.outcome === 'exists' ? 'it existed already' : 'created',
+  });
+  land(world, draft, ask, result);
+  finish(world, entity, draft, create.lane, result.platformTime);
+}
