@@ -10,7 +10,7 @@ import type { World } from '../../cli/demo/world.ts';
 import type { DeadLetter } from '../../schemas/types.ts';
 import { startIntercomTwin } from '../../twins/intercom/server.ts';
 import { startSalesforceTwin } from '../../twins/salesforce/server.ts';
-import { endWorld, moreWrites, seed, startWorld, tributary, until } from '../support/e2e.ts';
+import { endWorld, forgetInRedis, moreWrites, seed, startWorld, tributary, until } from '../support/e2e.ts';
 import { Topics, verdictOf } from '../support/evidence.ts';
 
 const people = 40;
@@ -169,7 +169,8 @@ describe(`stop and replay, seed ${seed}`, () => {
     await editing;
   });
 
-  test('a pinned deployment refuses another org and another workspace, whatever Redis remembers', async () => {
+  test('a pinned deployment refuses another org and another workspace, although Redis has forgotten everything', async () => {
+    await forgetInRedis(world);
     const org = await startSalesforceTwin({ orgId: '00D000000000009EAA' });
     const workspace = await startIntercomTwin({ workspaceId: 'other' });
     try {

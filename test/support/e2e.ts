@@ -62,12 +62,28 @@ export function slowIntercom(world: World, delayMs: number): Promise<void> {
 
 const log = pino({ level: process.env['LOG'] ?? 'silent' });
 
-export async function flushRedis({ env }: World): Promise<void> {
+async function withRedis(
+  { env }: World,
+  work: (redis: ReturnType<typeof connectRedis>) => Promise<unknown>,
+): Promise<void> {
   const redis = connectRedis({ url: env['REDIS_URL'] ?? '', log });
-  await once(redis, 'ready');
-  await redis.flushall();
-  redis.disconnect();
+  try {
+    await once(redis, 'ready');
+    await work(redis);
+  } finally {
+    redis.disconnect();
+  }
 }
+
+export const flushRedis = (world: World): Promise<void> => withRedis(world, (redis) => redis.flushall());
+
+/** Everything that Redis keeps of this world, where others use it too. */
+export const forgetInRedis = (world: World): Promise<void> =>
+  withRedis(world, async (redis) => {
+    const keys = await redis.keys(`*${world.env['TRIBUTARY_PREFIX'] ?? ''}*`);
+    if (keys.length === 0) throw new Error('Redis held nothing of this world');
+    await redis.del(...keys);
+  });
 
 export function readiness(world: World): () => Promise<{ readonly status: number; readonly text: string }> {
   return async () => {
