@@ -87,6 +87,8 @@ export class MicroBatch {
 
   #attempt(decision: (state: State) => readonly Output[]): void {
     const own = new Map<string, Stored | undefined>();
+    /** What each put replaced, so that it can be undone. */
+    const undo: (() => void)[] = [];
     const state: State = {
       get: (key) => {
         if (own.has(key)) return own.get(key)?.value;
@@ -95,7 +97,16 @@ export class MicroBatch {
         return found.value;
       },
       put: (key, value) => {
-        own.set(key, value === undefined ? undefined : this.#store(key, value));
+        const stored = value === undefined ? undefined : this.#store(key, value);
+        const before = own.get(key);
+        undo.push(own.has(key) ? () => void own.set(key, before) : () => void own.delete(key));
+        own.set(key, stored);
+      },
+      savepoint: () => {
+        const at = undo.length;
+        return () => {
+          while (undo.length > at) undo.pop()?.();
+        };
       },
     };
     const outputs = decision(state).map((output) => this.#encode(output));

@@ -21,8 +21,10 @@ export class StateMiss extends Error {
 export interface State {
   /** @throws StateMiss when the key is not in the cache. */
   get(key: string): object | undefined;
-  /** `undefined` deletes. */
+  /** `undefined` deletes. @throws TributaryError STATE_TOO_LARGE, PAYLOAD_UNDECODABLE; then nothing was put. */
   put(key: string, value: object | undefined): void;
+  /** Returns a function that undoes every put made since. */
+  savepoint(): () => void;
 }
 
 /** One record of `changes` as the loop hands it over. */

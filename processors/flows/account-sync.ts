@@ -8,7 +8,7 @@ export const accountSync: SyncFlow = {
   reasonAgainstCreate: (account, view) => {
     const name = account.fields['name']?.value;
     if (typeof name !== 'string' || name === '') return 'no name';
-    // A company is invisible in Intercom until somebody is attached to it (intercom.md 3.5): it waits for its people.
+    // A company is invisible in Intercom until somebody is attached to it: it waits for its people.
     return view.hasMembers() ? '' : 'no people';
   },
 };

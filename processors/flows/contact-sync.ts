@@ -5,7 +5,7 @@ export const contactSync: SyncFlow = {
   name: 'contact-sync',
   entity: 'customer',
   summary: 'Salesforce Contacts are Intercom users, and their mapped fields are kept in step.',
-  // Intercom needs an email or an external id for a user (intercom.md 3.4); the external id is the customer's own.
+  // Intercom needs an email or an external id for a user (so its documentation); the external id is the customer's own.
   reasonAgainstCreate: (customer) => {
     const email = customer.fields['email']?.value;
     return typeof email === 'string' && email !== '' ? '' : 'no email';

@@ -8,16 +8,21 @@
  */
 import type { CreateState, EntityState, Result } from '../../schemas/types.ts';
 import { flowOf } from '../flows/index.ts';
-import { enqueueCreate } from './dirty.ts';
-import { emailKey, gateBucketKey, gatesKey, marksKey, membersOf } from './keys.ts';
+import { enqueueCreate, isHeld, lanes, makeAsk, sendCreate } from './dirty.ts';
+import { newRef } from './identity.ts';
+import { blockedBy, claimsOf, gateBucketKey, gatesKey, marksKey, membersOf } from './keys.ts';
+import { pendingFields } from './ledger.ts';
+import { prefetch } from './prefetch.ts';
 import { platforms } from './rules.ts';
-import { hasMembers } from './sets.ts';
-import { hashId } from './values.ts';
+import { addMember, hasMembers, someMembers } from './sets.ts';
+import { hashId, noPosition } from './values.ts';
 import type { Lane, Platform, World } from './world.ts';
 
 const segmentSize = 64;
+/** Other customers of one email that the journal names. */
+const candidatesTold = 10;
 /** Gates opened while deciding one record; the rest goes on with the next. */
-const gatesPerRecord = 200;
+const gatesPerRecord = 50;
 
 export function hasRefOn(world: World, entity: EntityState, platform: Platform): boolean {
   const prefix = `${platform}:${world.rules.entities[entity.entity].sides[platform].object}:`;
@@ -28,7 +33,7 @@ export function hasRefOn(world: World, entity: EntityState, platform: Platform):
 function rivals(world: World, entity: EntityState): readonly string[] {
   const email = entity.fields['email']?.value;
   if (entity.entity !== 'customer' || typeof email !== 'string' || email === '') return [];
-  return world.items(emailKey(email)).filter((id) => id !== entity.id);
+  return someMembers(world, claimsOf(email), candidatesTold + 1).filter((id) => id !== entity.id);
 }
 
 /** Why it is not created on the platform now; empty when it is wanted. */
@@ -36,6 +41,7 @@ function reasonAgainst(world: World, entity: EntityState, platform: Platform): s
   if (entity.mergedInto !== null) return 'merged';
   const alive = entity.refs.some((ref) => world.ref(ref)?.deleted === false);
   if (!alive) return 'deleted';
+  if (isHeld(world, entity)) return 'held';
   const against = flowOf(entity.entity).reasonAgainstCreate(entity, {
     platform,
     hasMembers: () => hasMembers(world, membersOf(entity.id)),
@@ -67,6 +73,12 @@ export function planCreates(world: World, entity: EntityState, lane: Lane, sourc
     if (current?.state === 'open') continue;
     const why = reasonAgainst(world, next, platform);
     const waiting = current?.state === 'gate' || current?.state === 'queued';
+    if (waiting && why === '' && lanes.indexOf(lane) < lanes.indexOf(current.lane)) {
+      // Somebody works on it now: it does not wait behind a whole snapshot. Its older place in the queue is stale then.
+      next = withCreate(next, platform, { ...current, lane });
+      if (current.state === 'queued') enqueueCreate(world, platform, entity.id, lane);
+      continue;
+    }
     if (why !== '') {
       if (current?.state === 'none' && current.why === why) continue;
       next = withCreate(next, platform, newCreate(platform, side.object, 'none', lane, { why }));
@@ -105,9 +117,15 @@ function tellAmbiguous(world: World, entity: EntityState, platform: Platform): v
 
 // ---- gates: buckets by source second, worked off when the marks have passed them.
 
+/** While gates stay shut (a hole, a long snapshot) buckets get coarser, so that their list stays small. */
+function bucketOf(until: number, buckets: number): number {
+  const grain = buckets < 60 ? 1 : buckets < 180 ? 60 : 3_600;
+  return Math.ceil(until / 1000 / grain) * grain;
+}
+
 function addGate(world: World, until: number, item: string): void {
-  const bucket = Math.ceil(until / 1000);
   const gates = world.cursor(gatesKey);
+  const bucket = bucketOf(until, Object.keys(gates.n).length);
   const count = gates.n[String(bucket)] ?? 0;
   const segment = gateBucketKey(bucket, Math.floor(count / segmentSize));
   world.putItems(segment, [...world.items(segment), item]);
@@ -146,6 +164,10 @@ function openBucket(world: World, bucket: number, budget: number): number {
   const segment = gateBucketKey(bucket, last);
   const items = world.items(segment);
   const taken = items.slice(-budget);
+  prefetch(
+    world,
+    taken.map((item) => item.slice(item.indexOf('|') + 1)),
+  );
   for (const item of taken) {
     const [platform, id] = item.split('|') as [Platform, string];
     world.attempt(
@@ -184,21 +206,60 @@ function openGate(world: World, platform: Platform, id: string): void {
   enqueueCreate(world, platform, id, create.lane);
 }
 
-/** A create that ended without a record: kept as refused, or queued again when it had only expired. */
+/**
+ * A create that ended without a record: kept as refused, or queued again when it had only expired. If a call of it may
+ * have been applied, it is asked again with the very same values: only so does the platform recognise it as the same.
+ */
 export function endCreate(world: World, entity: EntityState, create: CreateState, result: Result, why: string): void {
   if (result.outcome === 'expired') {
-    world.putEntity(withCreate(entity, create.platform, { ...create, state: 'queued', ask: null }));
+    const ask = result.doubt || result.calls > 0 ? create.ask : null;
+    world.putEntity(withCreate(entity, create.platform, { ...create, state: 'queued', ask }));
     enqueueCreate(world, create.platform, entity.id, create.lane);
     return;
   }
-  const refused: CreateState = { ...create, state: 'refused', ask: null, why, hash: contentHash(entity) };
+  const refused: CreateState = {
+    ...create,
+    state: 'refused',
+    ask: null,
+    why: why.slice(0, 500),
+    hash: contentHash(entity),
+  };
   world.putEntity(withCreate(entity, create.platform, refused));
+  const email = create.ask?.fields['email'];
+  if (typeof email === 'string') addMember(world, blockedBy(email), `+${entity.id}`);
   world.journal({
     id: entity.id,
     kind: 'refused',
     source: entity.founder,
     reason: `not created on ${create.platform}: ${why}`,
   });
+}
+
+/** What was refused for the sake of somebody else's email is planned anew when that email is free. */
+export function retryCreate(world: World, entity: EntityState): void {
+  const freed = { ...entity, ambiguous: [], creates: entity.creates.filter((one) => one.state !== 'refused') };
+  world.putEntity(freed);
+  planCreates(world, freed, 'live', 0);
+}
+
+/** Makes the ask of a queued create, from the newest values, if it is still wanted. */
+export function askCreate(world: World, platform: Platform, lane: Lane, id: string): void {
+  const entity = world.entity(id);
+  const create = entity?.creates.find((one) => one.platform === platform);
+  // Raised to a better lane, or settled meanwhile: this place in the queue is stale.
+  if (entity === undefined || create?.state !== 'queued' || create.lane !== lane) return;
+  const why = hasRefOn(world, entity, platform) ? 'linked' : reasonAgainst(world, entity, platform);
+  if (why !== '') {
+    world.putEntity(withCreate(entity, platform, { ...create, state: 'none', why, ask: null }));
+    return;
+  }
+  const side = world.rules.entities[entity.entity].sides[platform];
+  const wanted = { ...pendingFields(world, side, newRef('', entity.entity, id), entity), [side.marker]: id };
+  const fields = create.ask?.fields ?? wanted;
+  const ask = makeAsk(world, `+${id}`, entity.asks + 1, 'create', lane, fields, {}, noPosition);
+  const next = withCreate({ ...entity, asks: entity.asks + 1 }, platform, { ...create, state: 'open', ask });
+  world.putEntity(next);
+  sendCreate(world, platform, next, ask);
 }
 
 /** The record exists now: nothing is to be created any more. */

@@ -7,7 +7,6 @@
  */
 import { partitionOf } from '../../schemas/topics.ts';
 import type { Ask, Command, CursorState, EntityState, Position, RefState, Value } from '../../schemas/types.ts';
-import { newRef } from './identity.ts';
 import {
   commandPartitions,
   openKey,
@@ -17,9 +16,10 @@ import {
   partitionKey,
   queueKey,
   queueSegmentKey,
+  refKey,
 } from './keys.ts';
 import { pendingFields } from './ledger.ts';
-import { noPosition } from './values.ts';
+import { prefetch } from './prefetch.ts';
 import type { Lane, Platform, World } from './world.ts';
 
 /** An ask lives this long in log time; after it the sink answers `expired` without a call. */
@@ -48,6 +48,14 @@ function append(world: World, platform: Platform, partition: number, lane: Lane,
   world.putCursor(key, bump(queue, { tail: 1 }));
 }
 
+/** What asking for a segment of records will need, fetched together. */
+function prefetchItems(world: World, items: readonly string[]): void {
+  const refs = items.filter((item) => !item.startsWith('+'));
+  world.load(refs.map(refKey));
+  const owners = refs.flatMap((ref) => world.ref(ref)?.id ?? []).filter((id) => id !== '');
+  prefetch(world, [...items.filter((item) => item.startsWith('+')).map((item) => item.slice(1)), ...owners]);
+}
+
 function takeFirst(world: World, platform: Platform, partition: number, lane: Lane): string | undefined {
   const key = queueKey(platform, partition, lane);
   const queue = world.cursor(key);
@@ -55,17 +63,23 @@ function takeFirst(world: World, platform: Platform, partition: number, lane: La
   if (head >= (queue.n['tail'] ?? 0)) return undefined;
   const segment = Math.floor(head / segmentSize);
   const segmentKey = queueSegmentKey(platform, partition, lane, segment);
-  const item = world.items(segmentKey)[head % segmentSize];
+  const items = world.items(segmentKey);
+  const item = items[head % segmentSize];
+  if (head % segmentSize === 0) prefetchItems(world, items);
   if ((head + 1) % segmentSize === 0) world.putItems(segmentKey, []);
   world.putCursor(key, bump(queue, { head: 1 }));
   return item;
 }
 
+/** Is a record of it held, because something of it could not be decided? Then nothing of it is written. */
+export const isHeld = (world: World, entity: EntityState): boolean =>
+  entity.refs.some((ref) => (world.ref(ref)?.held ?? '') !== '');
+
 /** Puts a ref on its queue if it has something to ask and no ask open. Idempotent. */
 export function enqueueRef(world: World, ref: RefState, entity: EntityState, lane: Lane): RefState {
   const { platform } = parseRef(ref.ref);
   const side = world.rules.entities[entity.entity].sides[platform];
-  if (!side.written || ref.deleted || ref.open !== null || ref.held !== '') return ref;
+  if (!side.written || ref.deleted || ref.open !== null || isHeld(world, entity)) return ref;
   if (ref.queued !== null && lanes.indexOf(ref.queued) <= lanes.indexOf(lane)) return ref;
   if (Object.keys(pendingFields(world, side, ref, entity)).length === 0) return ref;
   const partition = itemPartition(ref.ref);
@@ -104,8 +118,11 @@ export function closed(world: World, platform: Platform, item: string, ask: Ask)
   world.stirred.add(`${platform}:${ask.partition}`);
 }
 
+/** Makes the ask of an item `+<entity id>`; creates.ts knows how. */
+export type AskCreate = (world: World, platform: Platform, lane: Lane, entityId: string) => void;
+
 /** Asks as many dirty records of a stirred partition as its window takes, the urgent before the live before the bulk. */
-export function dispatch(world: World): void {
+export function dispatch(world: World, askCreate: AskCreate): void {
   let budget = asksPerRecord;
   for (const stirred of [...world.stirred].sort()) {
     const [platform, text] = stirred.split(':') as [Platform, string];
@@ -116,8 +133,7 @@ export function dispatch(world: World): void {
         if (item === undefined) break;
         world.attempt(
           item,
-          (one) =>
-            item.startsWith('+') ? askCreate(one, platform, partition, lane, item) : askUpdate(one, lane, item),
+          (one) => (item.startsWith('+') ? askCreate(one, platform, lane, item.slice(1)) : askUpdate(one, lane, item)),
           (outer, reason) => holdItem(outer, platform, item, reason),
         );
         budget -= 1;
@@ -154,7 +170,7 @@ export function stirAll(world: World): void {
   }
 }
 
-function makeAsk(
+export function makeAsk(
   world: World,
   item: string,
   n: number,
@@ -173,10 +189,13 @@ function makeAsk(
     expiresAt: world.now + askLifeMs,
     after,
     fields,
+    // A sink needs to know what stands there only for sets of links, which it changes by the difference.
     before: Object.fromEntries(
-      Object.keys(fields).flatMap((field) => (seen[field] === undefined ? [] : [[field, seen[field].value]])),
+      Object.entries(fields).flatMap(([field, value]) =>
+        Array.isArray(value) && seen[field] !== undefined ? [[field, seen[field].value]] : [],
+      ),
     ),
-    expected: fields,
+    expected: {},
     got: {},
     done: [],
     resultAt: null,
@@ -194,7 +213,7 @@ function askUpdate(world: World, lane: Lane, item: string): void {
   const idle: RefState = { ...ref, queued: null };
   const entity = world.living(ref.id);
   const fields =
-    entity === undefined || ref.deleted || ref.open !== null || ref.held !== ''
+    entity === undefined || ref.deleted || ref.open !== null || isHeld(world, entity)
       ? {}
       : pendingFields(world, world.rules.entities[entity.entity].sides[platform], ref, entity);
   if (Object.keys(fields).length === 0) {
@@ -207,22 +226,10 @@ function askUpdate(world: World, lane: Lane, item: string): void {
   send(world, platform, object, item, ref.id, ask);
 }
 
-function askCreate(world: World, platform: Platform, partition: number, lane: Lane, item: string): void {
-  const id = item.slice(1);
-  const entity = world.entity(id);
-  const create = entity?.creates.find((one) => one.platform === platform);
-  if (entity === undefined || entity.mergedInto !== null || create === undefined || create.state !== 'queued') return;
-  const side = world.rules.entities[entity.entity].sides[platform];
-  const blank = newRef('', entity.entity, id);
-  const fields = { ...pendingFields(world, side, blank, entity), [side.marker]: id };
-  const ask = makeAsk(world, item, entity.asks + 1, 'create', lane, fields, {}, noPosition);
-  world.putEntity({
-    ...entity,
-    asks: entity.asks + 1,
-    creates: entity.creates.map((one) => (one === create ? { ...one, state: 'open', ask } : one)),
-  });
-  opened(world, platform, partition, item, lane);
-  send(world, platform, side.object, '', id, ask);
+/** Counts and sends the ask of a create. */
+export function sendCreate(world: World, platform: Platform, entity: EntityState, ask: Ask): void {
+  opened(world, platform, ask.partition, `+${entity.id}`, ask.lane);
+  send(world, platform, world.rules.entities[entity.entity].sides[platform].object, '', entity.id, ask);
 }
 
 function send(world: World, platform: Platform, object: string, ref: string, key: string, ask: Ask): void {

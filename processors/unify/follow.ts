@@ -1,18 +1,21 @@
 /** What follows from a changed customer or account, in one place, whatever changed it. */
 import type { EntityState, JobState } from '../../schemas/types.ts';
-import { planCreates } from './creates.ts';
+import { planCreates, retryCreate } from './creates.ts';
 import { enqueueRef } from './dirty.ts';
 import { emitEvent } from './events.ts';
 import { moveEmailClaim } from './identity.ts';
 import { fanOut } from './jobs.ts';
-import { membersOf, ownedBy } from './keys.ts';
+import { blockedBy, membersOf, ownedBy } from './keys.ts';
 import type { Draft } from './ledger.ts';
-import { addMember, removeMember } from './sets.ts';
+import { addMember, removeMember, someMembers } from './sets.ts';
 import type { Lane, World } from './world.ts';
+
+/** Records waiting for one email that are tried when it is free; one of them can have it. */
+const blockedTried = 10;
 
 /**
  * Stores the draft and brings everything that depends on it in line: claims, memberships, the event, the dirty marks of
- * its records, its creates, and the records that show it joined.
+ * its records, its creates, and the records that show it joined. `back`: it was deleted and is there again.
  */
 export function finish(
   world: World,
@@ -20,11 +23,13 @@ export function finish(
   draft: Draft,
   lane: Lane,
   sourceTime: number,
+  back = false,
 ): void {
   let { entity } = draft;
   world.putRef(draft.ref);
   world.putEntity(entity);
-  const joined = before !== undefined && before.refs.length !== entity.refs.length;
+  if (draft.changed.length > 0) release(world, entity);
+  const joined = back || (before !== undefined && before.refs.length !== entity.refs.length);
   const freed = entity.entity === 'customer' ? moveEmailClaim(world, before, entity) : [];
   const accountChanged = moveMembership(world, before, entity);
   if (draft.changed.length > 0 || entity.version === 0 || joined) {
@@ -41,8 +46,37 @@ export function finish(
     if (other !== undefined) planCreates(world, other, lane, sourceTime);
   }
   if (accountChanged !== null) planCreates(world, accountChanged, lane, sourceTime);
+  for (const email of draft.left) retryBlocked(world, email);
   if (entity.entity === 'account' && (draft.changed.length > 0 || joined)) {
     fanOut(world, membersOf(entity.id), draft.changed.length > 0 ? 'fanout' : 'realign', lane, revisit);
+  }
+}
+
+/** A value that can be decided again ends what held the records of the entity. */
+function release(world: World, entity: EntityState): void {
+  for (const ref of entity.refs) {
+    const state = world.ref(ref);
+    if (state !== undefined && state.held !== '') world.putRef({ ...state, held: '' });
+  }
+}
+
+/** An email is free on its platform: what was refused for its sake is tried again. */
+function retryBlocked(world: World, email: string): void {
+  const set = blockedBy(email);
+  for (const item of someMembers(world, set, blockedTried)) {
+    removeMember(world, set, item);
+    if (item.startsWith('+')) {
+      const entity = world.living(item.slice(1));
+      if (entity !== undefined) retryCreate(world, entity);
+      continue;
+    }
+    const ref = world.ref(item);
+    const entity = ref === undefined ? undefined : world.living(ref.id);
+    if (ref === undefined || entity === undefined) continue;
+    const quiet = Object.fromEntries(Object.entries(ref.quiet).filter(([, one]) => one.asked !== email));
+    const open = { ...ref, quiet };
+    world.putRef(open);
+    enqueueRef(world, open, entity, 'live');
   }
 }
 

@@ -4,9 +4,10 @@
  * change moves a claim, not an identity. Where a guess would be needed nothing is written (creates.ts).
  */
 import type { EntityState, Observation, RefState } from '../../schemas/types.ts';
-import { emailKey, parseRef } from './keys.ts';
+import { claimsOf, parseRef } from './keys.ts';
 import type { EntityKind, Link, Side } from './rules.ts';
 import { hashId, noPosition } from './values.ts';
+import { addMember, removeMember, someMembers } from './sets.ts';
 import type { World } from './world.ts';
 
 export function newRef(ref: string, entity: EntityKind | null, id: string): RefState {
@@ -66,7 +67,7 @@ function byEmail(world: World, kind: EntityKind, side: Side, observation: Observ
   const link: Link | undefined = side.links.find((one) => one.type === 'email');
   const email = link === undefined ? undefined : observation.fields[link.field];
   if (kind !== 'customer' || typeof email !== 'string' || email === '') return undefined;
-  const [only, ...others] = world.items(emailKey(email));
+  const [only, ...others] = someMembers(world, claimsOf(email), 2);
   return only === undefined || others.length > 0 ? undefined : world.living(only);
 }
 
@@ -75,24 +76,29 @@ function hasKind(entity: EntityState, ref: string): boolean {
   return entity.refs.some((other) => other.startsWith(prefix));
 }
 
-/** Keeps the claims in line with the canonical email. Returns customers whose claim is now the only one. */
-export function moveEmailClaim(world: World, before: EntityState | undefined, after: EntityState): readonly string[] {
+/**
+ * Keeps the claims in line with the canonical email; a customer that is gone claims nothing, or its successor would be
+ * ambiguous for ever. Returns customers whose claim is now the only one.
+ */
+export function moveEmailClaim(
+  world: World,
+  before: EntityState | undefined,
+  after: EntityState,
+  gone = false,
+): readonly string[] {
   const emailOf = (entity: EntityState | undefined): string => {
     const value = entity?.fields['email']?.value;
     return typeof value === 'string' && entity?.mergedInto == null ? value.trim().toLowerCase() : '';
   };
   const old = emailOf(before);
-  const now = emailOf(after);
+  const now = gone ? '' : emailOf(after);
   if (old === now) return [];
   let freed: readonly string[] = [];
   if (old !== '') {
-    const rest = world.items(emailKey(old)).filter((id) => id !== after.id);
-    world.putItems(emailKey(old), rest);
+    removeMember(world, claimsOf(old), after.id);
+    const rest = someMembers(world, claimsOf(old), 2);
     if (rest.length === 1) freed = rest;
   }
-  if (now !== '') {
-    const claims = world.items(emailKey(now));
-    if (!claims.includes(after.id)) world.putItems(emailKey(now), [...claims, after.id].sort());
-  }
+  if (now !== '') addMember(world, claimsOf(now), after.id);
   return freed;
 }

@@ -4,13 +4,13 @@
  */
 import type { Fold, FoldRecord, Output, State } from '../../core/fold.ts';
 import type { Epoch } from '../../schemas/types.ts';
-import { openGates } from './creates.ts';
+import { askCreate, openGates } from './creates.ts';
 import { dispatch, resend, stirAll } from './dirty.ts';
 import { revisit } from './follow.ts';
 import { advanceJobs } from './jobs.ts';
 import { configKey, gatesKey, jobsKey, marksKey, partitionKey, refKey } from './keys.ts';
 import { onObservation } from './observations.ts';
-import { onResult } from './results.ts';
+import { abandonResult, onResult } from './results.ts';
 import { compileRules, type Rules, type RulesConfig } from './rules.ts';
 import { World } from './world.ts';
 
@@ -35,7 +35,7 @@ export function createUnify(initial: RulesConfig): Fold {
     decide: (state, record) => {
       const world = new World(state, record, rulesAt(state));
       decide(world);
-      dispatch(world);
+      dispatch(world, askCreate);
       return world.outputs;
     },
     poisoned: (state, record, error) => hold(new World(state, record, rulesAt(state)), error),
@@ -110,11 +110,15 @@ function onEpoch(world: World, epoch: Epoch): void {
 }
 
 function onMark(world: World): void {
-  const { mark } = world.record.change;
+  const { mark, source } = world.record.change;
   if (mark === null) return;
   const marks = world.cursor(marksKey);
+  // An older mark that comes again, from a decode that was slow, must not open a hole that was closed.
+  const place = `place:${mark.platform}`;
+  if (source !== null && source.offset < (marks.n[place] ?? 0)) return;
+  const placed = source === null ? marks.n : { ...marks.n, [place]: source.offset };
   const set = (name: string, value: number): void =>
-    world.putCursor(marksKey, { ...marks, n: { ...marks.n, [name]: value } });
+    world.putCursor(marksKey, { ...marks, n: { ...placed, [name]: value } });
   switch (mark.kind) {
     case 'mark': {
       const name = `upTo:${mark.platform}`;
@@ -142,13 +146,14 @@ function onConfig(world: World): void {
   world.putCursor(configKey, { n: { n: config.n }, s: { hash: config.hash, json: config.json } });
 }
 
-/** A record that cannot be decided: its ref is held, so that nothing is written from a state that may be wrong. */
+/** A record that cannot be decided: what it speaks of is held, so that nothing is written from a state that may be wrong. */
 function hold(world: World, error: unknown): readonly Output[] {
   const { observation, result } = world.record.change;
-  const name = observation?.ref ?? (result?.ref === '' ? undefined : result?.ref);
-  const ref = name === undefined ? undefined : world.ref(name);
-  const reason = `record ${world.lineage} could not be decided: ${error instanceof Error ? error.message : String(error)}`;
-  if (ref !== undefined) world.putRef({ ...ref, held: reason.slice(0, 200) });
-  if (name !== undefined) world.journal({ id: name, kind: 'held', source: name, reason });
+  const reason = `${world.lineage} could not be decided: ${error instanceof Error ? error.message : String(error)}`;
+  if (result !== null) abandonResult(world, result, reason);
+  const name = observation?.ref ?? result?.ref ?? '';
+  const ref = observation === null ? undefined : world.ref(observation.ref);
+  if (ref !== undefined) world.putRef({ ...ref, landed: [], held: reason.slice(0, 200) });
+  if (name !== '') world.journal({ id: name, kind: 'held', source: name, reason });
   return world.outputs;
 }

@@ -3,37 +3,75 @@
  * done at once; large ones advance with the ticks, so that no decision ever takes long and live changes pass them by.
  */
 import type { EntityState, JobState } from '../../schemas/types.ts';
-import { jobsKey, setKey } from './keys.ts';
-import { membersOfSlot, setSlots } from './sets.ts';
+import { jobSegmentKey, jobsKey, setKey } from './keys.ts';
+import { prefetch } from './prefetch.ts';
+import { isSmall, membersOfSlot, setSlots } from './sets.ts';
 import type { World } from './world.ts';
 
 /** Members worked off while deciding one record. */
 const membersPerRecord = 50;
+const segmentSize = 64;
 
 /** What a job does to one member; index.ts knows. */
 export type Visit = (world: World, member: EntityState, job: JobState) => void;
 
-/** Visits every member of the set: now when they are few, else by and by. A job under way starts over. */
+/**
+ * Visits every member of the set: now when they are few, else by and by. A job under way goes once more around from where
+ * it is: started over, the members at the end would never be reached under a stream of changes.
+ */
 export function fanOut(world: World, set: string, kind: JobState['kind'], lane: JobState['lane'], visit: Visit): void {
-  const members = world.items(setKey(set, 0));
-  const large = members.length > membersPerRecord || world.cursor(`cur:set:${set}`).n['spread'] === 1;
   const id = `${kind}:${set}`;
   const job: JobState = {
     id,
     kind,
     subject: set,
-    cursor: '0:0',
-    lane: large ? 'bulk' : lane,
+    cursor: cursorText(0, 0, setSlots),
+    lane,
     done: 0,
     lineage: world.lineage,
   };
-  if (!large) {
-    for (const member of members) visitOne(world, member, job, visit);
+  if (isSmall(world, set, membersPerRecord)) {
+    for (const member of world.items(setKey(set, 0))) visitOne(world, member, job, visit);
     return;
   }
-  const jobs = world.items(jobsKey);
-  if (!jobs.includes(id)) world.putItems(jobsKey, [...jobs, id]);
-  world.putJob(id, job);
+  const known = world.job(id);
+  if (known === undefined) {
+    enqueueJob(world, id);
+    world.putJob(id, { ...job, lane: 'bulk' });
+    return;
+  }
+  const { slot, index } = parseCursor(known.cursor);
+  // The slot in hand is visited again at the end of the round, for its first members.
+  world.putJob(id, { ...known, cursor: cursorText(slot, index, setSlots + 1) });
+}
+
+/** Slot, member within it, and how many slots are left, this one included. */
+const cursorText = (slot: number, index: number, left: number): string => `${slot}:${index}:${left}`;
+
+function parseCursor(text: string): { readonly slot: number; readonly index: number; readonly left: number } {
+  const [slot = 0, index = 0, left = 0] = text.split(':').map(Number);
+  return { slot, index, left };
+}
+
+// ---- the line of jobs: a first-in first-out list in segments.
+
+function enqueueJob(world: World, id: string): void {
+  const line = world.cursor(jobsKey);
+  const tail = line.n['tail'] ?? 0;
+  const segment = jobSegmentKey(Math.floor(tail / segmentSize));
+  world.putItems(segment, [...world.items(segment), id]);
+  world.putCursor(jobsKey, { ...line, n: { ...line.n, tail: tail + 1 } });
+}
+
+function nextJob(world: World): string | undefined {
+  const line = world.cursor(jobsKey);
+  const head = line.n['head'] ?? 0;
+  if (head >= (line.n['tail'] ?? 0)) return undefined;
+  const segment = jobSegmentKey(Math.floor(head / segmentSize));
+  const id = world.items(segment)[head % segmentSize];
+  if ((head + 1) % segmentSize === 0) world.putItems(segment, []);
+  world.putCursor(jobsKey, { ...line, n: { ...line.n, head: head + 1 } });
+  return id;
 }
 
 function visitOne(world: World, member: string, job: JobState, visit: Visit): void {
@@ -48,35 +86,32 @@ function visitOne(world: World, member: string, job: JobState, visit: Visit): vo
   );
 }
 
-/** Advances the jobs by one portion. */
+/** Advances the jobs by one portion. They share the time: each goes to the end of the line after its turn. */
 export function advanceJobs(world: World, visit: Visit): void {
-  const [id] = world.items(jobsKey);
-  if (id === undefined) return;
-  const job = world.job(id);
+  const id = nextJob(world);
+  const job = id === undefined ? undefined : world.job(id);
+  if (id === undefined || job === undefined) return;
+  let { slot, index, left } = parseCursor(job.cursor);
   let budget = membersPerRecord;
-  let [slot = 0, index = 0] = (job?.cursor ?? `${setSlots}:0`).split(':').map(Number);
-  let done = job?.done ?? 0;
-  while (job !== undefined && slot < setSlots && budget > 0) {
+  let done = 0;
+  while (left > 0 && budget > 0) {
     const members = membersOfSlot(world, job.subject, slot);
-    for (const member of members.slice(index, index + budget)) visitOne(world, member, job, visit);
-    const taken = Math.min(budget, Math.max(0, members.length - index));
-    budget -= taken;
-    done += taken;
-    index += taken;
+    const portion = members.slice(index, index + budget);
+    prefetch(world, portion);
+    for (const member of portion) visitOne(world, member, job, visit);
+    budget -= portion.length;
+    done += portion.length;
+    index += portion.length;
     if (index >= members.length) {
-      slot += 1;
+      slot = (slot + 1) % setSlots;
       index = 0;
+      left -= 1;
     }
   }
-  if (job === undefined || slot >= setSlots) {
+  if (left === 0) {
     world.putJob(id, undefined);
-    world.putItems(
-      jobsKey,
-      world.items(jobsKey).filter((other) => other !== id),
-    );
     return;
   }
-  // To the back of the line: jobs share the time instead of one starving the others.
-  world.putJob(id, { ...job, cursor: `${slot}:${index}`, done });
-  world.putItems(jobsKey, [...world.items(jobsKey).filter((other) => other !== id), id]);
+  world.putJob(id, { ...job, cursor: cursorText(slot, index, left), done: job.done + done });
+  enqueueJob(world, id);
 }

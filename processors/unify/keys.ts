@@ -9,7 +9,10 @@ const openSlots = 16;
 
 export const refKey = (ref: string): string => `ref:${ref}`;
 export const entityKey = (id: string): string => `ent:${id}`;
-export const emailKey = (email: string): string => `idx:email:${email.trim().toLowerCase()}`;
+/** Set of the customers that claim an email. */
+export const claimsOf = (email: string): string => `email:${email.trim().toLowerCase()}`;
+/** Set of what another record's email keeps from being written: refs, and `+<entity id>` for creates. */
+export const blockedBy = (email: string): string => `blocked:${email.trim().toLowerCase()}`;
 /** Directory entries (User, admin) by email. */
 export const directoryKey = (email: string): string => `idx:directory:${email.trim().toLowerCase()}`;
 export const setKey = (set: string, slot: number): string => `idx:set:${set}:${slot}`;
@@ -24,8 +27,10 @@ export const queueSegmentKey = (platform: string, partition: number, lane: strin
   `idx:queue:${platform}:${partition}:${lane}:${segment}`;
 export const marksKey = 'cur:marks';
 export const gatesKey = 'cur:gates';
+/** Buckets are named by the source second in which they open. */
 export const gateBucketKey = (second: number, segment: number): string => `idx:gate:${second}:${segment}`;
-export const jobsKey = 'idx:jobs';
+export const jobsKey = 'cur:jobs';
+export const jobSegmentKey = (segment: number): string => `idx:jobs:${segment}`;
 export const jobKey = (id: string): string => `job:${id}`;
 export const configKey = 'cur:config';
 

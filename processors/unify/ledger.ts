@@ -25,6 +25,8 @@ import { comparePositions, isEmpty, laterOf, sameValue } from './values.ts';
 import type { Platform, World } from './world.ts';
 
 const landedKept = 8;
+/** Characters of values that landed asks may hold together: they must never make a ref too large to be kept. */
+const landedChars = 8_000;
 /** A call that timed out may still be applied for this long after its result. */
 const doubtMs = 120_000;
 
@@ -36,6 +38,8 @@ export interface Draft {
   entity: EntityState;
   ref: RefState;
   readonly changed: FieldChange[];
+  /** Emails that the record had on its platform and has no more: what was refused for their sake may be tried again. */
+  readonly left: string[];
 }
 
 const sideOf = (draft: Draft, platform: Platform): Side => draft.rules.sides[platform];
@@ -80,6 +84,9 @@ function observeField(
   const { field, platform } = link;
   const before = draft.ref.seen[field];
   if (before !== undefined && !isNewer(platform, value, before.value, observation, before.at)) return;
+  if (link.type === 'email' && typeof before?.value === 'string' && !sameValue(before.value, value)) {
+    draft.left.push(before.value);
+  }
   putSeen(draft, field, value, observation.at);
   if (before !== undefined && sameValue(before.value, value)) {
     markEchoed(draft, field, value);
@@ -111,6 +118,9 @@ function isNewer(platform: Platform, value: Value, seen: Value, observation: Obs
   return platform === 'salesforce' ? observation.via === 'event' : observation.via === 'answer';
 }
 
+/** An open ask expects what it asks for; a landed one keeps that of it which was not refused. */
+const expectedOf = (ask: Ask): Ask['fields'] => (ask.resultAt === null ? ask.fields : ask.expected);
+
 const asksOf = (ref: RefState): readonly Ask[] => (ref.open === null ? ref.landed : [...ref.landed, ref.open]);
 
 /** Did an ask of ours bring this value about, as far as the platform tells who writes? */
@@ -119,8 +129,9 @@ function isEcho(world: World, draft: Draft, link: Link, value: Value, observatio
     observation.via !== 'event' || link.platform !== 'salesforce' || observation.origin === world.rules.client;
   if (!ours) return false;
   return asksOf(draft.ref).some((ask) => {
-    if (!(link.field in ask.expected)) return false;
-    if (!sameValue(ask.expected[link.field], value) && !sameValue(ask.got[link.field], value)) return false;
+    const expected = expectedOf(ask);
+    if (!(link.field in expected)) return false;
+    if (!sameValue(expected[link.field], value) && !sameValue(ask.got[link.field], value)) return false;
     if (ask.resultAt === null || (link.platform === 'salesforce' && observation.via === 'event')) return true;
     return second(observation.at.time) <= second(ask.resultAt + (ask.doubt ? doubtMs : 0));
   });
@@ -128,7 +139,7 @@ function isEcho(world: World, draft: Draft, link: Link, value: Value, observatio
 
 function markEchoed(draft: Draft, field: string, value: Value): void {
   const mark = (ask: Ask): Ask =>
-    field in ask.expected && !ask.done.includes(field) && sameValue(ask.expected[field], value)
+    field in expectedOf(ask) && !ask.done.includes(field) && sameValue(expectedOf(ask)[field], value)
       ? { ...ask, done: [...ask.done, field].sort() }
       : ask;
   const { open, landed } = draft.ref;
@@ -203,6 +214,10 @@ function setField(world: World, draft: Draft, name: string, value: Value, time: 
   });
 }
 
+/** A company's id is given to it once, at its creation (Intercom: `company_id` cannot be changed); a record that we only linked gets our mark later. */
+const markerFor = (link: Link, entity: EntityState): Value | undefined =>
+  link.field === 'company_id' ? undefined : entity.id;
+
 /**
  * Fields to ask of a ref: wanted, not equal to what was seen, and not quiet.
  * A field never seen is not cleared: empty never beats a value nobody has looked at.
@@ -216,7 +231,8 @@ export function pendingFields(
   const pending: Record<string, Value> = {};
   for (const link of side.links) {
     const seen = ref.seen[link.field];
-    const wanted = toPlatform(world, link, entity.fields, seen?.value);
+    const wanted =
+      link.type === 'marker' ? markerFor(link, entity) : toPlatform(world, link, entity.fields, seen?.value);
     if (wanted === undefined || sameValue(wanted, seen?.value)) continue;
     if (isEmpty(wanted) && isEmpty(seen?.value)) continue;
     const quiet = ref.quiet[link.field];
@@ -226,35 +242,59 @@ export function pendingFields(
   return pending;
 }
 
-/** Closes the open ask with its one result. Fields refused are quiet until another value is wanted. */
+/**
+ * Closes the open ask with its one result. Whatever it was, the same ask is not made again at once: a field that was
+ * refused, or of which nobody has said what came of it, is quiet until another value is wanted or seen.
+ */
 export function land(world: World, draft: Draft, ask: Ask, result: Result): void {
-  const refused = new Set<string>();
-  const all = result.outcome === 'refused' && result.refusals.every((refusal) => refusal.field === '');
-  for (const refusal of result.refusals) {
-    for (const field of refusal.field === '' ? (all ? Object.keys(ask.fields) : []) : [refusal.field]) {
-      if (!(field in ask.fields)) continue;
-      refused.add(field);
-      const asked = ask.fields[field] ?? null;
-      const got = draft.ref.seen[field]?.value ?? null;
-      putQuiet(draft, field, { asked, got, why: 'refused', note: refusal.message });
-      world.journal({
-        id: draft.ref.id,
-        kind: 'refused',
-        field,
-        value: got,
-        other: asked,
-        source: draft.ref.ref,
-        reason: `${refusal.code}: ${refusal.message}`,
-      });
+  const named = result.refusals.filter((refusal) => refusal.field in ask.fields);
+  const whole = result.outcome === 'refused' && named.length === 0 ? result.refusals[0] : undefined;
+  const refused = new Map(named.map((refusal) => [refusal.field, refusal]));
+  if (result.outcome === 'refused' && named.length === 0) {
+    for (const field of Object.keys(ask.fields)) {
+      refused.set(field, whole ?? { field, code: 'PLATFORM_REFUSED', message: 'refused without a reason' });
     }
   }
-  const expected = Object.fromEntries(Object.entries(ask.expected).filter(([field]) => !refused.has(field)));
-  const closed: Ask = { ...ask, expected, resultAt: result.platformTime, doubt: result.doubt };
-  const landed = result.outcome === 'applied' ? [...draft.ref.landed, closed].slice(-landedKept) : draft.ref.landed;
+  for (const [field, refusal] of refused)
+    quieten(world, draft, ask, field, 'refused', `${refusal.code}: ${refusal.message}`);
+  const expected = Object.fromEntries(Object.entries(ask.fields).filter(([field]) => !refused.has(field)));
+  const answered = result.outcome === 'applied' ? ask : null;
+  const closed: Ask = { ...ask, fields: {}, before: {}, expected, resultAt: result.platformTime, doubt: result.doubt };
+  const landed = result.outcome === 'applied' ? bounded([...draft.ref.landed, closed]) : draft.ref.landed;
   draft.ref = { ...draft.ref, open: null, landed };
-  if (result.returned === null) return;
-  if (result.outcome === 'applied') settle(world, draft, closed, result.returned);
-  observe(world, draft, result.returned, result.outcome === 'applied' ? closed : null);
+  if (result.returned !== null) {
+    if (answered !== null) settle(world, draft, closed, result.returned);
+    observe(world, draft, result.returned, answered);
+  }
+  if (answered !== null) for (const field of Object.keys(expected)) leaveUnanswered(world, draft, ask, field);
+}
+
+/** The newest asks that fit. */
+function bounded(landed: readonly Ask[]): readonly Ask[] {
+  let chars = 0;
+  const kept = landed
+    .slice(-landedKept)
+    .reverse()
+    .filter((ask) => (chars += JSON.stringify([ask.expected, ask.got]).length) <= landedChars);
+  return kept.reverse();
+}
+
+function quieten(world: World, draft: Draft, ask: Ask, field: string, why: Quiet['why'], note: string): void {
+  const asked = ask.fields[field] ?? null;
+  const got = draft.ref.seen[field]?.value ?? null;
+  putQuiet(draft, field, { asked, got, why, note: note.slice(0, 500) });
+  world.journal({ id: draft.ref.id, kind: why, field, value: got, other: asked, source: draft.ref.ref, reason: note });
+}
+
+/**
+ * Applied, says the platform, but nothing newer was seen of the field than when it was asked: asking the same again would
+ * learn nothing, for ever.
+ */
+function leaveUnanswered(world: World, draft: Draft, ask: Ask, field: string): void {
+  const seen = draft.ref.seen[field];
+  if (sameValue(seen?.value ?? null, ask.fields[field] ?? null) || draft.ref.quiet[field] !== undefined) return;
+  if (seen !== undefined && comparePositions(seen.at, ask.after) > 0) return;
+  quieten(world, draft, ask, field, 'settled', 'the platform did not say what became of the value written');
 }
 
 /**

@@ -32,6 +32,8 @@ export function fromPlatform(world: World, link: Link, value: Value): Readonly<R
   const plain = isEmpty(value) ? null : value;
   if (plain === null) return Object.fromEntries(link.canonical.map((field) => [field, null]));
   switch (link.type) {
+    case 'marker':
+      return {};
     case 'owner':
       return { [name]: `${link.platform}:${link.platform === 'salesforce' ? 'User' : 'admin'}:${text(plain)}` };
     case 'account':
@@ -82,6 +84,8 @@ export function toPlatform(world: World, link: Link, fields: Fields, seen: Value
       if (link.canonical.every((name) => fields[name] === undefined)) return undefined;
       return parts.length > 0 ? parts.map(text).join(' ') : null;
     }
+    case 'marker':
+      return undefined;
     case 'account':
       return field === undefined ? undefined : membership(world, link, field.value, seen);
     case 'owner':
@@ -100,7 +104,7 @@ function scalar(link: Link, value: Value): Value {
   if (link.platform === 'salesforce') return value;
   switch (link.type) {
     case 'email':
-      // Intercom stores e-mail addresses in lower case (intercom.md 3.4): asking for another spelling would never settle.
+      // Intercom stores e-mail addresses in lower case: asking for another spelling would never settle.
       return text(value).toLowerCase();
     case 'date':
     case 'datetime':

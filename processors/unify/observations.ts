@@ -3,7 +3,7 @@ import type { Observation, RefState } from '../../schemas/types.ts';
 import { planCreates } from './creates.ts';
 import { accountOf, emitEvent } from './events.ts';
 import { finish, revisit } from './follow.ts';
-import { entityFor, newRef } from './identity.ts';
+import { entityFor, moveEmailClaim, newRef } from './identity.ts';
 import { fanOut } from './jobs.ts';
 import { directoryKey, membersOf, ownedBy, parseRef } from './keys.ts';
 import { type Draft, observe } from './ledger.ts';
@@ -33,12 +33,16 @@ export function onObservation(world: World, observation: Observation): void {
   }
   const before = known !== undefined && known.id !== '' ? world.living(known.id) : undefined;
   const entity = before ?? entityFor(world, kind, observation.ref, observation);
+  // Decided well again: what held it is over.
   const ref =
-    known === undefined || known.id === '' ? newRef(observation.ref, kind, entity.id) : { ...known, deleted: false };
-  const draft: Draft = { rules: world.rules.entities[kind], entity, ref, changed: [] };
+    known === undefined || known.id === ''
+      ? newRef(observation.ref, kind, entity.id)
+      : { ...known, deleted: false, held: '' };
+  const draft: Draft = { rules: world.rules.entities[kind], entity, ref, changed: [], left: [] };
   linkAccount(world, draft, observation);
   observe(world, draft, observation, null);
-  finish(world, known === undefined ? undefined : before, draft, lane, observation.at.time);
+  const back = known?.deleted === true;
+  finish(world, known === undefined || back ? undefined : before, draft, lane, observation.at.time, back);
 }
 
 /**
@@ -52,10 +56,15 @@ function linkAccount(world: World, draft: Draft, observation: Observation): void
   const id = link === undefined ? undefined : observation.fields[link.field];
   if (platform !== 'salesforce' || typeof id !== 'string' || id === '') return;
   const ref = `salesforce:${world.rules.entities.account.sides.salesforce.object}:${id}`;
-  if (world.ref(ref) !== undefined) return;
+  const known = world.ref(ref);
+  // Known only as deleted, it was nobody's: it is founded now and stays deleted until it is seen again.
+  if (known !== undefined && known.id !== '') return;
   const account = entityFor(world, 'account', ref, null);
   world.putEntity(account);
-  world.putRef(newRef(ref, 'account', account.id));
+  world.putRef({
+    ...newRef(ref, 'account', account.id),
+    ...(known && { deleted: known.deleted, newest: known.newest }),
+  });
 }
 
 function onDeleted(world: World, observation: Observation, known: RefState | undefined): void {
@@ -75,9 +84,17 @@ function onDeleted(world: World, observation: Observation, known: RefState | und
     next = emitEvent(world, entity, 'deleted', []);
     world.putEntity(next);
     const account = accountOf(world, entity);
-    if (entity.entity === 'customer' && account !== undefined) removeMember(world, membersOf(account.id), entity.id);
+    if (entity.entity === 'customer' && account !== undefined) {
+      removeMember(world, membersOf(account.id), entity.id);
+      planCreates(world, account, 'live', observation.at.time);
+    }
   }
   planCreates(world, next, 'live', observation.at.time);
+  const freed = alive || entity.entity === 'account' ? [] : moveEmailClaim(world, entity, entity, true);
+  for (const id of freed) {
+    const other = world.living(id);
+    if (other !== undefined) planCreates(world, other, 'live', observation.at.time);
+  }
 }
 
 /** Users and admins: known by email, looked up when an owner is written. */

@@ -4,9 +4,10 @@ import { created, endCreate } from './creates.ts';
 import { closed } from './dirty.ts';
 import { finish } from './follow.ts';
 import { newRef } from './identity.ts';
-import { partitionKey } from './keys.ts';
+import { blockedBy, parseRef, partitionKey } from './keys.ts';
 import { type Draft, land } from './ledger.ts';
 import { onObservation } from './observations.ts';
+import { addMember } from './sets.ts';
 import type { World } from './world.ts';
 
 export function onResult(world: World, result: Result): void {
@@ -29,10 +30,30 @@ export function onResult(world: World, result: Result): void {
     world.putRef({ ...ref, open: null });
     return;
   }
-  const draft: Draft = { rules: world.rules.entities[entity.entity], entity, ref, changed: [] };
+  const draft: Draft = { rules: world.rules.entities[entity.entity], entity, ref, changed: [], left: [] };
   land(world, draft, ask, result);
-  if (result.outcome === 'gone') draft.ref = { ...draft.ref, deleted: true };
+  if (result.outcome === 'gone') {
+    draft.ref = { ...draft.ref, deleted: true };
+    const why = result.refusals.map((refusal) => refusal.message).join('; ');
+    world.journal({
+      id: entity.id,
+      kind: 'moved',
+      source: item,
+      reason: `deleted or merged on ${result.platform}; nothing is written to it any more${why === '' ? '' : `: ${why}`}`,
+    });
+  }
+  rememberBlocked(world, draft, ask);
   finish(world, entity, draft, ask.lane, result.platformTime);
+}
+
+/** An email refused may be another record's: asked again when that record has another one. */
+function rememberBlocked(world: World, draft: Draft, ask: Ask): void {
+  for (const [field, quiet] of Object.entries(draft.ref.quiet)) {
+    const isEmail = draft.rules.sides[parseRef(draft.ref.ref).platform].byField.get(field)?.type === 'email';
+    if (isEmail && quiet.why === 'refused' && field in ask.fields && typeof quiet.asked === 'string') {
+      addMember(world, blockedBy(quiet.asked), draft.ref.ref);
+    }
+  }
 }
 
 /** A sink that lost its partition says `expired` of what its successor is already doing: that closes nothing. */
@@ -78,6 +99,7 @@ function attach(world: World, entity: EntityState, create: CreateState, ask: Ask
     entity: created({ ...entity, refs }, platform),
     ref: { ...ref, deleted: false, asks: ask.id.startsWith('+') ? ref.asks : ref.asks + 1 },
     changed: [],
+    left: [],
   };
   world.journal({
     id: entity.id,
@@ -87,4 +109,25 @@ function attach(world: World, entity: EntityState, create: CreateState, ask: Ask
   });
   land(world, draft, ask, result);
   finish(world, entity, draft, create.lane, result.platformTime);
+}
+
+/**
+ * Closes the ask of a result that could not be decided, so that it does not take up the window for ever, and lets nothing
+ * more be written to its record: what the platform has now is not known.
+ */
+export function abandonResult(world: World, result: Result, reason: string): void {
+  const item = result.command.slice(0, result.command.lastIndexOf('#'));
+  if (item.startsWith('+')) {
+    const entity = world.living(item.slice(1));
+    const create = entity?.creates.find((one) => one.platform === result.platform);
+    if (entity === undefined || create?.ask == null || create.ask.id !== result.command) return;
+    closed(world, result.platform, item, create.ask);
+    const held: CreateState = { ...create, state: 'refused', ask: null, why: reason.slice(0, 200) };
+    world.putEntity({ ...entity, creates: entity.creates.map((one) => (one === create ? held : one)) });
+    return;
+  }
+  const ref = world.ref(item);
+  if (ref?.open == null || ref.open.id !== result.command) return;
+  closed(world, result.platform, item, ref.open);
+  world.putRef({ ...ref, open: null, landed: [], held: reason.slice(0, 200) });
 }

@@ -14,7 +14,8 @@ export interface Link {
   readonly platform: Platform;
   readonly field: string;
   readonly canonical: readonly string[];
-  readonly type: FieldMapping['type'];
+  /** marker: our id of the record, written into it; it carries no canonical field. */
+  readonly type: FieldMapping['type'] | 'marker';
 }
 
 export interface Side {
@@ -65,11 +66,13 @@ export function compileRules(config: RulesConfig): Rules {
     const flow = flows[kind];
     const written: Record<Platform, boolean> = { salesforce: false, intercom: flow.intercom !== undefined };
     const side = (platform: Platform): Side => {
-      const links = entity.fields.flatMap((field): Link[] => {
+      const mapped = entity.fields.flatMap((field): Link[] => {
         const name = field[platform];
         const canonical = typeof field.canonical === 'string' ? [field.canonical] : field.canonical;
         return name === undefined ? [] : [{ platform, field: name, canonical, type: field.type }];
       });
+      const marker: Link = { platform, field: entity[platform].marker, canonical: [], type: 'marker' };
+      const links = [...mapped, marker];
       return {
         object: entity[platform].object,
         marker: entity[platform].marker,

@@ -1,45 +1,60 @@
 /**
- * Large sets over small values: the first hundred members share one value, later ones are spread by hash over 64, so
- * that an account of fifty thousand people neither passes 64 kB nor is rewritten whole for each of them, and an account
- * of five costs one value.
+ * Large sets over small values: the first hundred members share one value, the next are spread by hash over 64, and what
+ * would make one of those too long over 1,024 more. So an account of fifty thousand people and an owner of a million
+ * neither pass 64 kB nor are rewritten whole for each member, and an account of five costs one value.
  */
 import { partitionOf } from '../../schemas/topics.ts';
 import { setKey } from './keys.ts';
 import type { World } from './world.ts';
 
 const first = 100;
-const spread = 64;
+const middle = 64;
+const middleFull = 500;
+const last = 1024;
 /** Slots of a set, in the order in which they are walked. */
-export const setSlots = spread + 1;
+export const setSlots = 1 + middle + last;
 
-const slotOf = (member: string): number => 1 + partitionOf(member, spread);
+const middleSlot = (member: string): number => 1 + partitionOf(member, middle);
+const lastSlot = (member: string): number => 1 + middle + partitionOf(`${member} `, last);
+const levelKey = (set: string): string => `cur:set:${set}`;
 
-export function hasMembers(world: World, set: string): boolean {
-  if (world.items(setKey(set, 0)).length > 0) return true;
-  const keys = Array.from({ length: spread }, (_, i) => setKey(set, i + 1));
-  // The flag spares 64 look-ups for the many sets that never grew.
-  if (world.cursor(`cur:set:${set}`).n['spread'] !== 1) return false;
-  world.load(keys);
-  return keys.some((key) => world.items(key).length > 0);
+/** How many slots were ever used. */
+function slotsUsed(world: World, set: string): number {
+  return [1, 1 + middle, setSlots][world.cursor(levelKey(set)).n['level'] ?? 0] ?? setSlots;
 }
 
+/** Up to `limit` members; all of them are found when there are fewer. */
+export function someMembers(world: World, set: string, limit: number): readonly string[] {
+  const found: string[] = world.items(setKey(set, 0)).slice(0, limit);
+  const used = slotsUsed(world, set);
+  if (found.length >= limit || used === 1) return found;
+  const slots = Array.from({ length: used - 1 }, (_, i) => setKey(set, i + 1));
+  world.load(slots);
+  for (const slot of slots) found.push(...world.items(slot).slice(0, limit - found.length));
+  return found;
+}
+
+export const hasMembers = (world: World, set: string): boolean => someMembers(world, set, 1).length > 0;
+
 export function addMember(world: World, set: string, member: string): void {
-  const base = world.items(setKey(set, 0));
-  if (base.includes(member)) return;
-  const grown = world.cursor(`cur:set:${set}`).n['spread'] === 1;
-  if (!grown && base.length < first) {
-    world.putItems(setKey(set, 0), [...base, member]);
-    return;
-  }
-  const key = setKey(set, slotOf(member));
-  const items = world.items(key);
-  if (items.includes(member)) return;
-  if (!grown) world.putCursor(`cur:set:${set}`, { n: { spread: 1 }, s: {} });
-  world.putItems(key, [...items, member]);
+  const level = world.cursor(levelKey(set)).n['level'] ?? 0;
+  const slots = [0, middleSlot(member), lastSlot(member)].slice(0, level + 1);
+  world.load(slots.map((slot) => setKey(set, slot)));
+  if (slots.some((slot) => world.items(setKey(set, slot)).includes(member))) return;
+  if (level === 0 && world.items(setKey(set, 0)).length < first) return append(world, set, 0, member);
+  const inMiddle = world.items(setKey(set, middleSlot(member))).length < middleFull;
+  const needed = inMiddle ? 1 : 2;
+  if (needed > level) world.putCursor(levelKey(set), { n: { level: needed }, s: {} });
+  append(world, set, inMiddle ? middleSlot(member) : lastSlot(member), member);
+}
+
+function append(world: World, set: string, slot: number, member: string): void {
+  world.putItems(setKey(set, slot), [...world.items(setKey(set, slot)), member]);
 }
 
 export function removeMember(world: World, set: string, member: string): void {
-  for (const slot of [0, slotOf(member)]) {
+  const level = world.cursor(levelKey(set)).n['level'] ?? 0;
+  for (const slot of [0, middleSlot(member), lastSlot(member)].slice(0, level + 1)) {
     const items = world.items(setKey(set, slot));
     if (items.includes(member)) {
       world.putItems(
@@ -50,8 +65,11 @@ export function removeMember(world: World, set: string, member: string): void {
   }
 }
 
-/** Members of one slot. Slots beyond the first are empty unless the set grew. */
+/** Members of one slot; slots that were never used are not looked up. */
 export function membersOfSlot(world: World, set: string, slot: number): readonly string[] {
-  if (slot > 0 && world.cursor(`cur:set:${set}`).n['spread'] !== 1) return [];
-  return world.items(setKey(set, slot));
+  return slot < slotsUsed(world, set) ? world.items(setKey(set, slot)) : [];
 }
+
+/** Few enough to be visited at once? */
+export const isSmall = (world: World, set: string, limit: number): boolean =>
+  slotsUsed(world, set) === 1 && world.items(setKey(set, 0)).length <= limit;

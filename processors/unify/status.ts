@@ -1,5 +1,5 @@
 /** What an operator wants to know of unify, read from its state: how much waits, where, and up to when sources are current. */
-import type { CursorState, IndexState } from '../../schemas/types.ts';
+import type { CursorState } from '../../schemas/types.ts';
 import { lanes } from './dirty.ts';
 import { commandPartitions, gatesKey, jobsKey, marksKey, partitionKey, queueKey } from './keys.ts';
 import { platforms } from './rules.ts';
@@ -60,6 +60,6 @@ export function readStatus(state: ReadonlyMap<string, object>): UnifyStatus {
       };
     }),
     gated: sum(Object.values(n(gatesKey))),
-    jobs: (state.get(jobsKey) as IndexState | undefined)?.items.length ?? 0,
+    jobs: (n(jobsKey)['tail'] ?? 0) - (n(jobsKey)['head'] ?? 0),
   };
 }

@@ -96,27 +96,23 @@ export class World {
   }
 
   /**
-   * Decides one item of many on a layer of its own. If it throws, its writes are discarded, it goes to the dead letters,
+   * Decides one item of many. If it throws (a value too large included), its writes are undone, it goes to the dead letters,
    * `onFailure` says what holds it, and the world goes on: one bad record must not stop the queue it stands in.
    */
   attempt(subject: string, decideOne: (world: World) => void, onFailure: (world: World, reason: string) => void): void {
-    const puts = new Map<string, object | undefined>();
-    const layer: State = {
-      get: (key) => (puts.has(key) ? puts.get(key) : this.#state.get(key)),
-      put: (key, value) => void puts.set(key, value),
-    };
-    const world = new World(layer, this.record, this.rules);
+    const rollBack = this.#state.savepoint();
+    const world = new World(this.#state, this.record, this.rules);
     try {
       decideOne(world);
     } catch (error) {
       if (error instanceof StateMiss) throw error;
+      rollBack();
       const reason = error instanceof Error ? error.message : String(error);
       this.emit({ topic: 'unify.dlq', key: subject, schema: 'DeadLetter', value: this.#deadLetter(subject, reason) });
       this.journal({ id: subject, kind: 'held', source: subject, reason });
       onFailure(this, reason);
       return;
     }
-    for (const [key, value] of puts) this.#state.put(key, value);
     this.outputs.push(...world.outputs);
     for (const partition of world.stirred) this.stirred.add(partition);
   }

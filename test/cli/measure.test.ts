@@ -18,6 +18,7 @@ const record: FoldRecord = { offset: 0, time: 0, key: 'tick', change: tick };
 const stateOf = (values: Record<string, object>): State => ({
   get: (key) => values[key],
   put: () => expect.unreachable('measuring writes nothing'),
+  savepoint: () => expect.unreachable('measuring writes nothing'),
 });
 const idle: Fold = { recalls: () => ['own'], decide: () => [] };
 const cursor = (n: Record<string, number>, s: Record<string, string> = {}) => ({ n, s });

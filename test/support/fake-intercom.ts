@@ -65,6 +65,17 @@ export class FakeIntercom {
     }
     const id = command.ref.slice(command.ref.lastIndexOf(':') + 1);
     if (!this.records.has(id)) return { outcome: 'gone', platformTime: this.now * 1000 };
+    const email = command.fields['email'];
+    const taken = [...this.records.entries()].some(
+      ([other, record]) =>
+        other !== id && record.object === command.object && email != null && record.fields['email'] === email,
+    );
+    if (taken)
+      refusals.push({
+        field: 'email',
+        code: 'PLATFORM_REFUSED',
+        message: 'A contact matching those details already exists',
+      });
     const good = Object.entries(command.fields).filter(([field]) => !refusals.some((one) => one.field === field));
     if (!this.#write(id, Object.fromEntries(good)) && refusals.length === 0) this.noops += 1;
     return this.#answer(id, 'applied', refusals);

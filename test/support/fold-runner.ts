@@ -1,5 +1,8 @@
-/** Runs a fold over changes in memory: the same overlay semantics as the transactional loop, without its servers. */
-import { type Fold, type Output, type State, StateMiss } from '../../core/fold.ts';
+/** Runs a fold over changes in memory, on the loop's own micro-batch: the same overlay, encoding, limits and poison. */
+import { MicroBatch } from '../../core/decide.ts';
+import { type Fold, type FoldRecord, type Output, StateMiss } from '../../core/fold.ts';
+import { memoryCodec } from '../../core/registry.ts';
+import type { TopicName } from '../../schemas/topics.ts';
 import type { Change, Command, EntityState, JournalEntry, RefState } from '../../schemas/types.ts';
 
 const blank: Omit<Change, 'kind'> = {
@@ -14,67 +17,84 @@ const blank: Omit<Change, 'kind'> = {
 
 export const change = (part: Partial<Change> & Pick<Change, 'kind'>): Change => ({ ...blank, ...part });
 
+const codec = memoryCodec();
+
+export interface Emitted {
+  readonly topic: Output['topic'];
+  readonly key: string;
+  readonly value: object;
+}
+
 export class FoldRunner {
   readonly fold: Fold;
   readonly committed = new Map<string, object>();
-  readonly outputs: Output[] = [];
-  /** Keys that were asked for and not in the cache: each cost a second decision. */
+  readonly outputs: Emitted[] = [];
+  /** Records that could not be decided, with the reason. */
+  readonly poisons: string[] = [];
+  /** Round trips that fetching state would have cost. */
   misses = 0;
   offset = 0;
   time = 1_790_000_000_000;
   readonly #cached = new Set<string>();
   readonly #forgetful: boolean;
 
-  /** `forgetful`: every key is missed once per record, as after a take-over. */
+  /** `forgetful`: every key has to be fetched for every record, as after a take-over. */
   constructor(fold: Fold, forgetful = false) {
     this.fold = fold;
     this.#forgetful = forgetful;
   }
 
   /** Decides one change; returns what it put out. */
-  decide(part: Change, key = 'key'): readonly Output[] {
-    const record = { offset: this.offset++, time: this.time, key, change: part };
+  decide(part: Change, key = 'key'): readonly Emitted[] {
+    const record: FoldRecord = { offset: this.offset++, time: this.time, key, change: part };
     if (this.#forgetful) this.#cached.clear();
+    for (const name of this.fold.recalls(record)) this.#cached.add(name);
+    const batch = new MicroBatch(this.fold, codec, (name) =>
+      this.#cached.has(name) ? { value: this.committed.get(name) } : undefined,
+    );
+    const poison = this.#fetching(() => batch.decide(record));
+    if (poison !== undefined) {
+      this.poisons.push(poison instanceof Error ? poison.message : 'not an error');
+      const again = this.#fetching(() => batch.poisoned(record, poison));
+      if (again !== undefined) throw again;
+    }
+    for (const [name, stored] of batch.puts) {
+      if (stored === undefined) this.committed.delete(name);
+      else this.committed.set(name, stored.value);
+      this.#cached.add(name);
+    }
+    const emitted = batch.outputs.map(
+      ({ topic, key: of, value }): Emitted => ({
+        topic: topic as TopicName,
+        key: String(of),
+        value: value === null ? {} : codec.decode(value).value,
+      }),
+    );
+    this.outputs.push(...emitted);
+    return emitted;
+  }
+
+  /** Runs until no key is missing; returns what it threw otherwise. */
+  #fetching(run: () => void): unknown {
     for (;;) {
-      const puts = new Map<string, object | undefined>();
-      const state: State = {
-        get: (name) => {
-          if (puts.has(name)) return puts.get(name);
-          if (!this.#cached.has(name)) throw new StateMiss([name]);
-          return this.committed.get(name);
-        },
-        put: (name, value) => void puts.set(name, value),
-      };
       try {
-        const outputs = this.fold.decide(state, record);
-        for (const [name, value] of puts) {
-          if (value === undefined) this.committed.delete(name);
-          else this.committed.set(name, value);
-          this.#cached.add(name);
-        }
-        this.outputs.push(...outputs);
-        return outputs;
+        run();
+        return undefined;
       } catch (error) {
-        if (!(error instanceof StateMiss)) throw error;
+        if (!(error instanceof StateMiss)) return error;
         this.misses += 1;
         for (const name of error.keys) this.#cached.add(name);
       }
     }
   }
 
-  tick(ms = 250): readonly Output[] {
+  tick(ms = 250): readonly Emitted[] {
     this.time += ms;
     return this.decide(change({ kind: 'tick' }));
   }
 
   ref(ref: string): RefState | undefined {
     return this.committed.get(`ref:${ref}`) as RefState | undefined;
-  }
-
-  entities(): readonly EntityState[] {
-    return [...this.committed.entries()]
-      .filter(([key]) => key.startsWith('ent:'))
-      .map(([, value]) => value as EntityState);
   }
 
   entityOf(ref: string): EntityState | undefined {

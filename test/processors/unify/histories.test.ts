@@ -305,7 +305,7 @@ describe('random histories', { timeout: 60_000 }, () => {
         expect(world.runner.outputs.filter((output) => output.topic !== 'journal').length).toBe(outputs);
         expect(world.differences()).toEqual([]);
       }),
-      { numRuns: runs / 3 },
+      { numRuns: Math.ceil(runs / 3) },
     );
   });
 
@@ -316,7 +316,7 @@ describe('random histories', { timeout: 60_000 }, () => {
         expect(JSON.stringify(cold.runner.outputs)).toBe(JSON.stringify(warm.runner.outputs));
         expect(stateOf(cold)).toBe(stateOf(warm));
       }),
-      { numRuns: runs / 10 },
+      { numRuns: Math.ceil(runs / 10) },
     );
   });
 });

@@ -9,7 +9,7 @@ import { change } from '../../support/fold-runner.ts';
 
 const rules = compileRules(loadConfig({ env: {} }));
 const world = new World(
-  { get: () => undefined, put: () => undefined },
+  { get: () => undefined, put: () => undefined, savepoint: () => () => undefined },
   { offset: 0, time: 0, key: '', change: change({ kind: 'tick' }) },
   rules,
 );

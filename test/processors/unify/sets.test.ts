@@ -14,6 +14,7 @@ function emptyWorld(): { world: World; state: Map<string, object> } {
   const world = new World(
     {
       get: (key) => state.get(key),
+      savepoint: () => () => undefined,
       put: (key, value) => void (value === undefined ? state.delete(key) : state.set(key, value)),
     },
     { offset: 0, time: 0, key: '', change: change({ kind: 'tick' }) },

@@ -1,0 +1,357 @@
+/** Each of these was wrong once: the name is the symptom. */
+import { describe, expect, it } from 'vitest';
+import { loadConfig } from '../../../core/config.ts';
+import { createUnify } from '../../../processors/unify/index.ts';
+import { partitionOf } from '../../../schemas/topics.ts';
+import type { Change, Command, CustomerEvent, Result } from '../../../schemas/types.ts';
+import {
+  createdEvent,
+  deletedEvent,
+  epoch,
+  event,
+  mark,
+  result,
+  row,
+  second,
+  snapshotComplete,
+} from '../../support/changes.ts';
+import { FakeIntercom } from '../../support/fake-intercom.ts';
+import { change, FoldRunner } from '../../support/fold-runner.ts';
+
+const config = loadConfig({ env: {} });
+const contact = (n: number | string): string => `salesforce:Contact:003${n}`;
+const account = 'salesforce:Account:001A';
+
+class Org {
+  readonly runner: FoldRunner;
+  readonly intercom = new FakeIntercom();
+  constructor(window = 50, forgetful = false) {
+    this.runner = new FoldRunner(createUnify(config), forgetful);
+    for (let partition = 0; partition < 4; partition++)
+      this.runner.decide(epoch(partition, `e${partition}`, 0, window));
+    this.runner.decide(snapshotComplete('intercom', 'admin'));
+  }
+  say(...changes: readonly Change[]): this {
+    for (const one of changes) this.runner.decide(one);
+    return this;
+  }
+  /** Marks pass, ticks go by, the sink answers everything. */
+  pass(at: number): this {
+    for (let n = 0; n < 3; n++) {
+      this.say(mark(at)).runner.tick();
+      this.intercom.settle(this.runner);
+    }
+    return this;
+  }
+  /** Marks pass and nothing is answered. */
+  ask(at: number): readonly Command[] {
+    const before = this.runner.commands().length;
+    this.say(mark(at)).runner.tick();
+    return this.runner.commands().slice(before);
+  }
+  answer(command: Command | undefined, more: Partial<Result>): this {
+    if (command === undefined) throw new Error('nothing was asked');
+    this.intercom.ran.push(command);
+    return this.say(result(command, partitionOf(command.ref === '' ? command.key : command.ref, 4), more));
+  }
+  people(): readonly string[] {
+    return [...this.intercom.records.values()]
+      .filter((record) => record.object === 'contact')
+      .map((record) => String(record.fields['email']))
+      .sort();
+  }
+  get ambiguous(): number {
+    return this.runner.journal().filter((entry) => entry.kind === 'ambiguous').length;
+  }
+}
+
+const ada = { Email: 'ada@x.example', LastName: 'Byron' };
+
+describe('creates', () => {
+  it('ask the very same again after a create in doubt, so that a corrected email does not make a second person', () => {
+    const org = new Org().say(createdEvent(contact(1), { ...ada, Email: 'ada@exmaple.com' }, 2, 2));
+    const [first] = org.ask(10);
+    if (first === undefined) throw new Error('nothing was asked');
+    org.intercom.run(first);
+    org.say(event(contact(1), { Email: 'ada@x.example' }, 11, 11));
+    org.answer(first, { outcome: 'expired', doubt: true, calls: 1 }).pass(20);
+    expect(org.people()).toEqual(['ada@x.example']);
+  });
+
+  it('that expired without a call are asked with the newest values', () => {
+    const org = new Org().say(createdEvent(contact(1), ada, 2, 2));
+    const [first] = org.ask(10);
+    org.say(event(contact(1), { LastName: 'Lovelace' }, 11, 11));
+    org.answer(first, { outcome: 'expired', calls: 0 });
+    expect(org.runner.commands().at(-1)?.fields['name']).toBe('Lovelace');
+  });
+
+  it('of somebody deleted or without an email meanwhile are not made when they are asked again', () => {
+    const org = new Org().say(
+      createdEvent(contact(1), ada, 2, 2),
+      createdEvent(contact(2), { ...ada, Email: 'b@x.example' }, 2, 3),
+    );
+    const asked = org.ask(10);
+    org.say(deletedEvent(contact(1), 11, 11), event(contact(2), { Email: null }, 11, 12));
+    for (const command of asked) org.answer(command, { outcome: 'expired', calls: 0 });
+    expect(org.pass(20).people()).toEqual([]);
+  });
+
+  it('of a company are not made when its last person has left it', () => {
+    const org = new Org(0).say(
+      createdEvent(account, { Name: 'Orchard' }, 1, 1),
+      createdEvent(contact(1), { ...ada, AccountId: '001A' }, 2, 2),
+    );
+    org.ask(10);
+    org.say(event(contact(1), { AccountId: null }, 11, 11));
+    for (let partition = 0; partition < 4; partition++) org.say(epoch(partition, `e${partition}`, 1, 10));
+    org.pass(20);
+    expect([...org.intercom.records.values()].map((record) => record.object)).toEqual(['contact']);
+  });
+
+  it('of somebody who is edited do not wait behind a whole snapshot', () => {
+    const org = new Org(0);
+    for (let n = 0; n < 40; n++) org.say(row(contact(n), { LastName: `${n}`, Email: `p${n}@x.example` }, 2));
+    org.ask(10);
+    org.say(event(contact(39), { Title: 'CTO' }, 11, 11));
+    for (let partition = 0; partition < 4; partition++) org.say(epoch(partition, `e${partition}`, 1, 1));
+    const lanes = org.runner.commands().map((command) => [command.fields['custom_attributes.job_title'], command.lane]);
+    expect(lanes).toContainEqual(['CTO', 'live']);
+    for (let partition = 0; partition < 4; partition++) org.say(epoch(partition, `e${partition}`, 2, 50));
+    expect(org.pass(20).people().length).toBe(40);
+  });
+});
+
+describe('an ask that was answered', () => {
+  function linked(): { org: Org; asked: Command | undefined } {
+    const org = new Org().say(createdEvent(contact(1), ada, 2, 2)).pass(10);
+    org.say(event(contact(1), { Title: 'CTO' }, 20, 20));
+    return { org, asked: org.runner.commands().at(-1) };
+  }
+
+  it.each<[string, Partial<Result>]>([
+    [
+      'refused by a field that was not asked',
+      { outcome: 'refused', refusals: [{ field: 'updated_at', code: 'PLATFORM_NONSENSE', message: '?' }] },
+    ],
+    ['refused without a reason', { outcome: 'refused' }],
+    ['applied without a word of what there is now', { outcome: 'applied' }],
+  ])('%s is not asked again for ever', (_, more) => {
+    const { org, asked } = linked();
+    org.answer(asked, { ...more, platformTime: (second + 21) * 1000 });
+    const commands = org.runner.commands().length;
+    for (let n = 0; n < 5; n++) org.say(mark(30 + n)).runner.tick();
+    expect(org.runner.commands().length).toBe(commands);
+    org.say(event(contact(1), { Title: 'CEO' }, 40, 40));
+    expect(org.runner.commands().length).toBe(commands + 1);
+  });
+
+  it('applied at a position older than what was seen is not asked again for ever', () => {
+    const { org, asked } = linked();
+    const { returned } = org.intercom.run(asked as Command) as { returned: Result['returned'] };
+    const stale = returned === null ? null : { ...returned, at: { time: 0, seq: -1, second: true } };
+    org.answer(asked, { returned: stale, ref: asked?.ref ?? '', platformTime: (second + 21) * 1000 });
+    const commands = org.runner.commands().length;
+    for (let n = 0; n < 5; n++) org.say(mark(30 + n)).runner.tick();
+    expect(org.runner.commands().length).toBe(commands);
+  });
+
+  it('gone is told, and nothing is written to the record any more', () => {
+    const { org, asked } = linked();
+    org.answer(asked, {
+      outcome: 'gone',
+      refusals: [{ field: '', code: 'PLATFORM_REFUSED', message: 'merged into c77' }],
+    });
+    expect(org.runner.journal().at(-1)).toMatchObject({
+      kind: 'moved',
+      reason: expect.stringContaining('merged into c77') as string,
+    });
+    const commands = org.runner.commands().length;
+    org.say(event(contact(1), { Title: 'CEO' }, 40, 40)).runner.tick();
+    expect(org.runner.commands().length).toBe(commands);
+  });
+});
+
+describe('emails that move between people', { timeout: 30_000 }, () => {
+  it('are written in the end although the one who takes it was written before the one who gave it up', () => {
+    const org = new Org()
+      .say(createdEvent(contact('A'), { Email: 'a@x.example', LastName: 'A' }, 2, 2))
+      .say(createdEvent(contact('B'), { Email: 'b@x.example', LastName: 'B' }, 2, 3))
+      .pass(10);
+    org.say(
+      event(contact('B'), { Email: 'b2@x.example' }, 20, 20),
+      event(contact('A'), { Email: 'b@x.example' }, 20, 21),
+    );
+    const [first, then] = org.runner.commands().slice(-2);
+    // A's call is carried out first and meets B's address.
+    const taker = first?.fields['email'] === 'b@x.example' ? first : then;
+    org.answer(taker, org.intercom.run(taker as Command)).pass(30);
+    expect(org.people()).toEqual(['b2@x.example', 'b@x.example']);
+  });
+
+  it('let a new person be created who took the address that somebody just left', () => {
+    const org = new Org().say(createdEvent(contact('B'), { Email: 'b@x.example', LastName: 'B' }, 2, 2)).pass(10);
+    org.say(event(contact('B'), { Email: 'b2@x.example' }, 20, 20));
+    const update = org.runner.commands().at(-1);
+    org.say(createdEvent(contact('N'), { Email: 'b@x.example', LastName: 'N' }, 21, 21));
+    const [create] = org.ask(30);
+    org.answer(create, org.intercom.run(create as Command));
+    org.answer(update, org.intercom.run(update as Command)).pass(40);
+    expect(org.people()).toEqual(['b2@x.example', 'b@x.example']);
+  });
+
+  it('are free when their customer is deleted: the successor is created', () => {
+    const org = new Org()
+      .say(createdEvent(contact(1), ada, 2, 2), deletedEvent(contact(1), 3, 3), createdEvent(contact(2), ada, 4, 4))
+      .pass(10);
+    expect(org.people()).toEqual(['ada@x.example']);
+    expect(org.ambiguous).toBe(0);
+  });
+
+  it('may be one address for thousands of people: all are held, none is lost', () => {
+    const org = new Org();
+    for (let n = 0; n < 3000; n++)
+      org.say(createdEvent(contact(n), { Email: 'none@none.example', LastName: `${n}` }, 2, n));
+    expect(org.runner.poisons).toEqual([]);
+    expect(org.pass(10).people()).toEqual([]);
+    expect([...org.runner.committed.keys()].filter((key) => key.startsWith('ent:')).length).toBe(3000);
+  });
+});
+
+describe('values of any size', () => {
+  it('that make one ask too large keep nobody else from being created', () => {
+    const org = new Org();
+    for (let n = 0; n < 10; n++)
+      org.say(createdEvent(contact(n), { Email: `p${n}@x.example`, LastName: `${n}` }, 2, n));
+    org.say(createdEvent(contact('L'), { ...ada, Title: 'x'.repeat(23_000) }, 2, 100)).pass(10);
+    expect(org.people().length).toBeGreaterThanOrEqual(10);
+    const large = new Org();
+    for (let n = 0; n < 10; n++)
+      large.say(createdEvent(contact(n), { Email: `p${n}@x.example`, LastName: `${n}` }, 2, n));
+    large.say(createdEvent(contact('L'), { ...ada, Title: 'x'.repeat(45_000) }, 2, 100)).pass(10);
+    expect(large.people().length).toBe(10);
+    expect(large.runner.outputs.some((output) => output.topic === 'unify.dlq')).toBe(true);
+  });
+
+  it('edited again and again never fill a record with what was asked before', () => {
+    const org = new Org().say(createdEvent(contact(1), ada, 2, 2)).pass(10);
+    for (let n = 0; n < 12; n++)
+      org.say(event(contact(1), { Title: `${n}`.repeat(2_500) }, 20 + n, 20 + n)).pass(20 + n);
+    expect(org.runner.poisons).toEqual([]);
+    expect(org.intercom.ran.at(-1)?.fields['custom_attributes.job_title']).toBe('11'.repeat(2_500));
+  });
+});
+
+describe('a result that cannot be decided', () => {
+  it('gives its place in the window back and holds its record until it is decided well again', () => {
+    const org = new Org(1).say(createdEvent(contact(1), ada, 2, 2)).pass(10);
+    org.say(event(contact(1), { Title: 'CTO' }, 20, 20));
+    const asked = org.runner.commands().at(-1);
+    const { returned, ...rest } = org.intercom.run(asked as Command);
+    const fields = { ...returned?.fields, 'custom_attributes.level': 'x'.repeat(70_000) };
+    org.answer(asked, { ...rest, returned: returned == null ? null : { ...returned, fields } });
+    expect(org.runner.poisons.length).toBe(1);
+    const open = [0, 1, 2, 3].map(
+      (p) => (org.runner.committed.get(`cur:part:intercom:${p}`) as { n: { open?: number } }).n.open ?? 0,
+    );
+    expect(open).toEqual([0, 0, 0, 0]);
+    const commands = org.runner.commands().length;
+    org.say(mark(30)).runner.tick();
+    expect(org.runner.commands().length).toBe(commands);
+    org.say(event(contact(1), { Title: 'CEO' }, 40, 40)).pass(41);
+    expect(org.intercom.ran.at(-1)?.fields).toMatchObject({ 'custom_attributes.job_title': 'CEO' });
+  });
+});
+
+describe('what comes back', () => {
+  it('after a deletion belongs to its account again and is told to be there', () => {
+    const org = new Org()
+      .say(
+        createdEvent(account, { Name: 'Orchard' }, 1, 1),
+        createdEvent(contact(1), { ...ada, AccountId: '001A' }, 2, 2),
+      )
+      .say(deletedEvent(contact(1), 3, 3))
+      .say(event(contact(1), { ...ada, AccountId: '001A' }, 4, 4, { op: 'undeleted', whole: true }))
+      .pass(10);
+    const events = org.runner.outputs
+      .filter((output) => output.topic === 'customer.latest')
+      .map((output) => output.value as CustomerEvent);
+    expect(events.at(-1)?.type).not.toBe('deleted');
+    expect([...org.intercom.records.values()].map((record) => record.object).sort((a, b) => (a < b ? -1 : 1))).toEqual([
+      'company',
+      'contact',
+    ]);
+  });
+
+  it('as an account known only as deleted is linked again', () => {
+    const org = new Org()
+      .say(deletedEvent(account, 1, 1))
+      .say(createdEvent(contact(1), { ...ada, AccountId: '001A' }, 2, 2))
+      .say(event(account, { Name: 'Orchard' }, 3, 3, { op: 'undeleted', whole: true }))
+      .pass(10);
+    expect(org.runner.entityOf(contact(1))?.fields['account']?.value).toBe(org.runner.entityOf(account)?.id);
+    expect(org.intercom.records.size).toBe(2);
+  });
+});
+
+describe('marks', { timeout: 30_000 }, () => {
+  it('that come again from a slow decoder do not open a hole that was closed', () => {
+    const hole = (kind: 'holeOpen' | 'holeClosed', offset: number): Change =>
+      change({
+        kind: 'mark',
+        source: { topic: 'salesforce.raw', partition: 0, offset, index: 0 },
+        mark: { platform: 'salesforce', kind, upTo: 0, detail: 'Contact' },
+      });
+    const org = new Org().say(hole('holeOpen', 10), hole('holeClosed', 20), hole('holeOpen', 10));
+    expect(
+      org
+        .say(createdEvent(contact(1), ada, 2, 2))
+        .pass(10)
+        .people(),
+    ).toEqual(['ada@x.example']);
+  });
+
+  it('that stand still for hours while people come do not fill the list of gates', () => {
+    const org = new Org();
+    for (let n = 0; n < 3000; n++)
+      org.say(createdEvent(contact(n), { Email: `p${n}@x.example`, LastName: 'x' }, 2 + n, n));
+    expect(org.runner.poisons).toEqual([]);
+    const gates = org.runner.committed.get('cur:gates') as { n: Record<string, number> };
+    expect(Object.keys(gates.n).length).toBeLessThan(200);
+  });
+});
+
+describe('large accounts', { timeout: 30_000 }, () => {
+  it('edited all the time reach their last person too', () => {
+    const org = new Org(1000).say(createdEvent(account, { Name: 'Orchard' }, 1, 1));
+    for (let n = 0; n < 600; n++) {
+      org.say(createdEvent(contact(n), { Email: `p${n}@x.example`, LastName: `${n}`, AccountId: '001A' }, 2, 10 + n));
+    }
+    const from = org.runner.outputs.length;
+    for (let n = 0; n < 60; n++) {
+      org.say(event(account, { Industry: `${n}` }, 20 + n, 2000 + n));
+      for (let tick = 0; tick < 4; tick++) org.runner.tick();
+    }
+    const told = org.runner.outputs.slice(from).filter((output) => output.topic === 'customer.events');
+    expect(new Set(told.map((output) => output.key)).size).toBe(600);
+  });
+
+  it('cost few round trips when nothing of them is in the cache', () => {
+    const org = new Org(1000, true);
+    for (let n = 0; n < 200; n++)
+      org.say(createdEvent(contact(n), { Email: `p${n}@x.example`, LastName: `${n}` }, 2, n));
+    const before = org.runner.misses;
+    org.say(mark(10));
+    expect(org.runner.misses - before).toBeLessThan(100);
+  });
+});
+
+describe('a record that was only linked', () => {
+  it('is given our mark with the first write', () => {
+    const org = new Org();
+    org.intercom.add('contact', { email: 'ada@x.example', name: 'A' });
+    org.say(createdEvent(contact(1), ada, 2, 2)).pass(10);
+    const [record] = [...org.intercom.records.values()];
+    expect(record?.fields['custom_attributes.tributary_id']).toBe(org.runner.entityOf(contact(1))?.id);
+  });
+});
