@@ -5,10 +5,12 @@
  * calls that fail. Pure: time is an argument.
  *
  * closed → (a run of `limit` failures alike) → open, nothing is called → (the pause is over) → half-open, one call at a
- * time → a success closes it, a failure opens it again for twice as long.
+ * time → a success closes it, a run of `probes` failures opens it again for twice as long: the next record may be one of
+ * many that are bad for a reason of their own.
  */
 export interface BreakerRule {
   readonly limit: number;
+  readonly probes: number;
   readonly pauseMs: number;
   readonly longestMs: number;
 }
@@ -31,9 +33,9 @@ export function failed(breaker: Breaker, rule: BreakerRule, kind: string, subjec
   const alike = kind === breaker.kind;
   const run = !alike ? 1 : breaker.run + (subject === '' || subject !== breaker.subject ? 1 : 0);
   const next = { ...breaker, kind, subject, run };
-  if (breaker.pauses === 0 && run < rule.limit) return next;
+  if (run < (breaker.pauses === 0 ? rule.limit : rule.probes)) return next;
   const pause = Math.min(rule.pauseMs * 2 ** breaker.pauses, rule.longestMs);
-  return { ...next, openUntil: now + pause, pauses: breaker.pauses + 1 };
+  return { ...next, run: 0, openUntil: now + pause, pauses: breaker.pauses + 1 };
 }
 
 export function stateOf(breaker: Breaker, now: number): 'closed' | 'open' | 'half-open' {

@@ -47,7 +47,7 @@ export interface SinkOptions {
   readonly signal: AbortSignal;
   ready(state: boolean, why: string): void;
   readonly log: Logger;
-  /** This machine's clock, ms. */
+  /** A clock that only goes forward, ms: `performance.now`, never the wall clock. */
   now(): number;
 }
 

@@ -1,34 +1,58 @@
 /** The parts of the sink loop that have a life of their own: the log's clock, the gate, the window, the outbox. */
 import type { Logger } from 'pino';
-import type { Result } from '../schemas/types.ts';
+import type { FieldRefusal, Result } from '../schemas/types.ts';
 import { type Breaker, closed, failed, stateOf } from './breaker.ts';
 import type { BudgetLevel } from './budget.ts';
 import { TributaryError } from './errors.ts';
 import type { OutRecord, SafeProducer } from './kafka.ts';
 
+/** Appends older than twice this say nothing about the log's clock any more. */
+const clockSpanMs = 60_000;
+
 /**
  * The log's time, as far as it can be told without asking: asks expire by it, and machines' clocks differ. An append time
- * seen is a time the log has reached; what passed since then our own clock measures. The best guess is the largest, since
- * every delay between append and arrival makes it too small: a command is then called a little too long, never dropped
- * too early.
+ * seen is a time the log has reached; what passed since then a clock of ours measures. The best guess is the largest,
+ * since every delay between append and arrival makes it too small: a command is then called a little too long, never
+ * dropped too early.
+ *
+ * Ours has to be a clock that only goes forward, and the largest is that of the last minutes: clocks of machines are put
+ * right in steps, and a guess that is minutes too large has every command expire uncalled, be asked again, and expire.
  */
 export class LogClock {
-  readonly #now: () => number;
-  #ahead = Number.NEGATIVE_INFINITY;
-  constructor(now: () => number) {
-    this.#now = now;
+  readonly #monotonic: () => number;
+  #since = Number.NEGATIVE_INFINITY;
+  #recent = Number.NEGATIVE_INFINITY;
+  #before = Number.NEGATIVE_INFINITY;
+  constructor(monotonic: () => number) {
+    this.#monotonic = monotonic;
   }
   appended(time: number, arrivedAt: number): void {
-    this.#ahead = Math.max(this.#ahead, time - arrivedAt);
+    const age = arrivedAt - this.#since;
+    if (age >= clockSpanMs) {
+      this.#before = age >= 2 * clockSpanMs ? Number.NEGATIVE_INFINITY : this.#recent;
+      this.#recent = Number.NEGATIVE_INFINITY;
+      this.#since = arrivedAt;
+    }
+    this.#recent = Math.max(this.#recent, time - arrivedAt);
   }
+  /** Whole ms. Before anything was seen of the log: no time at all, at which nothing has expired. */
   now(): number {
-    return this.#now() + (Number.isFinite(this.#ahead) ? this.#ahead : 0);
+    return Math.floor(this.#monotonic() + Math.max(this.#recent, this.#before));
   }
 }
 
 /** Twenty records in a row refused in the same words are not twenty bad records. */
-const refusalRule = { limit: 20, pauseMs: 30_000, longestMs: 300_000 };
-const troubleRule = { limit: 5, pauseMs: 15_000, longestMs: 60_000 };
+const refusalRule = { limit: 20, probes: 5, pauseMs: 30_000, longestMs: 300_000 };
+const troubleRule = { limit: 5, probes: 1, pauseMs: 15_000, longestMs: 60_000 };
+
+/**
+ * What refusals of different records can have in common: our code, the platform's own, and its words without what names
+ * the record (quotations, addresses, anything with a digit).
+ */
+function kindOf({ code, message }: FieldRefusal): string {
+  const words = message.slice(0, 200).replace(/(^HTTP \d+)|"[^"]*"|\S*[@\d]\S*/g, (_, status = '*') => status);
+  return `${code} ${words}`;
+}
 
 export type GateState = 'closed' | 'open' | 'half-open';
 
@@ -40,10 +64,11 @@ export class Gate {
   answered(subject: string, { outcome, refusals }: Pick<Result, 'outcome' | 'refusals'>, now: number): void {
     if (outcome === 'expired') return;
     this.#trouble = closed;
-    const [first] = refusals;
-    // The platform's own code; the rest of its text names the record.
-    const kind = first === undefined ? '' : `${first.code} ${first.message.split(':', 1)[0] ?? ''}`;
-    this.#refusals = outcome === 'refused' ? failed(this.#refusals, refusalRule, kind, subject, now) : closed;
+    if (outcome !== 'refused') this.#refusals = closed;
+    // A refusal of one field is about the record's own value, however many records of an import have the same fault.
+    const whole = refusals.find(({ field }) => field === '');
+    if (outcome === 'refused' && whole !== undefined)
+      this.#refusals = failed(this.#refusals, refusalRule, kindOf(whole), subject, now);
   }
 
   /** A try failed for no fault of the record's. */
@@ -58,7 +83,9 @@ export class Gate {
 
   /** Empty while it is closed. */
   why(now: number): string {
-    if (stateOf(this.#refusals, now) !== 'closed') return `the platform refuses everything: ${this.#refusals.kind}`;
+    // The codes only: the text may hold a person's data.
+    const [codes] = this.#refusals.kind.split(':', 1);
+    if (stateOf(this.#refusals, now) !== 'closed') return `the platform refuses everything: ${codes}`;
     return stateOf(this.#trouble, now) === 'closed' ? '' : `the platform does not answer: ${this.#trouble.kind}`;
   }
 }

@@ -35,7 +35,7 @@ export const intercomSink: Role = {
         signal,
         ready: (state, why) => context.ready(state, why),
         log,
-        now: () => Date.now(),
+        now: () => performance.now(),
       });
     } catch (error) {
       // Stopped while it waited for a server: nothing was taken in, so there is nothing to drain.

@@ -69,7 +69,7 @@ describe('command queue', () => {
 });
 
 describe('breaker', () => {
-  const rule = { limit: 3, pauseMs: 100, longestMs: 300 };
+  const rule = { limit: 3, probes: 1, pauseMs: 100, longestMs: 300 };
   const after = (kinds: readonly [string, string][], from: Breaker = closed): Breaker =>
     kinds.reduce((breaker, [kind, subject]) => failed(breaker, rule, kind, subject, 0), from);
 
@@ -112,6 +112,21 @@ describe('breaker', () => {
     expect([stateOf(breaker, 899), stateOf(breaker, 900)]).toEqual(['open', 'half-open']);
   });
 
+  test('takes as many failures as the rule has probes before it stays away again', () => {
+    const probing = { ...rule, probes: 2 };
+    let breaker = after([
+      ['x', 'a'],
+      ['x', 'b'],
+      ['x', 'c'],
+    ]);
+    breaker = failed(breaker, probing, 'x', 'd', 100);
+    expect(stateOf(breaker, 100)).toBe('half-open');
+    breaker = failed(breaker, probing, 'x', 'e', 100);
+    expect([stateOf(breaker, 299), stateOf(breaker, 300)]).toEqual(['open', 'half-open']);
+    breaker = failed(breaker, probing, 'x', 'f', 300);
+    expect(stateOf(breaker, 300)).toBe('half-open');
+  });
+
   test('failures of calls begun before it opened do not lengthen the pause', () => {
     const open = after([
       ['x', 'a'],
@@ -143,14 +158,38 @@ describe('log clock', () => {
   test('follows the log, whose clock is ahead of ours or behind', () => {
     let now = 1_000;
     const clock = new LogClock(() => now);
-    expect(clock.now()).toBe(1_000);
     clock.appended(5_990, 1_000);
     clock.appended(5_950, 1_000);
-    now = 1_100;
+    // A timer of what is left of a command takes whole ms only.
+    now = 1_100.4;
     expect(clock.now()).toBe(6_090);
     const behind = new LogClock(() => now);
-    behind.appended(100, 1_100);
+    behind.appended(100, now);
     expect(behind.now()).toBe(100);
+  });
+
+  test('before it has seen anything of the log, says no time at which anything has expired', () => {
+    expect(new LogClock(() => 1_000).now()).toBe(Number.NEGATIVE_INFINITY);
+  });
+
+  test('comes down within minutes after the log’s clock was ahead for a while and was put right', () => {
+    let now = 0;
+    const clock = new LogClock(() => now);
+    const start = 1_790_000_000_000;
+    clock.appended(start + 120_000, 0);
+    for (; now <= 150_000; now += 1_000) clock.appended(start + now, now);
+    expect(clock.now()).toBe(start + now);
+  });
+
+  test('keeps what it knew through any silence', () => {
+    let now = 0;
+    const clock = new LogClock(() => now);
+    clock.appended(1_790_000_000_000, 0);
+    now = 3_600_000;
+    expect(clock.now()).toBe(1_790_003_600_000);
+    // Late by a minute: what was known before is too old to correct it.
+    clock.appended(1_790_003_540_000, now);
+    expect(clock.now()).toBe(1_790_003_540_000);
   });
 });
 
@@ -161,18 +200,61 @@ describe('gate', () => {
   });
   const fine = { outcome: 'applied' as const, refusals: [] };
   const refuse = (gate: Gate, times: number): void => {
-    for (let n = 0; n < times; n++) gate.answered(`ref-${n}`, refused(`parameter_invalid: value ${n} is bad`), 0);
+    for (let n = 0; n < times; n++)
+      gate.answered(`ref-${n}`, refused(`parameter_invalid: contact 66f${n} "Mara ${n}" m${n}@x.example is bad`), 0);
   };
 
-  test('opens after twenty records refused with one code, whatever else the text says', () => {
+  test('opens after twenty records refused in the same words, whatever names the record in them', () => {
     const gate = new Gate();
     refuse(gate, 19);
     expect(gate.state(0)).toBe('closed');
-    gate.answered('ref-19', refused('parameter_invalid: another'), 0);
+    gate.answered('ref-19', refused('parameter_invalid: contact 66fff0 "Olev" olev@x.example is bad'), 0);
     expect([gate.state(0), gate.state(30_000)]).toEqual(['open', 'half-open']);
     expect(gate.why(0)).toBe('the platform refuses everything: PLATFORM_REFUSED parameter_invalid');
     gate.answered('ref-20', fine, 30_000);
     expect([gate.state(30_000), gate.why(30_000)]).toEqual(['closed', '']);
+  });
+
+  test('other words begin another run: what the records have in common is not the platform', () => {
+    const gate = new Gate();
+    refuse(gate, 19);
+    gate.answered('ref-19', refused('parameter_invalid: the segment is bad'), 0);
+    expect(gate.state(0)).toBe('closed');
+  });
+
+  test('an import of rows with a bad value of their own goes through at full speed', () => {
+    const gate = new Gate();
+    const message = 'parameter_invalid: email is invalid';
+    const own = { outcome: 'refused' as const, refusals: [{ field: 'email', code: 'PLATFORM_REFUSED', message }] };
+    for (let n = 0; n < 1_000; n++) {
+      gate.answered(`ref-${n}`, own, n);
+      expect(gate.state(n)).toBe('closed');
+    }
+  });
+
+  test('such rows neither hide that everything else is refused, nor count towards it', () => {
+    const gate = new Gate();
+    const own = { outcome: 'refused' as const, refusals: [{ field: 'email', code: 'PLATFORM_REFUSED', message: 'x' }] };
+    const noScope = { ...refused('api_plan_restricted: no scope') };
+    for (let n = 0; n < 20; n++) {
+      expect(gate.state(0)).toBe('closed');
+      gate.answered(`bad-${n}`, own, 0);
+      gate.answered(`ref-${n}`, noScope, 0);
+    }
+    expect(gate.state(0)).toBe('open');
+  });
+
+  test('half-open it tries several records before it stays away again, and stays away while all are refused', () => {
+    const gate = new Gate();
+    refuse(gate, 20);
+    let now = 30_000;
+    for (let n = 0; n < 5; n++) {
+      expect(gate.state(now)).toBe('half-open');
+      gate.answered(`probe-${n}`, refused('parameter_invalid: contact 1 "a" a@x.example is bad'), now);
+    }
+    expect([gate.state(now), gate.state(now + 59_999)]).toEqual(['open', 'open']);
+    now += 60_000;
+    expect(gate.state(now)).toBe('half-open');
   });
 
   test('one record taken in between shows that the platform takes records', () => {

@@ -20,5 +20,5 @@ await runSink({
   signal: new AbortController().signal,
   ready: () => undefined,
   log,
-  now: Date.now,
+  now: () => performance.now(),
 });
