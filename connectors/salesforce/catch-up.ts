@@ -7,11 +7,18 @@
  */
 import type { Logger } from 'pino';
 import { TributaryError } from '../../core/errors.ts';
-import type { KafkaAccess } from '../../core/kafka.ts';
-import type { RawRecord } from '../../schemas/types.ts';
-import { afterSnapshotOf, type ConnectorState, type Hole, nextSnapshot } from './decide-state.ts';
+import type { KafkaAdmin } from '../../core/kafka.ts';
+import {
+  afterSnapshotOf,
+  type ConnectorState,
+  datedAfter,
+  type Hole,
+  nextSnapshot,
+  type RowNote,
+  tooEarlyBy,
+} from './decide-state.ts';
 import type { RawWriter } from './raw-writer.ts';
-import { byId, byIds, modifiedSince, type ObjectShape, type Page, pages } from './reads.ts';
+import { byId, byIds, modifiedAt, modifiedSince, type ObjectShape, type Page, pages, type Row } from './reads.ts';
 import type { SalesforceRest } from './rest.ts';
 import { interval, pause, type Wake } from './tasks.ts';
 
@@ -23,16 +30,20 @@ const overlapMs = 600_000;
 export interface CatchUpOptions {
   readonly rest: SalesforceRest;
   readonly writer: RawWriter;
-  readonly kafka: KafkaAccess;
+  readonly kafka: { readonly admin: Pick<KafkaAdmin, 'lag'> };
   readonly shapes: ReadonlyMap<string, ObjectShape>;
   readonly objects: readonly string[];
   readonly maxLag: number;
   readonly wake: Wake;
+  /** Monotonic, ms. */
+  readonly now: () => number;
   readonly log: Logger;
 }
 
 export class CatchUp {
   readonly #options: CatchUpOptions;
+  /** Not before, on the local clock: read sooner, the rows would be dated too early again. */
+  #recheckAt = 0;
 
   constructor(options: CatchUpOptions) {
     this.#options = options;
@@ -57,51 +68,79 @@ export class CatchUp {
   }
 
   async #next(signal: AbortSignal): Promise<void> {
-    const { writer, objects, wake } = this.#options;
+    const { writer, objects, wake, now } = this.#options;
     const { rechecks, holes } = writer.state;
     const [hole] = holes;
     const next = nextSnapshot(writer.state, objects);
-    if (rechecks.length > 0) await this.#recheck(signal);
+    if (this.#recheckDue()) await this.#recheck(signal);
     else if (hole !== undefined) await this.#readAgain(hole, signal);
     else if (next !== undefined) await this.#snapshot(next.object, next.after, signal);
+    else if (rechecks.length > 0) await interval(this.#recheckAt - now(), signal);
     else await wake.wait(signal);
   }
 
+  #recheckDue(): boolean {
+    return this.#options.writer.state.rechecks.length > 0 && this.#options.now() >= this.#recheckAt;
+  }
+
   async #recheck(signal: AbortSignal): Promise<void> {
-    const { rest, writer } = this.#options;
-    const owed = writer.state.rechecks;
-    for (const object of new Set(owed.map((one) => one.object))) {
-      const ids = [...new Set(owed.filter((one) => one.object === object).map(({ id }) => id))];
+    const { rest, writer, now } = this.#options;
+    // As owed before the read: what is asked for from here on needs another one.
+    const owed = Map.groupBy(writer.state.rechecks, ({ object }) => object);
+    let early = 0;
+    for (const [object, rechecks] of owed) {
       const shape = this.#shape(object);
       if (shape === undefined) {
         // Nobody maps the object; its change events come with the channel.
         await this.#step((state) => ({ ...state, rechecks: state.rechecks.filter((one) => one.object !== object) }));
         continue;
       }
-      for await (const page of byIds(rest, shape, ids)) {
+      const byRecord = new Map(rechecks.map((one) => [one.id, one]));
+      for await (const page of byIds(rest, shape, [...byRecord.keys()])) {
         if (signal.aborted) return;
-        await writer.write(() => page.rows.map((row) => writer.row('recheck', shape, page, row)));
+        const records = page.rows.flatMap((row) => {
+          const one = byRecord.get(row.id);
+          if (one === undefined) return [];
+          const at = datedAfter(one.until, page.at, one.since);
+          if (at !== null) return [writer.row({ reason: 'recheck', object, debt: one.debt }, shape, at, row)];
+          early = Math.max(early, tooEarlyBy(one.until, page.at));
+          return [];
+        });
+        await writer.write(() => records);
       }
     }
+    this.#recheckAt = now() + early;
   }
 
+  /** From the last row in raw on: an answer that fails after hours of reading costs one page. */
   async #readAgain(hole: Hole, signal: AbortSignal): Promise<void> {
     const { rest, writer, log } = this.#options;
-    log.warn({ hole: hole.detail, objects: hole.objects }, 'reading again what was missed');
+    const { detail, place } = hole;
+    log.warn({ hole: detail, objects: hole.objects, after: place }, 'reading again what was missed');
+    if (!hole.told) {
+      const told = (one: Hole): Hole => (one.detail === detail ? { ...one, told: true } : one);
+      await writer.write((state) => [writer.mark('holeOpen', detail, { ...state, holes: state.holes.map(told) })]);
+    }
     const since = hole.since === 0 ? 0 : hole.since - overlapMs;
-    for (const object of hole.objects) {
+    const first = place === null ? 0 : hole.objects.indexOf(place.object);
+    for (const object of hole.objects.slice(first)) {
       const shape = this.#shape(object);
       if (shape === undefined) continue;
-      for await (const page of pages(rest, modifiedSince(shape, since))) {
-        if (!(await this.#portions('hole', shape, page, signal))) return;
+      const note = (row: Row): RowNote => ({ reason: 'hole', object, hole: detail, modified: modifiedAt(row) });
+      for await (const page of pages(rest, modifiedSince(shape, since, place?.object === object ? place : null))) {
+        const at = datedAfter(hole.until, page.at);
+        if (at === null) return interval(tooEarlyBy(hole.until, page.at), signal);
+        if (!(await this.#portions(note, shape, { ...page, at }, signal))) return;
+        // Another loss of the stream has put a larger hole in its place.
+        if (!writer.state.holes.some((one) => one.detail === detail)) return;
       }
     }
     await writer.write((state) => {
-      const holes = state.holes.filter(({ detail }) => detail !== hole.detail);
+      const holes = state.holes.filter((one) => one.detail !== detail);
       // Told closed only with the last one: until then something is still missing.
-      return [writer.mark(holes.length === 0 ? 'holeClosed' : 'mark', hole.detail, { ...state, holes })];
+      return [writer.mark(holes.length === 0 ? 'holeClosed' : 'mark', detail, { ...state, holes })];
     });
-    log.info({ hole: hole.detail }, 'read again');
+    log.info({ hole: detail }, 'read again');
   }
 
   async #snapshot(object: string, after: string, signal: AbortSignal): Promise<void> {
@@ -111,7 +150,7 @@ export class CatchUp {
     let rows = 0;
     if (shape !== undefined) {
       for await (const page of pages(rest, byId(shape, after))) {
-        if (!(await this.#portions('snapshot', shape, page, signal))) return;
+        if (!(await this.#portions(() => ({ reason: 'snapshot', object }), shape, page, signal))) return;
         rows += page.rows.length;
       }
     }
@@ -124,15 +163,15 @@ export class CatchUp {
   }
 
   /** False when the signal ended it. */
-  async #portions(reason: RawRecord['reason'], shape: ObjectShape, page: Page, signal: AbortSignal): Promise<boolean> {
+  async #portions(note: (row: Row) => RowNote, shape: ObjectShape, page: Page, signal: AbortSignal): Promise<boolean> {
     const { writer, maxLag } = this.#options;
     const size = Math.min(portion, maxLag);
     for (let from = 0; from < page.rows.length; from += size) {
       await this.#paced(signal);
       if (signal.aborted) return false;
       const rows = page.rows.slice(from, from + size);
-      await writer.write(() => rows.map((row) => writer.row(reason, shape, page, row)));
-      if (writer.state.rechecks.length > 0) await this.#recheck(signal);
+      await writer.write(() => rows.map((row) => writer.row(note(row), shape, page.at, row)));
+      if (this.#recheckDue()) await this.#recheck(signal);
     }
     return true;
   }

@@ -133,6 +133,7 @@ async function lead({ config, log, kafka, codec, ready }: RoleContext, tools: To
       objects,
       maxLag: config.snapshot.maxLag,
       wake: owed,
+      now,
       log,
     });
     const reading = async (): Promise<void> => {

@@ -4,10 +4,19 @@
  * from the topic's tail. No second store can be ahead of Kafka or behind it.
  *
  * cursor: the replay id up to which everything is in raw. hole: something was missed and is read again over REST.
- * recheck: a record of which an event said only that it changed. place: how far a snapshot came in an object.
+ * debt: what an event leaves to be read. recheck: a record of which an event said only that it changed. place: how far the
+ * rows of a snapshot or a hole came.
  */
 import type { ChangeEventHeader } from '../../processors/decode/salesforce.ts';
 import { holeOf, isRecordId } from '../../processors/decode/salesforce.ts';
+
+/** The last row that is in raw, of rows in the order of their SystemModstamp. */
+export interface HolePlace {
+  readonly object: string;
+  readonly id: string;
+  /** Its SystemModstamp, ms. */
+  readonly modified: number;
+}
 
 export interface Hole {
   /** What it is called in holeOpen and holeClosed. */
@@ -15,13 +24,26 @@ export interface Hole {
   readonly objects: readonly string[];
   /** Rows modified since then are read again; 0: all rows. */
   readonly since: number;
+  /** Newest commit known to be missing, ms; 0: none is known. */
+  readonly until: number;
   /** The stream itself was interrupted; the newest such hole stands for all of them. */
   readonly lost: boolean;
+  /** A holeOpen of it is in raw, or an event that decodes to one. */
+  readonly told: boolean;
+  readonly place: HolePlace | null;
 }
 
 export interface RecordId {
   readonly object: string;
   readonly id: string;
+}
+
+export interface Recheck extends RecordId {
+  /** Number of the newest debt that asks for it: a row read for an older one does not pay this one. */
+  readonly debt: number;
+  /** Commits of the oldest and the newest event that ask for it, ms. */
+  readonly since: number;
+  readonly until: number;
 }
 
 export interface ConnectorState {
@@ -34,8 +56,12 @@ export interface ConnectorState {
   /** Last `upTo` of a mark. */
   readonly claim: number;
   readonly snapshot: { readonly done: readonly string[]; readonly place: RecordId | null };
+  /** The first is the one being read. */
   readonly holes: readonly Hole[];
-  readonly rechecks: readonly RecordId[];
+  /** One per record, `mostRechecks` at most: all of them stand in every mark. */
+  readonly rechecks: readonly Recheck[];
+  /** Debts so far. */
+  readonly debts: number;
   /** How often the stream had to start at its tip. */
   readonly losses: number;
 }
@@ -48,14 +74,28 @@ export const unborn: ConnectorState = {
   snapshot: { done: [], place: null },
   holes: [],
   rechecks: [],
+  debts: 0,
   losses: 0,
 };
 
+/** Some 200 kB in a mark, of the 2 MB that a record may have; more than that is read sooner object by object. */
+export const mostRechecks = 2_000;
+
 /** What an event leaves to be read over REST. */
 export interface Debt {
-  readonly rechecks: readonly RecordId[];
+  readonly object: string;
+  /** Records to be read. */
+  readonly ids: readonly string[];
+  /** When the event was committed, ms. */
+  readonly commit: number;
   readonly hole: Hole | null;
 }
+
+/** Why a row was read, and what is settled once it is in raw. */
+export type RowNote =
+  | { readonly reason: 'snapshot'; readonly object: string }
+  | { readonly reason: 'recheck'; readonly object: string; readonly debt: number }
+  | { readonly reason: 'hole'; readonly object: string; readonly hole: string; readonly modified: number };
 
 /** Headers of the raw topic. */
 export const header = {
@@ -63,7 +103,7 @@ export const header = {
   eventId: 'event-id',
   /** On events that leave something to be read: a Debt. */
   debt: 'debt',
-  /** On rows: why they were read and of what object, `snapshot Contact`. */
+  /** On rows: a RowNote. */
   row: 'row',
   /** On marks: the ConnectorState from there on. */
   state: 'state',
@@ -77,53 +117,124 @@ const gaps = new Set(['GAP_CREATE', 'GAP_UPDATE', 'GAP_UNDELETE', 'UNDELETE']);
  * can list, and neither a type conversion nor the bulk of an overflowing transaction is found by its time: all rows.
  */
 export function debtOf(event: ChangeEventHeader, unreached: boolean): Debt | null {
-  const object = event.entityName;
+  const { entityName: object, commitTimestamp: commit } = event;
   const known = event.recordIds.filter(isRecordId);
-  const rechecks = unreached || gaps.has(event.changeType) ? known.map((id) => ({ object, id })) : [];
-  const hole =
-    known.length === event.recordIds.length
-      ? null
-      : { detail: holeOf(event), objects: [object], since: 0, lost: false };
-  return rechecks.length === 0 && hole === null ? null : { rechecks, hole };
+  const ids = unreached || gaps.has(event.changeType) ? known : [];
+  const hole = known.length === event.recordIds.length ? null : wholeObject(object, holeOf(event), commit, true);
+  return ids.length === 0 && hole === null ? null : { object, ids, commit, hole };
 }
+
+const wholeObject = (object: string, detail: string, until: number, told: boolean): Hole => ({
+  detail,
+  objects: [object],
+  since: 0,
+  until,
+  lost: false,
+  told,
+  place: null,
+});
 
 export interface RawHeaders {
   readonly [name: string]: string | Buffer;
 }
-
-const same = (a: RecordId, b: RecordId): boolean => a.object === b.object && a.id === b.id;
 
 /** The state after one more record of the raw topic. */
 export function afterRecord(state: ConnectorState, key: string, headers: RawHeaders): ConnectorState {
   const marked = headers[header.state];
   if (marked !== undefined) return JSON.parse(String(marked)) as ConnectorState;
   const row = headers[header.row];
-  if (row !== undefined) return afterRow(state, String(row), key);
+  if (row !== undefined) return afterRow(state, JSON.parse(String(row)) as RowNote, key);
   const replayId = headers[header.replayId];
   if (replayId === undefined) return state;
   const cursor = Buffer.from(replayId as Buffer).toString('hex');
   const owed = headers[header.debt];
   if (owed === undefined) return { ...state, cursor };
-  const debt = JSON.parse(String(owed)) as Debt;
+  return bounded({ ...afterDebt(state, JSON.parse(String(owed)) as Debt), cursor });
+}
+
+function afterDebt(state: ConnectorState, { object, ids, commit, hole }: Debt): ConnectorState {
+  const debt = state.debts + 1;
+  const asked = new Set(ids);
+  const before = new Map<string, Recheck>();
+  const others = state.rechecks.filter((one) => {
+    if (one.object !== object || !asked.has(one.id)) return true;
+    before.set(one.id, one);
+    return false;
+  });
+  const now = [...asked].map((id) => {
+    const { since, until } = before.get(id) ?? { since: commit, until: commit };
+    return { object, id, debt, since: Math.min(since, commit), until: Math.max(until, commit) };
+  });
+  const holes = hole === null ? state.holes : withHole(state.holes, hole);
+  return { ...state, debts: debt, rechecks: [...others, ...now], holes };
+}
+
+/**
+ * A gap may come of a change that the application server never saw, which moves no SystemModstamp: where its records
+ * are too many to be remembered, all rows of the object are read.
+ */
+function bounded(state: ConnectorState): ConnectorState {
+  if (state.rechecks.length <= mostRechecks) return state;
+  const byObject = Map.groupBy(state.rechecks, ({ object }) => object);
+  const [[object, most] = ['', []]] = [...byObject].sort(([, a], [, b]) => b.length - a.length);
+  const until = most.reduce((latest, one) => Math.max(latest, one.until), 0);
+  const hole = wholeObject(object, `gaps of ${object}, ${state.debts}`, until, false);
   return {
     ...state,
-    cursor,
-    rechecks: [...state.rechecks, ...debt.rechecks],
-    holes: debt.hole === null ? state.holes : withHole(state.holes, debt.hole),
+    rechecks: state.rechecks.filter((one) => one.object !== object),
+    holes: withHole(state.holes, hole),
   };
 }
 
-export function withHole(holes: readonly Hole[], hole: Hole): readonly Hole[] {
-  return [...holes.filter(({ detail }) => detail !== hole.detail), hole];
+/**
+ * All rows of an object that nobody has begun to read stand for any number of its holes. The first hole may be under way,
+ * past the rows that were missed now.
+ */
+function withHole(holes: readonly Hole[], hole: Hole): readonly Hole[] {
+  const waiting = holes.findIndex(
+    (one, index) => index > 0 && one.since === 0 && !one.lost && one.objects.join() === hole.objects.join(),
+  );
+  if (waiting < 0) return [...holes.filter(({ detail }) => detail !== hole.detail), hole];
+  return holes.map((one, index) =>
+    index === waiting ? { ...one, until: Math.max(one.until, hole.until), told: one.told || hole.told } : one,
+  );
 }
 
-function afterRow(state: ConnectorState, row: string, id: string): ConnectorState {
-  const [reason, object = ''] = row.split(' ');
-  const read = { object, id };
-  if (reason === 'snapshot') return { ...state, snapshot: { ...state.snapshot, place: read } };
-  if (reason === 'recheck') return { ...state, rechecks: state.rechecks.filter((one) => !same(one, read)) };
-  return state;
+function afterRow(state: ConnectorState, note: RowNote, id: string): ConnectorState {
+  const { object } = note;
+  switch (note.reason) {
+    case 'snapshot':
+      return { ...state, snapshot: { ...state.snapshot, place: { object, id } } };
+    case 'recheck': {
+      const paid = (one: Recheck): boolean => one.object === object && one.id === id && one.debt <= note.debt;
+      return { ...state, rechecks: state.rechecks.filter((one) => !paid(one)) };
+    }
+    case 'hole': {
+      const place = { object, id, modified: note.modified };
+      return { ...state, holes: state.holes.map((one) => (one.detail === note.hole ? { ...one, place } : one)) };
+    }
+  }
 }
+
+/** How far the platform's clocks may be apart, and how long a record is read again for the sake of its date. */
+const datePatience = { clocksMs: 10_000, recordMs: 30_000 } as const;
+
+/**
+ * The date of a row that was read because of a commit; null: to be read again. An answer is dated from below, by a second
+ * or more (rest.ts), so a row read at once would be older than the gap it fills and lose to any event of the gap's own
+ * second. In a later second it is newer for sure.
+ * Where that does not come about (clocks apart, a record with gap upon gap since `since`) the row gets the commit's own
+ * second. It was asked for after the commit was heard of, so that is no lie, and what else happened in that second is a
+ * tie, which unify resolves with a read of its own.
+ */
+export function datedAfter(commit: number, at: number, since = commit): number | null {
+  const second = Math.floor(commit / 1_000) * 1_000;
+  if (at > second) return at;
+  return second - at > datePatience.clocksMs || at - since > datePatience.recordMs ? second : null;
+}
+
+/** Ms until an answer's date, `at` now, is past the commit's second. */
+export const tooEarlyBy = (commit: number, at: number): number => (Math.floor(commit / 1_000) + 1) * 1_000 - at;
 
 /**
  * The stream could not be resumed: it starts at its tip, and what lies between is a hole. Each loss is a new hole, even
@@ -136,7 +247,8 @@ export function afterLoss(state: ConnectorState, objects: readonly string[]): Co
   const losses = state.losses + 1;
   const older = state.holes.filter(({ lost }) => lost).map(({ since }) => since);
   const since = Math.min(state.claim > 0 ? state.claim : state.startedAt, ...older);
-  const hole = { detail: `stream lost, ${losses}`, objects, since, lost: true };
+  const detail = `stream lost, ${losses}`;
+  const hole = { detail, objects, since, until: 0, lost: true, told: true, place: null };
   return { ...state, cursor: null, losses, holes: [...state.holes.filter(({ lost }) => !lost), hole] };
 }
 
@@ -155,9 +267,14 @@ export function afterSnapshotOf(state: ConnectorState, object: string): Connecto
   return { ...state, snapshot: { done: [...state.snapshot.done, object], place: null } };
 }
 
-/** A claim is made only when nothing before it is still to be read. */
-export function mayClaim(state: ConnectorState, objects: readonly string[]): boolean {
-  return state.holes.length === 0 && nextSnapshot(state, objects) === undefined;
+/**
+ * Up to when the source may be called current, of what the stream has proven. Nothing, while rows are missing; nothing
+ * from the first event on whose record is still to be read: a person that a gap hides would be created a second time.
+ */
+export function claimOf(state: ConnectorState, objects: readonly string[], proven: number): number {
+  if (state.holes.length > 0 || nextSnapshot(state, objects) !== undefined) return state.claim;
+  const stale = state.rechecks.reduce((oldest, { since }) => Math.min(oldest, since), Infinity);
+  return Math.max(state.claim, Math.min(proven, Math.floor((stale - 1) / 1_000) * 1_000));
 }
 
 /** Event ids of the last records: events come again after a reconnect, and the order that counts is that of first arrival. */

@@ -16,7 +16,7 @@ import { type ChangeEventHeader, changeEventHeader, unreachedBits } from '../../
 import { type EventSchema, eventSchema } from '../../processors/decode/salesforce-schema.ts';
 import type { PlatformClock } from './clock.ts';
 import { answered, asked, type Currency, closed, noStream, opened, received, written } from './decide-currency.ts';
-import { afterLoss, debtOf, header, mayClaim } from './decide-state.ts';
+import { afterLoss, claimOf, debtOf, header } from './decide-state.ts';
 import { type Delivery, type Identity, maxCredit, type PubSub, PubSubError, type StreamEvent } from './pubsub.ts';
 import type { RawWriter } from './raw-writer.ts';
 import { interval, persistently, together, Wake } from './tasks.ts';
@@ -273,8 +273,7 @@ export class Live {
   async #mark(): Promise<void> {
     const { writer, objects } = this.#options;
     await writer.write((state) => {
-      const allowed = mayClaim(state, objects) && this.#written >= this.#proven.received;
-      const claim = allowed ? Math.max(state.claim, this.#proven.claim) : state.claim;
+      const claim = this.#written >= this.#proven.received ? claimOf(state, objects, this.#proven.claim) : state.claim;
       const cursor = this.#place?.toString('hex') ?? state.cursor;
       if (claim === state.claim && cursor === state.cursor) return [];
       return [writer.mark('mark', '', { ...state, claim, cursor })];

@@ -7,8 +7,16 @@ import type { KafkaAccess, OutRecord, SafeProducer } from '../../core/kafka.ts';
 import type { RegistryCodec } from '../../core/registry.ts';
 import { multiSelectHeader } from '../../processors/decode/salesforce.ts';
 import type { RawRecord, SourceMark } from '../../schemas/types.ts';
-import { afterRecord, type ConnectorState, header, type RawHeaders, RecentIds, unborn } from './decide-state.ts';
-import type { ObjectShape, Page, Row } from './reads.ts';
+import {
+  afterRecord,
+  type ConnectorState,
+  header,
+  type RawHeaders,
+  RecentIds,
+  type RowNote,
+  unborn,
+} from './decide-state.ts';
+import type { ObjectShape, Row } from './reads.ts';
 
 const topic = 'salesforce.raw';
 /** Records of the tail that are read at start, and event ids remembered: far beyond what a reconnect repeats. */
@@ -100,10 +108,11 @@ export class RawWriter {
     };
   }
 
-  row(reason: RawRecord['reason'], shape: ObjectShape, { at }: Page, row: Row): OutRecord {
+  /** `at`: the platform's clock when it was read, ms. */
+  row(note: RowNote, shape: ObjectShape, at: number, row: Row): OutRecord {
     const raw: RawRecord = {
       platform: 'salesforce',
-      reason,
+      reason: note.reason,
       object: shape.object,
       recordId: row.id,
       deleted: row.deleted,
@@ -115,7 +124,7 @@ export class RawWriter {
       key: row.id,
       value: this.#codec.encode(topic, 'RawRecord', raw),
       headers: {
-        [header.row]: `${reason} ${shape.object}`,
+        [header.row]: JSON.stringify(note),
         ...(shape.multiSelects.length > 0 ? { [multiSelectHeader]: shape.multiSelects.join(',') } : {}),
       },
     };

@@ -90,15 +90,20 @@ export const byId = (shape: ObjectShape, after: string): Slice => ({
   deletedToo: false,
 });
 
-/** Rows modified since a moment, deletions among them. */
-export const modifiedSince = (shape: ObjectShape, since: number): Slice => ({
+/** Rows modified since a moment, deletions among them, after one of them. */
+export const modifiedSince = (
+  shape: ObjectShape,
+  since: number,
+  after: { readonly id: string; readonly modified: number } | null,
+): Slice => ({
   shape,
   where: (last) => {
-    if (last === undefined) return since <= 0 ? undefined : compare('SystemModstamp', '>=', new Date(since));
-    const at = modifiedAt(last);
+    const place = last === undefined ? after : { id: last.id, modified: modifiedAt(last) };
+    if (place === null) return since <= 0 ? undefined : compare('SystemModstamp', '>=', new Date(since));
+    const at = new Date(place.modified);
     return any(
       compare('SystemModstamp', '>', at),
-      all(compare('SystemModstamp', '=', at), compare('Id', '>', last.id)),
+      all(compare('SystemModstamp', '=', at), compare('Id', '>', place.id)),
     );
   },
   orderBy: ['SystemModstamp', 'Id'],
@@ -152,9 +157,10 @@ function rowOf(body: Readonly<Record<string, unknown>>): Row {
   return { id, deleted: body['IsDeleted'] === true, body };
 }
 
-function modifiedAt({ body }: Row): Date {
-  const at = new Date(String(body['SystemModstamp']).replace(/\+0000$/, 'Z'));
-  if (Number.isNaN(at.getTime())) {
+/** SystemModstamp, ms. */
+export function modifiedAt({ body }: Row): number {
+  const at = Date.parse(String(body['SystemModstamp']).replace(/\+0000$/, 'Z'));
+  if (Number.isNaN(at)) {
     throw new TributaryError('PLATFORM_NONSENSE', 'Salesforce: a row came without its SystemModstamp');
   }
   return at;

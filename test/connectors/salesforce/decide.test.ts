@@ -18,22 +18,32 @@ import {
   afterRecord,
   afterSnapshotOf,
   type ConnectorState,
+  claimOf,
+  type Debt,
+  datedAfter,
   debtOf,
+  type Hole,
   header,
-  mayClaim,
+  mostRechecks,
   nextSnapshot,
   RecentIds,
+  type RowNote,
+  tooEarlyBy,
   unborn,
 } from '../../../connectors/salesforce/decide-state.ts';
 import { changeEventHeader } from '../../../processors/decode/salesforce.ts';
 import { contactSchema, type EventParts, eventValue } from '../../processors/decode/change-events.ts';
 
 const objects = ['User', 'Account', 'Contact'];
+const lostHole: Hole = { detail: '', objects, since: 5, until: 0, lost: true, told: true, place: null };
 const event = (replay: string, more: Record<string, string> = {}) => ({
   [header.eventId]: `event ${replay}`,
   [header.replayId]: Buffer.from(replay, 'hex'),
   ...more,
 });
+const owing = (ids: readonly string[], commit: number, object = 'Contact', hole: Debt['hole'] = null) =>
+  event('01', { [header.debt]: JSON.stringify({ object, ids, commit, hole } satisfies Debt) });
+const row = (note: RowNote) => ({ [header.row]: JSON.stringify(note) });
 const mark = (state: ConnectorState) => ({ [header.state]: JSON.stringify(state) });
 
 describe('the state in the headers of raw', () => {
@@ -47,7 +57,7 @@ describe('the state in the headers of raw', () => {
   it('remembers how far a snapshot came, and goes on there', () => {
     expect(nextSnapshot(unborn, objects)).toEqual({ object: 'User', after: '' });
     const users = afterSnapshotOf(unborn, 'User');
-    const state = afterRecord(users, '001B', { [header.row]: 'snapshot Account' });
+    const state = afterRecord(users, '001B', row({ reason: 'snapshot', object: 'Account' }));
     expect(nextSnapshot(state, objects)).toEqual({ object: 'Account', after: '001B' });
     const done = afterSnapshotOf(afterSnapshotOf(state, 'Account'), 'Contact');
     expect(nextSnapshot(done, objects)).toBeUndefined();
@@ -55,11 +65,60 @@ describe('the state in the headers of raw', () => {
   });
 
   it('owes a recheck until its row stands in raw', () => {
-    const debt = { rechecks: [{ object: 'Contact', id: '003A' }], hole: null };
-    const owing = afterRecord(unborn, '003A', event('01', { [header.debt]: JSON.stringify(debt) }));
-    expect(owing.rechecks).toEqual(debt.rechecks);
-    expect(afterRecord(owing, '003A', { [header.row]: 'recheck Contact' }).rechecks).toEqual([]);
-    expect(afterRecord(owing, '003A', { [header.row]: 'snapshot Contact' }).rechecks).toEqual(debt.rechecks);
+    const owed = afterRecord(unborn, '003A', owing(['003A'], 5_000));
+    expect(owed.rechecks).toEqual([{ object: 'Contact', id: '003A', debt: 1, since: 5_000, until: 5_000 }]);
+    expect(afterRecord(owed, '003A', row({ reason: 'recheck', object: 'Contact', debt: 1 })).rechecks).toEqual([]);
+    expect(afterRecord(owed, '003A', row({ reason: 'snapshot', object: 'Contact' })).rechecks).toEqual(owed.rechecks);
+  });
+
+  it('still owes a record whose row was read for an older gap than the last', () => {
+    const once = afterRecord(unborn, '003A', owing(['003A', '003B'], 5_000));
+    const twice = afterRecord(once, '003A', owing(['003A'], 7_000));
+    expect(twice.rechecks.map(({ id, debt, since, until }) => [id, debt, since, until])).toEqual([
+      ['003B', 1, 5_000, 5_000],
+      ['003A', 2, 5_000, 7_000],
+    ]);
+    const first = ['003A', '003B'].reduce(
+      (state, id) => afterRecord(state, id, row({ reason: 'recheck', object: 'Contact', debt: 1 })),
+      twice,
+    );
+    expect(first.rechecks.map(({ id }) => id)).toEqual(['003A']);
+    expect(afterRecord(first, '003A', row({ reason: 'recheck', object: 'Contact', debt: 2 })).rechecks).toEqual([]);
+  });
+
+  it('owes a record once, however many gaps it has', () => {
+    let state = unborn;
+    for (let n = 0; n < 50; n++) state = afterRecord(state, '003A', owing(['003A'], n));
+    expect(state.rechecks).toEqual([{ object: 'Contact', id: '003A', debt: 50, since: 0, until: 49 }]);
+  });
+
+  it('owes all rows of an object instead of more records than a mark can hold, and goes on being small', () => {
+    let state = afterRecord(unborn, '001A', owing(['001A'], 1_000, 'Account'));
+    let longest = 0;
+    for (let n = 0; n < 45_000; n++) {
+      state = afterRecord(state, 'x', owing([`003Dp0000${String(n).padStart(9, '0')}`], n));
+      if (n % 999 === 0) longest = Math.max(longest, JSON.stringify(state).length);
+    }
+    expect(longest).toBeLessThan(400_000);
+    expect(state.rechecks.length).toBeLessThanOrEqual(mostRechecks);
+    expect(state.rechecks).toContainEqual(expect.objectContaining({ object: 'Account', id: '001A' }));
+    // One that may be under way, and one for all that came after it.
+    expect(state.holes).toMatchObject([
+      { objects: ['Contact'], since: 0, told: false, place: null },
+      { objects: ['Contact'], since: 0, told: false, place: null },
+    ]);
+    const open = state.rechecks.filter(({ object }) => object === 'Contact').map(({ since }) => since);
+    expect(state.holes.at(-1)?.until).toBe(Math.min(...open) - 1);
+  });
+
+  it('remembers how far a hole was read, and keeps it through another one', () => {
+    const hole = (detail: string) => ({ ...lostHole, detail });
+    const holes = [hole('stream lost, 1'), hole('other')];
+    const note: RowNote = { reason: 'hole', object: 'Account', hole: 'stream lost, 1', modified: 9_000 };
+    const state = afterRecord({ ...unborn, holes }, '001B', row(note));
+    expect(state.holes).toEqual([{ ...holes[0], place: { object: 'Account', id: '001B', modified: 9_000 } }, holes[1]]);
+    const more = afterRecord(state, 'x', owing([], 5, 'Lead', { ...lostHole, detail: 'Lead', lost: false }));
+    expect(more.holes[0]).toEqual(state.holes[0]);
   });
 
   const debtFor = (parts: EventParts['header'], unreached = false) =>
@@ -68,15 +127,16 @@ describe('the state in the headers of raw', () => {
   it('owes nothing for an ordinary event, the records for a gap and for bits that cannot be named', () => {
     expect(debtFor({})).toBeNull();
     expect(debtFor({ changeType: 'GAP_DELETE' })).toBeNull();
-    const owed = [{ object: 'Contact', id: '003Dp00000A1b2CIAR' }];
-    expect(debtFor({ changeType: 'GAP_UPDATE' })?.rechecks).toEqual(owed);
-    expect(debtFor({ changeType: 'UNDELETE' })?.rechecks).toEqual(owed);
-    expect(debtFor({}, true)?.rechecks).toEqual(owed);
+    const owed = { object: 'Contact', ids: ['003Dp00000A1b2CIAR'], commit: 1_790_000_000_123, hole: null };
+    const commitTimestamp = BigInt(owed.commit);
+    expect(debtFor({ changeType: 'GAP_UPDATE', commitTimestamp })).toEqual(owed);
+    expect(debtFor({ changeType: 'UNDELETE', commitTimestamp })).toEqual(owed);
+    expect(debtFor({ commitTimestamp }, true)).toEqual(owed);
   });
 
   it('owes all rows for an event that names none', () => {
     const debt = debtFor({ changeType: 'GAP_OVERFLOW', recordIds: ['000000000000000AAA'] });
-    expect(debt).toMatchObject({ rechecks: [], hole: { objects: ['Contact'], since: 0 } });
+    expect(debt).toMatchObject({ ids: [], hole: { objects: ['Contact'], since: 0, told: true } });
   });
 
   it('makes every loss of the stream a hole of its own, read from the oldest on', () => {
@@ -91,10 +151,45 @@ describe('the state in the headers of raw', () => {
   });
 
   it('allows no claim while rows are missing', () => {
-    expect(mayClaim(unborn, objects)).toBe(false);
+    expect(claimOf(unborn, objects, 9_000)).toBe(0);
     const done = objects.reduce(afterSnapshotOf, unborn);
-    expect(mayClaim(done, objects)).toBe(true);
-    expect(mayClaim(afterLoss(done, objects), objects)).toBe(false);
+    expect(claimOf(done, objects, 9_000)).toBe(9_000);
+    expect(claimOf({ ...afterLoss(done, objects), claim: 4_000 }, objects, 9_000)).toBe(4_000);
+  });
+
+  it('allows no claim past the first gap of a record that is still to be read, and takes none back', () => {
+    const done = objects.reduce(afterSnapshotOf, unborn);
+    const stale = ['003A', '003B'].reduce((state, id, n) => afterRecord(state, id, owing([id], 5_200 + n)), done);
+    const again = afterRecord(stale, '003A', owing(['003A'], 8_000));
+    expect(claimOf(again, objects, 4_000)).toBe(4_000);
+    expect(claimOf(again, objects, 9_000)).toBe(5_000);
+    expect(claimOf({ ...again, claim: 6_000 }, objects, 9_000)).toBe(6_000);
+  });
+});
+
+describe('the date of a row that was read because of a gap', () => {
+  it('is after the second of the gap, or the row is read again', () => {
+    expect(datedAfter(10_200, 11_000)).toBe(11_000);
+    expect(datedAfter(10_200, 10_000)).toBeNull();
+    expect(datedAfter(10_200, 9_000)).toBeNull();
+    expect(tooEarlyBy(10_200, 9_000)).toBe(2_000);
+    expect(datedAfter(10_200, 9_000 + tooEarlyBy(10_200, 9_000))).toBe(11_000);
+  });
+
+  it('is the second of the gap when clocks are apart or gap follows gap, so that reading comes to an end', () => {
+    expect(datedAfter(60_200, 49_000)).toBe(60_000);
+    expect(datedAfter(60_200, 59_000, 30_000)).toBeNull();
+    expect(datedAfter(60_200, 59_000, 28_000)).toBe(60_000);
+  });
+
+  it('is never before the second of the gap', () => {
+    const time = fc.nat(100_000);
+    fc.assert(
+      fc.property(time, time, time, (commit, at, age) => {
+        const date = datedAfter(commit, at, commit - age);
+        expect(date ?? Infinity).toBeGreaterThanOrEqual(Math.floor(commit / 1_000) * 1_000);
+      }),
+    );
   });
 });
 

@@ -79,8 +79,8 @@ describe('against the Salesforce twin', () => {
     const sorted = [...ids].sort();
     expect([...(await read(byId(shape, '')))].sort()).toEqual(sorted);
     expect(await read(byId(shape, ids[1_999] ?? ''))).toEqual(ids.slice(2_000));
-    expect([...(await read(modifiedSince(shape, twin.now() - 60_000)))].sort()).toEqual(sorted);
-    expect(await read(modifiedSince(shape, twin.now() + 60_000))).toEqual([]);
+    expect([...(await read(modifiedSince(shape, twin.now() - 60_000, null)))].sort()).toEqual(sorted);
+    expect(await read(modifiedSince(shape, twin.now() + 60_000, null))).toEqual([]);
   });
 
   it('gives an id without a row as deleted', async () => {
