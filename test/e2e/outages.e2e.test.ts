@@ -11,18 +11,8 @@ import type { MadeEdit } from '../../cli/demo/report.ts';
 import type { World } from '../../cli/demo/world.ts';
 import { type Stack, startStack } from '../../cli/stack/stack.ts';
 import { seededRandom } from '../../twins/common/random.ts';
-import {
-  endWorld,
-  fault,
-  flushRedis,
-  moreWrites,
-  readiness,
-  seed,
-  slowIntercom,
-  startWorld,
-  until,
-} from '../support/e2e.ts';
-import { brokenHistories, Topics, verdictOf } from '../support/evidence.ts';
+import { fault, flushRedis, moreWrites, readiness, seed, slowIntercom, startWorld, until } from '../support/e2e.ts';
+import { brokenHistories, endWorld, Topics, verdictOf } from '../support/evidence.ts';
 
 const people = 120;
 const rate = 3;
@@ -47,8 +37,7 @@ afterEach(({ task }) => {
   failed ||= task.result?.state === 'fail';
 });
 afterAll(async () => {
-  await topics?.close();
-  await endWorld(world, failed, edits);
+  await endWorld(world, topics, failed, edits);
   await stack?.stop();
 });
 

@@ -10,8 +10,8 @@ import type { World } from '../../cli/demo/world.ts';
 import type { DeadLetter } from '../../schemas/types.ts';
 import { startIntercomTwin } from '../../twins/intercom/server.ts';
 import { startSalesforceTwin } from '../../twins/salesforce/server.ts';
-import { endWorld, forgetInRedis, moreWrites, seed, startWorld, tributary, until } from '../support/e2e.ts';
-import { Topics, verdictOf } from '../support/evidence.ts';
+import { forgetInRedis, moreWrites, seed, startWorld, tributary, until } from '../support/e2e.ts';
+import { endWorld, Topics, verdictOf } from '../support/evidence.ts';
 
 const people = 40;
 const folder = mkdtempSync(join(tmpdir(), 'tributary-e2e-'));
@@ -47,8 +47,7 @@ afterEach(({ task }) => {
   failed ||= task.result?.state === 'fail';
 });
 afterAll(async () => {
-  await topics?.close();
-  await endWorld(world, failed, edits);
+  await endWorld(world, topics, failed, edits);
   rmSync(folder, { recursive: true });
 });
 

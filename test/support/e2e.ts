@@ -16,19 +16,6 @@ export const seed = Number(process.env['E2E_SEED'] ?? randomInt(1_000_000));
 export const startWorld = (more: Partial<WorldOptions> = {}): Promise<World> =>
   World.start({ seed, log: () => undefined, signal: new AbortController().signal, ...more });
 
-/** What explains a failure is kept, and its place told. */
-export async function endWorld(
-  world: World | undefined,
-  failed: boolean,
-  edits: readonly unknown[] = [],
-): Promise<void> {
-  if (failed && world !== undefined) {
-    await world.keepEvidence(edits);
-    console.error(`seed ${seed}; the logs are beside ${world.logFile('services')}`);
-  }
-  await world?.stop(failed);
-}
-
 /** Waits for a fact; the test's own time limit is the limit. */
 export async function until<T>(look: () => Promise<T>, holds: (value: T) => boolean): Promise<T> {
   for (;;) {

@@ -1,4 +1,6 @@
 /** What is known of a world after a test: its topics, the judge's verdict, and which writes were made in vain. */
+import { writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { pino } from 'pino';
 import { judge, type Verdict } from '../../cli/demo/judge.ts';
 import type { World } from '../../cli/demo/world.ts';
@@ -7,7 +9,7 @@ import { connectRegistry, type RegistryCodec } from '../../core/registry.ts';
 import type { TopicName } from '../../schemas/topics.ts';
 import type { AccountEvent, Change, CustomerEvent } from '../../schemas/types.ts';
 import { type Doubts, doubtsOf } from './doubt.ts';
-import { until } from './e2e.ts';
+import { seed, until } from './e2e.ts';
 
 const log = pino({ level: process.env['LOG'] ?? 'silent' });
 
@@ -83,6 +85,30 @@ export async function brokenHistories(topics: Topics): Promise<readonly string[]
   return [...versions]
     .filter(([, seen]) => seen.some((version, n) => version !== n + 1))
     .map(([id, seen]) => `${id}: ${seen.join(' ')}`);
+}
+
+/** The whole story of a failure, beside the logs: what was learned, in its order, and every call that both doubles received. */
+async function keepEvidence(world: World, topics: Topics | undefined, edits: readonly unknown[]): Promise<void> {
+  await world.keepEvidence(edits);
+  const told = topics === undefined ? [] : await topics.values<Change>('changes');
+  const lines = told
+    .filter(({ value }) => value.kind !== 'tick' && value.kind !== 'mark')
+    .map(({ record: { offset, time }, value }) => JSON.stringify({ offset, time, ...value }));
+  writeFileSync(join(dirname(world.logFile('services')), 'changes.jsonl'), `${lines.join('\n')}\n`);
+}
+
+export async function endWorld(
+  world: World | undefined,
+  topics: Topics | undefined,
+  failed: boolean,
+  edits: readonly unknown[],
+): Promise<void> {
+  if (failed && world !== undefined) {
+    await keepEvidence(world, topics, edits);
+    console.error(`seed ${seed}; what explains it is in ${dirname(world.logFile('services'))}`);
+  }
+  await topics?.close();
+  await world?.stop(failed);
 }
 
 export async function verdictOf(world: World): Promise<Verdict> {
