@@ -12,7 +12,7 @@ import type { World } from '../../cli/demo/world.ts';
 import { type Stack, startStack } from '../../cli/stack/stack.ts';
 import { seededRandom } from '../../twins/common/random.ts';
 import { fault, flushRedis, moreWrites, readiness, seed, slowIntercom, startWorld, until } from '../support/e2e.ts';
-import { brokenHistories, endWorld, Topics, verdictOf } from '../support/evidence.ts';
+import { brokenHistories, deadLetters, endWorld, Topics, verdictOf } from '../support/evidence.ts';
 
 const people = 120;
 const rate = 3;
@@ -71,13 +71,13 @@ async function whilePeopleEdit(work: () => Promise<void>): Promise<void> {
   await Promise.all([ended, editing]);
 }
 
-/** What is wrong when everything has settled: the judge's differences, and writes in vain that repeat no unanswered call. */
+/** What is wrong when all has settled: differences, writes in vain that repeat no unanswered call, events lost or repeated, dead letters. */
 async function wrong(): Promise<readonly unknown[]> {
   await world.settled(() => undefined);
   topics ??= await Topics.open(world);
   const { details } = await verdictOf(world);
   const { unexcused } = await topics.doubts(world);
-  return [...details, ...unexcused, ...(await brokenHistories(topics))];
+  return [...details, ...unexcused, ...(await brokenHistories(topics)), ...(await deadLetters(topics))];
 }
 
 describe(`seed ${seed}`, () => {

@@ -7,7 +7,7 @@ import type { World } from '../../cli/demo/world.ts';
 import { connectKafka, type InRecord, type KafkaAccess } from '../../core/kafka.ts';
 import { connectRegistry, type RegistryCodec } from '../../core/registry.ts';
 import type { TopicName } from '../../schemas/topics.ts';
-import type { AccountEvent, Change, CustomerEvent } from '../../schemas/types.ts';
+import type { AccountEvent, Change, CustomerEvent, DeadLetter } from '../../schemas/types.ts';
 import { type Doubts, doubtsOf } from './doubt.ts';
 import { seed, until } from './e2e.ts';
 
@@ -75,6 +75,13 @@ export class Topics {
       changes.map(({ record, value }) => ({ time: record.time, change: value })),
     );
   }
+}
+
+/** What any stage rejected: nothing that people do in Salesforce is a reason to. */
+export async function deadLetters(topics: Topics): Promise<readonly string[]> {
+  const stages = ['connectors.dlq', 'decode.dlq', 'unify.dlq', 'sinks.dlq'] as const;
+  const letters = await Promise.all(stages.map((topic) => topics.values<DeadLetter>(topic)));
+  return letters.flat().map(({ value: { stage, code, message, ref } }) => `${stage} ${code} ${ref}: ${message}`);
 }
 
 /** Customers whose events do not count 1, 2, 3…: one was lost, or told twice. */
