@@ -2,7 +2,7 @@
 import type { TopicName } from '../schemas/topics.ts';
 import type { DeadLetter } from '../schemas/types.ts';
 import type { Codec } from './codec.ts';
-import type { TributaryError } from './errors.ts';
+import { TributaryError } from './errors.ts';
 import { type InRecord, limits, type OutRecord } from './kafka.ts';
 
 type StageOf<T> = T extends `${infer Stage}.dlq` ? Stage : never;
@@ -44,4 +44,33 @@ export function deadLetter({ codec, stage, record, error, ref = '', value = '' }
   };
   const to: TopicName = `${stage}.dlq`;
   return { topic: to, key, value: codec.encode(to, 'DeadLetter', letter) };
+}
+
+const guardLimits = { sample: 200, memory: 2_000, share: 0.5 };
+
+/**
+ * A wrong schema or version makes every record look bad. Told of each record why it was rejected, if it was; weighs recent
+ * records more by halving what it remembers.
+ * @throws TributaryError REJECTING: to be asked before anything of the batch is written
+ */
+export function createRejectGuard(): (stage: string, rejections: readonly (TributaryError | undefined)[]) => void {
+  let seen = 0;
+  let rejected = 0;
+  return (stage, rejections) => {
+    for (const rejection of rejections) {
+      seen += 1;
+      if (rejection !== undefined) rejected += 1;
+      if (seen < guardLimits.sample) continue;
+      if (rejected > seen * guardLimits.share) {
+        throw new TributaryError(
+          'REJECTING',
+          `${stage} rejected ${rejected} of its last ${seen} records, last: ${rejection?.message ?? ''}`,
+        );
+      }
+      if (seen >= guardLimits.memory) {
+        seen /= 2;
+        rejected /= 2;
+      }
+    }
+  };
 }

@@ -5,7 +5,7 @@
 import type { Logger } from 'pino';
 import type { TopicName } from '../schemas/topics.ts';
 import type { Codec, Decoded } from './codec.ts';
-import { type DeadLetterStage, deadLetter } from './dead-letter.ts';
+import { createRejectGuard, type DeadLetterStage, deadLetter } from './dead-letter.ts';
 import { TributaryError } from './errors.ts';
 import { place } from './kafka/batching.ts';
 import type { InBatch, InRecord, KafkaAccess, OutRecord } from './kafka.ts';
@@ -56,7 +56,10 @@ export async function runPipe(options: PipeOptions): Promise<void> {
   async function handle(batch: InBatch): Promise<void> {
     await codec.prepare(batch.records.map(({ value }) => value));
     const done = batch.records.map((record) => decide(codec, stage, step, record));
-    guard(stage, done);
+    guard(
+      stage,
+      done.map(({ rejected }) => rejected),
+    );
     if (batch.signal.aborted) return;
     await producer?.send(done.flatMap(({ out }) => out));
     const last = batch.records.at(-1);
@@ -113,33 +116,4 @@ export function decide(
     if (rejected.verdict !== 'reject') throw rejected;
     return { record, out: [deadLetter({ codec, stage, record, error: rejected })], rejected };
   }
-}
-
-const guardLimits = { sample: 200, memory: 2_000, share: 0.5 };
-
-/**
- * A wrong schema or version makes every record look bad. Weighs recent records more by halving what it remembers.
- * @throws TributaryError REJECTING, before anything of the batch is sent
- */
-export function createRejectGuard(): (stage: string, done: readonly Decision[]) => void {
-  let seen = 0;
-  let rejected = 0;
-  return (stage, done) => {
-    for (const decision of done) {
-      seen += 1;
-      if (decision.rejected !== undefined) rejected += 1;
-      if (seen < guardLimits.sample) continue;
-      if (rejected > seen * guardLimits.share) {
-        const last = decision.rejected?.message ?? '';
-        throw new TributaryError(
-          'REJECTING',
-          `${stage} rejected ${rejected} of its last ${seen} records, last: ${last}`,
-        );
-      }
-      if (seen >= guardLimits.memory) {
-        seen /= 2;
-        rejected /= 2;
-      }
-    }
-  };
 }

@@ -55,7 +55,7 @@ export function distrust(head: MirrorHead, target: UnifyPosition, end: number, n
 }
 
 /**
- * Settles when the mirror stands at `target`.
+ * Settles when the mirror stands at `target`. `wipe`: why it must be emptied although it says that it stands there.
  * @throws TributaryError MIRROR_MOVED when it changed meanwhile: to be called again; FENCED, REDIS_UNAVAILABLE, KAFKA_UNAVAILABLE
  */
 export async function repairMirror(options: {
@@ -67,12 +67,15 @@ export async function repairMirror(options: {
   readonly fault: Fault;
   readonly signal: AbortSignal;
   readonly log: Logger;
+  readonly wipe?: string;
 }): Promise<void> {
-  const { mirror, kafka, codec, target, clock, fault, signal, log } = options;
+  const { mirror, kafka, codec, target, clock, fault, signal, log, wipe } = options;
   const head = await mirror.head();
-  if (head.position === positionText(target)) return;
+  if (wipe === undefined && head.position === positionText(target)) return;
   const { earliest, latest: end } = await bounds(kafka);
-  const wipeBecause = distrust(head, target, end, clock());
+  const wipeBecause = wipe ?? distrust(head, target, end, clock());
+  // A mirror that is ahead of us may be the one of whoever took over while we slept: not ours to empty.
+  if (wipeBecause !== undefined) assertOurs((await lastPosition(kafka, codec)).position ?? target, target);
   log.info({ from: head.position, to: positionText(target), wipeBecause }, 'repairing the mirror');
 
   const between = rebuildPositions(target.lineage);
@@ -111,13 +114,15 @@ export async function repairMirror(options: {
       await fault('repair:folding');
     }
   });
-  const reached = last === null ? target : await decodePosition(codec, last);
-  if (positionText(reached) !== positionText(target)) {
-    throw new TributaryError('FENCED', `unify.state is at ${positionText(reached)}, ours is ${positionText(target)}`);
-  }
+  assertOurs(last === null ? target : await decodePosition(codec, last), target);
   await fault('repair:before-end');
   await mirror.step(at, positionText(target), new Map(), { from: end, time: clock() });
   log.info({ at: positionText(target), steps: n }, 'the mirror is repaired');
+}
+
+function assertOurs(reached: UnifyPosition, target: UnifyPosition): void {
+  if (positionText(reached) === positionText(target)) return;
+  throw new TributaryError('FENCED', `unify.state is at ${positionText(reached)}, ours is ${positionText(target)}`);
 }
 
 async function bounds(kafka: KafkaAccess): Promise<{ readonly earliest: number; readonly latest: number }> {

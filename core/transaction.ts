@@ -16,7 +16,7 @@ import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import type { Change, UnifyPosition } from '../schemas/types.ts';
 import type { Codec } from './codec.ts';
-import { deadLetter } from './dead-letter.ts';
+import { createRejectGuard, deadLetter } from './dead-letter.ts';
 import { MicroBatch } from './decide.ts';
 import { describeError, TributaryError } from './errors.ts';
 import { type Fault, fault as faultFromEnvironment } from './faults.ts';
@@ -77,6 +77,8 @@ const rebaseEvery = 20_000;
 /** Settles after the signal, with nothing in hand. Rejects for what trying again cannot cure. */
 export async function runTransactionalFold(options: FoldOptions): Promise<void> {
   const { kafka, group, limits, signal } = options;
+  // Of the process, not of a tenure: taking over again and again must not begin its sample anew.
+  const guard = createRejectGuard();
   let tenure: Tenure | undefined;
   await kafka.consume({
     group,
@@ -86,7 +88,7 @@ export async function runTransactionalFold(options: FoldOptions): Promise<void> 
     ready: (state, why) => options.ready(state, why),
     onAssign: async (partitions) => {
       if (partitions.length === 0) return undefined;
-      tenure = new Tenure(options);
+      tenure = new Tenure(options, guard);
       const start = await tenure.begin();
       options.onTenure?.(true);
       return new Map([['changes/0', start]]);
@@ -117,6 +119,7 @@ interface Decoded {
 
 class Tenure {
   readonly #options: FoldOptions;
+  readonly #guard: ReturnType<typeof createRejectGuard>;
   readonly #fault: Fault;
   readonly #clock: () => number;
   readonly #mirror: Mirror;
@@ -129,8 +132,9 @@ class Tenure {
   #from = 0;
   #sinceBase = 0;
 
-  constructor(options: FoldOptions) {
+  constructor(options: FoldOptions, guard: ReturnType<typeof createRejectGuard>) {
     this.#options = options;
+    this.#guard = guard;
     this.#fault = options.fault ?? faultFromEnvironment;
     this.#clock = options.clock ?? Date.now;
     this.#cache = new Lru(options.limits.cacheBytes);
@@ -181,15 +185,15 @@ class Tenure {
     const batch = new MicroBatch(fold, codec, (key) => this.#cache.find(key));
     const recalled = given.flatMap((one) => one.recalls);
     await this.#fetch(batch, recalled, cut);
-    let deadLetters = 0;
-    let done = 0;
+    const rejections: (TributaryError | undefined)[] = [];
     let last = given[0]?.record;
     for (const one of given) {
-      if (!(await this.#decide(batch, one, cut))) deadLetters += 1;
-      done += 1;
+      rejections.push(await this.#decide(batch, one, cut));
       last = one.record;
       if (batch.bytes >= limits.bytes) break;
     }
+    this.#guard('unify', rejections);
+    const done = rejections.length;
     if (last === undefined) return 0;
     const next = last.offset + 1;
     const quiet = batch.outputs.length === 0 && batch.puts.size === 0;
@@ -209,7 +213,7 @@ class Tenure {
         records: done,
         outputs: batch.outputs.length,
         puts: batch.puts.size,
-        deadLetters,
+        deadLetters: rejections.filter((rejection) => rejection !== undefined).length,
         bytes: batch.bytes,
         lag: highWatermark - next,
         decideMs: decidedAt - begun,
@@ -253,15 +257,12 @@ class Tenure {
     this.#sinceBase += entries.size + 1;
   }
 
-  /** false: the record went to the dead letters. */
-  async #decide(batch: MicroBatch, { record, given }: Decoded, cut: AbortSignal): Promise<boolean> {
-    if ('error' in given) {
-      this.#deadLetter(batch, record, given.error);
-      return false;
-    }
+  /** Why the record went to the dead letters, if it did. */
+  async #decide(batch: MicroBatch, { record, given }: Decoded, cut: AbortSignal): Promise<TributaryError | undefined> {
+    if ('error' in given) return this.#deadLetter(batch, record, given.error);
     const poison = await this.#attempt(batch, cut, () => batch.decide(given.record));
-    if (poison === undefined) return true;
-    this.#deadLetter(batch, record, poison.error);
+    if (poison === undefined) return undefined;
+    const rejection = this.#deadLetter(batch, record, poison.error);
     const worse = await this.#attempt(batch, cut, () => batch.poisoned(given.record, poison.error));
     if (worse !== undefined) {
       const cause = TributaryError.from(worse.error);
@@ -270,7 +271,7 @@ class Tenure {
         'a poisoned record could not be held either',
       );
     }
-    return false;
+    return rejection;
   }
 
   /** Runs a decision, fetching what it misses; returns what else it threw. */
@@ -293,9 +294,25 @@ class Tenure {
   }
 
   async #fetch(batch: MicroBatch, wanted: readonly string[], cut: AbortSignal): Promise<void> {
-    const { codec } = this.#options;
     const keys = batch.missing(wanted);
     if (keys.length === 0) return;
+    try {
+      await this.#load(batch, keys, cut);
+    } catch (error) {
+      if (!isCode(error, 'PAYLOAD_UNDECODABLE', 'SCHEMA_UNKNOWN')) throw error;
+      // Written by nobody of us: a fault of Redis or a hand in it. The log still has the value.
+      await this.#whileAway(cut, () => this.#repair(cut, 'a value of it cannot be decoded'));
+      try {
+        await this.#load(batch, keys, cut);
+      } catch (again) {
+        if (!isCode(again, 'PAYLOAD_UNDECODABLE', 'SCHEMA_UNKNOWN')) throw again;
+        throw new TributaryError('INTERNAL', 'a value of unify.state itself cannot be decoded', { cause: again });
+      }
+    }
+  }
+
+  async #load(batch: MicroBatch, keys: readonly string[], cut: AbortSignal): Promise<void> {
+    const { codec } = this.#options;
     const values = await this.#whileAway(cut, async () => {
       try {
         return await this.#mirror.read(positionText(this.#position), keys);
@@ -312,7 +329,7 @@ class Tenure {
     }
   }
 
-  #repair(cut: AbortSignal): Promise<void> {
+  #repair(cut: AbortSignal, wipe?: string): Promise<void> {
     return repairMirror({
       mirror: this.#mirror,
       kafka: this.#options.kafka,
@@ -322,6 +339,7 @@ class Tenure {
       fault: this.#fault,
       signal: cut,
       log: this.#options.log,
+      ...(wipe === undefined ? {} : { wipe }),
     });
   }
 
@@ -351,7 +369,7 @@ class Tenure {
     }
   }
 
-  #deadLetter(batch: MicroBatch, record: InRecord, thrown: unknown): void {
+  #deadLetter(batch: MicroBatch, record: InRecord, thrown: unknown): TributaryError {
     const cause = TributaryError.from(thrown, 'RECORD_POISON');
     const error =
       cause.verdict === 'reject' ? cause : new TributaryError('RECORD_POISON', cause.message, { cause: thrown });
@@ -361,6 +379,7 @@ class Tenure {
     );
     const ref = record.key?.toString() ?? '';
     batch.write(deadLetter({ codec: this.#options.codec, stage: 'unify', record, error, ref }));
+    return error;
   }
 
   #producing(): TransactionalProducer {

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import { createRejectGuard } from '../../core/dead-letter.ts';
 import { TributaryError } from '../../core/errors.ts';
 import type { InRecord } from '../../core/kafka.ts';
-import { createRejectGuard, type Decision, decide, type Step } from '../../core/pipe.ts';
+import { type Decision, decide, type Step } from '../../core/pipe.ts';
 import { memoryCodec } from '../../core/registry.ts';
 import type { DeadLetter } from '../../schemas/types.ts';
 
@@ -92,12 +93,12 @@ describe('a record', () => {
 });
 
 describe('a run of rejects', () => {
-  const fine: Decision = { record: good, out: [] };
-  const bad: Decision = { ...fine, rejected: new TributaryError('PAYLOAD_UNDECODABLE', 'no header') };
+  const fine = undefined;
+  const bad = new TributaryError('PAYLOAD_UNDECODABLE', 'no header');
 
   test('stops the stage once most records are bad', () => {
     const guard = createRejectGuard();
-    guard('decode', Array<Decision>(199).fill(bad));
+    guard('decode', Array<TributaryError>(199).fill(bad));
     expect(() => guard('decode', [bad])).toThrow(expect.objectContaining({ code: 'REJECTING' }));
   });
 
@@ -109,7 +110,7 @@ describe('a run of rejects', () => {
 
   test('is noticed after any number of good records', () => {
     const guard = createRejectGuard();
-    for (let i = 0; i < 20; i += 1) guard('decode', Array<Decision>(1_000).fill(fine));
-    expect(() => guard('decode', Array<Decision>(4_000).fill(bad))).toThrow(/rejected/);
+    for (let i = 0; i < 20; i += 1) guard('decode', Array<undefined>(1_000).fill(fine));
+    expect(() => guard('decode', Array<TributaryError>(4_000).fill(bad))).toThrow(/rejected/);
   });
 });

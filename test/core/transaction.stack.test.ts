@@ -185,6 +185,37 @@ describe('a record that cannot be decided', () => {
     }));
 });
 
+describe('when nearly every record cannot be decided', () => {
+  test('unify stops before it has written a dead letter or moved its position', () =>
+    inWorld(async (world) => {
+      await world.offer(Array.from({ length: 300 }, (_, i) => counted(`p${i}`, `k${i % 7}`, 'poison')));
+      const run = world.run();
+      await expect(run.ended).rejects.toMatchObject({ code: 'REJECTING' });
+      await expect(run.stop()).rejects.toMatchObject({ code: 'REJECTING' });
+      expect((await world.outcome()).deadLetters).toEqual([]);
+      expect((await lastPosition(world.kafka, codec)).position).toBeUndefined();
+    }));
+});
+
+describe('a value in the mirror that cannot be decoded', () => {
+  test.each([
+    ['no framed Avro', Buffer.from('garbage')],
+    ['a schema that nobody knows', Buffer.from([0, 0x77, 0x35, 0x94, 0, 1, 2])],
+    ['cut short', Buffer.from([0, 0, 0, 0])],
+  ])('is taken from the log again: %s', (_, bytes) =>
+    inWorld(async (world) => {
+      const changes = some(30);
+      await world.offer(changes.slice(0, 20));
+      await world.finish();
+      for (const key of Object.keys(await world.mirrored())) await world.redis.set(world.key(key), bytes);
+      await world.offer(changes.slice(20));
+      await world.finish();
+      expect(await world.judged()).toEqual(right(changes));
+      expect((await world.outcome()).deadLetters).toEqual([]);
+    }),
+  );
+});
+
 describe('a transaction', () => {
   test('of an owner who was overtaken commits nothing', () =>
     inWorld(async (world) => {

@@ -1,0 +1,95 @@
+import type { Redis } from 'ioredis';
+import { pino } from 'pino';
+import { describe, expect, test } from 'vitest';
+import { noFaults } from '../../core/faults.ts';
+import type { InRecord, KafkaAccess } from '../../core/kafka.ts';
+import { Mirror, positionText } from '../../core/mirror.ts';
+import { memoryCodec } from '../../core/registry.ts';
+import { positionKey, repairMirror } from '../../core/repair.ts';
+
+const codec = memoryCodec();
+const now = 1_790_000_000_000;
+const ours = { lineage: 7, offset: 110, time: now, transaction: 11 };
+
+/** unify.state with one record, its position; anything else asked of Kafka would be a mistake. */
+function logAt(position: typeof ours): KafkaAccess {
+  const record: InRecord = {
+    topic: 'unify.state',
+    partition: 0,
+    offset: 499,
+    time: now,
+    key: Buffer.from(positionKey),
+    value: codec.encode('unify.state', 'UnifyPosition', position),
+    headers: {},
+  };
+  const part: Pick<KafkaAccess, 'offsets' | 'read'> = {
+    offsets: () => Promise.resolve([{ partition: 0, earliest: 0, latest: 500 }]),
+    read: async (_topic, _partition, from, to, each) => {
+      if (from <= record.offset && record.offset < to) await each([record]);
+    },
+  };
+  return part as KafkaAccess;
+}
+
+/** Redis with a head and no keys; remembers the scripts that were to write. */
+function redisAt(position: string): { readonly redis: Redis; readonly written: string[] } {
+  const written: string[] = [];
+  const part = {
+    mget: () => Promise.resolve([position, `0/${now}`]),
+    scan: () => Promise.resolve(['0', []]),
+    eval: (_script: string, keys: number, ...rest: string[]) => {
+      const next = rest[keys + 1] ?? '';
+      written.push(next);
+      return Promise.resolve(next);
+    },
+  };
+  return { redis: part as unknown as Redis, written };
+}
+
+function repair(redis: Redis, kafka: KafkaAccess, wipe?: string): Promise<void> {
+  return repairMirror({
+    mirror: new Mirror({ redis, prefix: '', clock: () => now, fault: noFaults }),
+    kafka,
+    codec,
+    target: ours,
+    clock: () => now,
+    fault: noFaults,
+    signal: new AbortController().signal,
+    log: pino({ level: 'silent' }),
+    ...(wipe === undefined ? {} : { wipe }),
+  });
+}
+
+describe('a mirror that is ahead', () => {
+  const ahead = { ...ours, offset: 120, transaction: 12 };
+
+  test('of one who slept while another took over is left alone: the log is ahead of him as well', async () => {
+    const { redis, written } = redisAt(positionText(ahead));
+    await expect(repair(redis, logAt(ahead))).rejects.toMatchObject({ code: 'FENCED' });
+    expect(written).toEqual([]);
+  });
+
+  test('of the log itself is emptied and made again', async () => {
+    const { redis, written } = redisAt(positionText(ahead));
+    await repair(redis, logAt(ours));
+    expect(written.at(-1)).toBe(positionText(ours));
+  });
+});
+
+describe('a mirror that stands where it should', () => {
+  test('is left as it is', async () => {
+    const { redis, written } = redisAt(positionText(ours));
+    await repair(redis, logAt(ours));
+    expect(written).toEqual([]);
+  });
+
+  test('is made again for a reason given, unless another has taken over', async () => {
+    const { redis, written } = redisAt(positionText(ours));
+    await expect(repair(redis, logAt(ahead()), 'a value is broken')).rejects.toMatchObject({ code: 'FENCED' });
+    expect(written).toEqual([]);
+    await repair(redis, logAt(ours), 'a value is broken');
+    expect(written.at(-1)).toBe(positionText(ours));
+  });
+
+  const ahead = () => ({ ...ours, offset: 111, transaction: 12 });
+});
