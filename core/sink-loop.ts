@@ -32,7 +32,10 @@ export interface Execution {
   trouble(code: ErrorCode, text: string): void;
 }
 
-/** `execute` was told to stop before it had anything to answer. */
+/**
+ * `execute` was told to stop before it began any call. Once one was begun it has to answer, `expired` if need be, with
+ * `calls` and `doubt`: unify asks again for what was never called as if it had not asked, and for nothing else.
+ */
 export class Interrupted extends Error {}
 
 export interface SinkOptions {
@@ -363,7 +366,13 @@ class SinkRound {
       this.#judgeAndReply(entry, {
         ...expired,
         outcome: 'refused',
-        refusals: [{ field: ours.field ?? '', code: ours.code, message: ours.message }],
+        refusals: [
+          {
+            field: Object.hasOwn(command.fields, ours.field ?? '') ? (ours.field ?? '') : '',
+            code: ours.code,
+            message: ours.message,
+          },
+        ],
       });
     }
   }

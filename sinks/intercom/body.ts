@@ -43,12 +43,16 @@ export function valueIn(body: Readonly<Record<string, unknown>>, name: string): 
   return isRecord(custom) ? custom[name.slice(prefix.length)] : undefined;
 }
 
+/** The field asked that the platform calls `field`; undefined: none, it may name any part of the body or of its own. */
+export const askedName = (names: readonly string[], field: string): string | undefined =>
+  names.find((name) => field !== '' && (name === field || name === `${prefix}${field}`));
+
 /**
  * Which of the fields asked a refusal is about: the one the platform names in `field`, else the only one whose name its
  * text mentions ("owner specified is not a member" is about owner_id). Undefined when it cannot be said.
  */
 export function blamed(names: readonly string[], field: string, text: string): string | undefined {
-  const named = names.find((name) => field !== '' && (name === field || name === `${prefix}${field}`));
+  const named = askedName(names, field);
   if (named !== undefined) return named;
   const mentioned = names.filter((name) => {
     const word = (name.startsWith(prefix) ? name.slice(prefix.length) : name.replace(/_id$/, '')).replace(

@@ -8,13 +8,13 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Intercom, IntercomClient } from 'intercom-client';
-import type { Verdict } from '../../connectors/intercom/classify.ts';
 import type { Caller, IntercomAccess } from '../../connectors/intercom/client.ts';
 import { TributaryError } from '../../core/errors.ts';
 import { type Answer, type Execution, Interrupted } from '../../core/sink-loop.ts';
-import { embeddedIds, intercomId, intercomRef, observeIntercom } from '../../processors/decode/intercom.ts';
+import { embeddedIds, intercomId, intercomRef } from '../../processors/decode/intercom.ts';
 import type { Command, FieldRefusal, Observation } from '../../schemas/types.ts';
-import { blamed, type Fields, linksOf, membershipField, scalarNames, toBody, valueIn, without } from './body.ts';
+import { culprit, type Ok, refusal, type Settled, told, withCompanies, withoutCompanies } from './answer.ts';
+import { askedName, type Fields, linksOf, membershipField, scalarNames, toBody, valueIn, without } from './body.ts';
 
 export interface IntercomWriter {
   readonly access: IntercomAccess;
@@ -22,9 +22,8 @@ export interface IntercomWriter {
   readonly markers: Readonly<Record<'contact' | 'company', string>>;
 }
 
-/** A verdict that ends a call: retries and waits are behind it. */
-type Settled = Exclude<Verdict, { kind: 'retry' | 'wait' | 'stop' }>;
-type Ok = Extract<Settled, { kind: 'ok' }>;
+/** An answer that tells the record, at a moment. */
+type Told = Ok & { readonly observation: Observation };
 type Invoke = (client: IntercomClient) => PromiseLike<unknown>;
 
 const firstPauseMs = 250;
@@ -33,17 +32,21 @@ const creationRounds = 3;
 /** Without these a contact would be created that nobody can recognise again. */
 const identifying = new Set(['email', 'external_id', 'role']);
 
+/** The platform answered, twice, without what makes an answer of it. */
+class Untold extends Error {}
+
 export async function execute(writer: IntercomWriter, command: Command, run: Execution): Promise<Answer> {
   const job = new Job(writer, command, run);
   try {
     return await job.run();
   } catch (error) {
-    if (!(error instanceof Interrupted) || job.calls === 0) throw error;
-    return job.unanswered();
+    if (error instanceof Untold || (error instanceof Interrupted && job.calls > 0)) return job.unanswered();
+    throw error;
   }
 }
 
 class Job {
+  /** Begun: whatever ends the command, with none of them nothing can have been applied. */
   calls = 0;
   readonly #writer: IntercomWriter;
   readonly #command: Command;
@@ -52,6 +55,8 @@ class Job {
   readonly #object: 'contact' | 'company';
   readonly #refusals: FieldRefusal[] = [];
   #doubt = false;
+  /** Some of it stands. */
+  #written = false;
   #time = 0;
   #trouble: FieldRefusal | undefined;
 
@@ -79,7 +84,7 @@ class Job {
   /** Time ran out among failing tries: not refused, so it will be asked again; perhaps applied, so it is in doubt. */
   unanswered(): Answer {
     const refusals = this.#trouble === undefined ? [] : [this.#trouble];
-    return { ...this.#answer('expired', this.#command.ref, null), refusals };
+    return { ...this.#answer('expired', this.#command.ref, null), refusals, doubt: this.#doubt || this.#written };
   }
 
   #answer(outcome: Answer['outcome'], ref: string, returned: Observation | null): Answer {
@@ -97,8 +102,11 @@ class Job {
   /** Calls until the platform has said something definite. 429 is waited for in the budget and is not an attempt. */
   async #call(invoke: Invoke): Promise<Settled> {
     for (let tries = 0; ; ) {
-      const verdict = await interruptible(this.#run.signal, () => this.#writer.access.call(this.#caller, invoke));
-      this.calls++;
+      const counted: Invoke = (client) => {
+        this.calls++;
+        return invoke(client);
+      };
+      const verdict = await interruptible(this.#run.signal, () => this.#writer.access.call(this.#caller, counted));
       switch (verdict.kind) {
         case 'stop':
           throw new TributaryError(verdict.code, `Intercom says ${verdict.text}`);
@@ -131,6 +139,7 @@ class Job {
     let rest = fields;
     for (;;) {
       const verdict = await this.#call(invoke(rest));
+      this.#written ||= verdict.kind === 'ok';
       const name = culprit(scalarNames(rest), verdict);
       if (name === undefined || !droppable(name)) return verdict;
       rest = without(rest, name);
@@ -139,10 +148,12 @@ class Job {
     }
   }
 
-  #refuse(field: string, verdict: Settled, message = ''): void {
+  /** A field that was asked, or the record: unify can hold back no other. */
+  #refuse(named: string, verdict: Settled, message = ''): void {
     const code = verdict.kind === 'refuse' ? verdict.code : 'PLATFORM_REFUSED';
     const text = message === '' && verdict.kind !== 'ok' ? verdict.text : message;
-    this.#refusals.push({ field, code, message: text });
+    const field = askedName(Object.keys(this.#command.fields), named) ?? '';
+    this.#refusals.push({ field, code, message: field === '' && named !== '' ? `${text} (${named})` : text });
   }
 
   #refused(verdict: Settled, message = ''): Answer {
@@ -157,8 +168,25 @@ class Job {
     return this.#answer('gone', this.#command.ref, null);
   }
 
-  #observe({ body, time }: Ok): Observation {
-    return observeIntercom(this.#object, body, { via: 'answer', at: time });
+  /** The record as an answer tells it; read once when the answer does not tell enough, for the write stands. */
+  async #tell(answer: Ok): Promise<Told> {
+    const observation = told(this.#object, answer);
+    if (observation !== undefined) return { ...answer, observation };
+    const { ref, verb } = this.#command;
+    const id = ref === '' ? answer.body['id'] : intercomId(ref);
+    const again = typeof id === 'string' && id !== '' ? await this.#call(this.#find(id)) : undefined;
+    const second = again?.kind === 'ok' ? told(this.#object, again) : undefined;
+    if (again?.kind === 'ok' && second !== undefined) return { ...again, observation: second };
+    this.#doubt ||= verb !== 'read';
+    // Asked again it would answer the same: as trouble, a run of it stops the sink.
+    this.#trouble = { field: '', code: 'PLATFORM_NONSENSE', message: 'answers without a Date, id or updated_at' };
+    this.#run.trouble('PLATFORM_NONSENSE', this.#trouble.message);
+    throw new Untold();
+  }
+
+  #find(id: string): Invoke {
+    return (client) =>
+      this.#object === 'contact' ? client.contacts.find({ contact_id: id }) : client.companies.find({ company_id: id });
   }
 
   async #createContact(): Promise<Answer> {
@@ -176,10 +204,10 @@ class Job {
       if (made.kind !== 'exists') return this.#refused(made);
       if (made.archived)
         return this.#refused(made, `${made.text}. Unarchive or delete that contact in Intercom to let it be linked`);
-      const found = await this.#call((client) => client.contacts.find({ contact_id: made.id }));
+      const found = await this.#call(this.#find(made.id));
       if (found.kind === 'ok') {
         if (valueIn(found.body, marker) === key) return this.#finishContact(found);
-        return this.#answer('exists', intercomRef('contact', made.id), await this.#whole(found));
+        return this.#answer('exists', intercomRef('contact', made.id), await this.#whole(await this.#tell(found)));
       }
       // Deleted between the two calls: nothing stands in the way any more.
       if (found.kind !== 'gone' || round === creationRounds) return this.#refused(made);
@@ -194,11 +222,9 @@ class Job {
       (name) => name !== marker && name !== 'company_id',
       (rest) => (client) => client.companies.createOrUpdate(toBody(rest)),
     );
-    if (made.kind === 'ok') {
-      const observation = this.#observe(made);
-      return this.#answer('applied', observation.ref, observation);
-    }
-    return this.#refused(made);
+    if (made.kind !== 'ok') return this.#refused(made);
+    const { observation } = await this.#tell(made);
+    return this.#answer('applied', observation.ref, observation);
   }
 
   /**
@@ -208,6 +234,7 @@ class Job {
   async #update(): Promise<Answer> {
     const { fields, ref } = this.#command;
     const id = intercomId(ref);
+    if (Object.keys(fields).length === 0) return this.#read();
     const scalars = scalarNames(fields);
     const wanted = linksOf(fields[membershipField]);
     let last: Ok | undefined;
@@ -225,9 +252,7 @@ class Job {
       else if (wanted === undefined) return this.#refused(verdict);
       else for (const name of scalars) if (!this.#isRefused(name)) this.#refuse(name, verdict);
     }
-    if (last !== undefined) return this.#finishContact(last);
-    if (wanted === undefined) return this.#answer('applied', ref, null);
-    return this.#onlyMembership(id, wanted);
+    return last === undefined ? this.#onlyMembership(id, wanted ?? []) : this.#finishContact(last);
   }
 
   #isRefused(name: string): boolean {
@@ -236,18 +261,14 @@ class Job {
 
   async #read(): Promise<Answer> {
     const { ref } = this.#command;
-    const id = intercomId(ref);
-    const verdict = await this.#call((client) =>
-      this.#object === 'contact' ? client.contacts.find({ contact_id: id }) : client.companies.find({ company_id: id }),
-    );
+    const verdict = await this.#call(this.#find(intercomId(ref)));
     if (verdict.kind === 'gone') return this.#gone(verdict);
     if (verdict.kind !== 'ok') return this.#refused(verdict);
-    return this.#answer('applied', ref, await this.#whole(verdict));
+    return this.#answer('applied', ref, await this.#whole(await this.#tell(verdict)));
   }
 
   /** The record as an observation; the embedded company list ends at ten, so a longer one is read page by page. */
-  async #whole(answer: Ok): Promise<Observation> {
-    const observation = this.#observe(answer);
+  async #whole({ observation }: Told): Promise<Observation> {
     if (!observation.unknown.includes(membershipField)) return observation;
     const ids: string[] = [];
     for (let page = 1; ; page++) {
@@ -265,17 +286,17 @@ class Job {
 
   /** What was written is answered with the body it came back in, memberships folded in: attaching returns the company. */
   async #finishContact(answer: Ok): Promise<Answer> {
-    const observation = this.#observe(answer);
+    const { observation, body } = await this.#tell(answer);
     const { fields } = this.#command;
     const wanted = linksOf(fields[membershipField]);
     if (this.#object === 'company' || wanted === undefined)
       return this.#answer('applied', observation.ref, observation);
     try {
-      const current = embeddedIds(answer.body['companies']);
+      const current = embeddedIds(body['companies']);
       const after = await this.#membership(intercomId(observation.ref), wanted, current);
       if (this.#vanished !== undefined) return this.#gone(this.#vanished);
-      const told = after === undefined ? withoutCompanies(observation, fields) : withCompanies(observation, after);
-      return this.#answer('applied', observation.ref, told);
+      const all = after === undefined ? withoutCompanies(observation, fields) : withCompanies(observation, after);
+      return this.#answer('applied', observation.ref, all);
     } catch (error) {
       if (!(error instanceof Interrupted)) throw error;
       // The record is written, its memberships are not: told as unknown, they are asked for again.
@@ -290,7 +311,9 @@ class Job {
     const after = await this.#membership(id, wanted, undefined);
     if (this.#vanished !== undefined) return this.#gone(this.#vanished);
     if (after === undefined) return this.#answer('refused', ref, null);
-    if (this.calls === callsBefore) return this.#answer(this.#refusals.length > 0 ? 'refused' : 'applied', ref, null);
+    if (this.calls === callsBefore && this.#refusals.length > 0) return this.#answer('refused', ref, null);
+    // Nothing to change, or no word of when it was changed: the record itself has to say.
+    if (this.calls === callsBefore || this.#time === 0) return this.#read();
     return this.#answer('applied', ref, {
       ref,
       op: 'seen',
@@ -324,6 +347,7 @@ class Job {
     for (const company of wanted) {
       if (current === undefined ? before.includes(company) : standing.has(company)) continue;
       const verdict = await this.#call((client) => client.companies.attachContact({ contact_id: id, id: company }));
+      this.#written ||= verdict.kind === 'ok';
       if (verdict.kind === 'ok') standing.add(company);
       else if (verdict.kind === 'gone' && verdict.what !== 'company_not_found' && (await this.#isGone(id)))
         return undefined;
@@ -337,6 +361,7 @@ class Job {
       const verdict = await this.#call((client) =>
         client.companies.detachContact({ contact_id: id, company_id: company }),
       );
+      this.#written ||= verdict.kind === 'ok';
       // A company that is gone, or not attached any more, is detached.
       if (verdict.kind === 'ok' || verdict.kind === 'gone') standing.delete(company);
       else {
@@ -349,56 +374,11 @@ class Job {
 
   /** A 404 on attaching does not say which of the two is unknown. */
   async #isGone(id: string): Promise<boolean> {
-    const verdict = await this.#call((client) => client.contacts.find({ contact_id: id }));
+    const verdict = await this.#call(this.#find(id));
     if (verdict.kind === 'gone') this.#vanished = verdict;
     return verdict.kind === 'gone';
   }
 }
-
-/** Fields whose values no two contacts may share. */
-const uniqueFields = ['email', 'external_id'];
-
-/** The one field of a write that its verdict is about, if it can be said. */
-function culprit(names: readonly string[], verdict: Settled): string | undefined {
-  if (verdict.kind === 'refuse') return blamed(names, verdict.field, verdict.text);
-  if (verdict.kind !== 'exists') return undefined;
-  const unique = names.filter((name) => uniqueFields.includes(name));
-  return unique.length === 1 ? unique[0] : undefined;
-}
-
-const refusal = (verdict: Settled, field: string): Settled =>
-  verdict.kind === 'refuse'
-    ? { ...verdict, field }
-    : {
-        kind: 'refuse',
-        code: 'PLATFORM_REFUSED',
-        field,
-        text: verdict.kind === 'ok' ? '' : verdict.text,
-        time: verdict.time,
-      };
-
-const withCompanies = (observation: Observation, ids: readonly string[]): Observation => ({
-  ...observation,
-  fields: { ...observation.fields, [membershipField]: [...ids].sort() },
-  unknown: observation.unknown.filter((field) => field !== membershipField),
-});
-
-/**
- * Memberships not told. Not whole any more, or they would count as told to be none; so the fields that were cleared, which
- * the answer leaves out, have to be named.
- */
-const withoutCompanies = (observation: Observation, asked: Fields): Observation => {
-  const cleared = scalarNames(asked).filter((name) => asked[name] === null && !(name in observation.fields));
-  return {
-    ...observation,
-    whole: false,
-    fields: {
-      ...Object.fromEntries(cleared.map((name) => [name, null])),
-      ...without(observation.fields, membershipField),
-    },
-    unknown: [membershipField],
-  };
-};
 
 /** Waits end with the run; a call under way does not: what was begun is seen to its end. */
 async function interruptible<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {

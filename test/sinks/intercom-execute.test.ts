@@ -1,4 +1,6 @@
+import { IntercomClient } from 'intercom-client';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Verdict } from '../../connectors/intercom/classify.ts';
 import type { IntercomAccess } from '../../connectors/intercom/client.ts';
 import type { LimitTold } from '../../core/budget.ts';
 import { type Answer, Interrupted } from '../../core/sink-loop.ts';
@@ -31,6 +33,12 @@ afterEach(async () => {
   await twin.close();
 });
 
+/** Builds requests that go nowhere. */
+const unreachable = new IntercomClient({
+  token: 'none',
+  maxRetries: 0,
+  fetch: () => Promise.reject(new Error('nothing is called here')),
+});
 const markers = { contact: 'custom_attributes.tributary_id', company: 'company_id' } as const;
 const asked: Command = {
   id: 'ask',
@@ -170,13 +178,22 @@ describe('update', () => {
     });
   });
 
-  test('no field makes no call', async () => {
+  test('no field writes nothing, and what stands is told', async () => {
     const ref = await contact();
     expect(await run({ verb: 'update', ref, fields: {} })).toMatchObject({
       outcome: 'applied',
-      calls: 0,
-      returned: null,
+      calls: 1,
+      returned: { whole: true, fields: person },
     });
+    expect((await writes()).at(-1)).toBe('GET /contacts/*');
+  });
+
+  test('memberships that stand already are not written, and what stands is told', async () => {
+    const a = await company('a');
+    const ref = await contact({ ...person, companies: [a] });
+    const answer = await run({ verb: 'update', ref, fields: { companies: [a] }, before: { companies: [a] } });
+    expect(answer).toMatchObject({ outcome: 'applied', calls: 1, returned: { fields: { companies: [a] } } });
+    expect(answer.returned?.at.time).toBeGreaterThan(0);
   });
 
   test('a refused field that the platform names does not hold back its neighbours', async () => {
@@ -357,5 +374,150 @@ describe('when it must end', () => {
   test('a token that is refused stops the sink instead of refusing the record', async () => {
     await fault('POST /contacts', { status: 401 });
     await expect(run({ fields: person })).rejects.toMatchObject({ code: 'CREDENTIALS_REFUSED' });
+  });
+});
+
+describe('an answer that does not say enough', () => {
+  const id = '66f1a0b7c2d94e0012ab34cd';
+  const ref = `intercom:contact:${id}`;
+  const second = 1_790_000_000;
+  const body = { type: 'contact', id, role: 'user', email: null, name: 'New', updated_at: second };
+  const { updated_at: _, ...bodyWithout } = body;
+  const ok = (of: Readonly<Record<string, unknown>>, time = second * 1_000): Verdict => ({
+    kind: 'ok',
+    body: of,
+    time,
+  });
+
+  /** A platform that gives these answers, one for each call. */
+  async function answering(given: Partial<Command>, ...answers: readonly Verdict[]) {
+    const left = [...answers];
+    const troubles: string[] = [];
+    const scripted: IntercomAccess = {
+      call: async (_caller, invoke) => {
+        const verdict = left.shift();
+        if (verdict === undefined) throw new Error('a call too many');
+        // Begun as every call is; the script, not the network, has the answer.
+        await Promise.resolve(invoke(unreachable)).catch(() => undefined);
+        return verdict;
+      },
+      close: () => Promise.resolve(),
+    };
+    const answer = await execute(
+      { access: scripted, markers },
+      { ...asked, verb: 'update', ref, fields: { name: 'New' }, ...given },
+      {
+        holder: { partition: 0, fence: 1 },
+        signal: AbortSignal.timeout(20_000),
+        trouble: (code) => troubles.push(code),
+      },
+    );
+    expect(left).toEqual([]);
+    return { answer, troubles };
+  }
+
+  test.each([
+    ['no updated_at', ok(bodyWithout)],
+    ['no Date', ok(body, 0)],
+    ['no id', ok({ ...body, id: undefined })],
+  ])('%s: the record is read once, and told at that moment', async (_case, written) => {
+    const { answer } = await answering({}, written, ok(body, second * 1_000 + 5_000));
+    expect(answer).toMatchObject({
+      outcome: 'applied',
+      calls: 2,
+      platformTime: second * 1_000 + 5_000,
+      returned: { ref, fields: { name: 'New' }, at: { time: second * 1_000 } },
+    });
+  });
+
+  test('read in vain it is in doubt and asked again; a run of it counts as trouble', async () => {
+    const { answer, troubles } = await answering({}, ok(bodyWithout), ok(bodyWithout));
+    expect(answer).toMatchObject({
+      outcome: 'expired',
+      doubt: true,
+      calls: 2,
+      returned: null,
+      refusals: [{ field: '', code: 'PLATFORM_NONSENSE' }],
+    });
+    expect(troubles).toEqual(['PLATFORM_NONSENSE']);
+  });
+
+  test('a created contact without an id cannot be read: in doubt, and found by its marker when asked again', async () => {
+    const { answer } = await answering({ verb: 'create', ref: '', fields: person }, ok({ type: 'contact' }));
+    expect(answer).toMatchObject({ outcome: 'expired', doubt: true, calls: 1 });
+  });
+
+  test('a membership attached at no known time is told by reading the contact', async () => {
+    const companies = { type: 'list', data: [{ id: 'co1' }], has_more: false };
+    const { answer } = await answering(
+      { fields: { companies: ['co1'] } },
+      ok({ type: 'company', id: 'co1' }, 0),
+      ok({ ...body, companies }),
+    );
+    expect(answer).toMatchObject({
+      outcome: 'applied',
+      platformTime: second * 1_000,
+      returned: { fields: { companies: ['co1'] }, at: { time: second * 1_000 } },
+    });
+  });
+
+  test.each([
+    ['custom_attributes', '', 'parameter_invalid: too many (custom_attributes)'],
+    ['updated_at', '', 'parameter_invalid: too many (updated_at)'],
+    ['level', 'custom_attributes.level', 'parameter_invalid: too many'],
+  ])('a refusal that names %s names a field that was asked, or the record', async (named, field, message) => {
+    const refused = (of: string): Verdict => ({
+      kind: 'refuse',
+      code: 'PLATFORM_REFUSED',
+      field: of,
+      text: 'parameter_invalid: too many',
+      time: second * 1_000,
+    });
+    const fields = { 'custom_attributes.level': 'x' };
+    const { answer } = await answering({ fields }, refused(named));
+    expect(answer).toMatchObject({ outcome: 'refused', refusals: [{ field, message }] });
+  });
+});
+
+describe('a command that ended unanswered says whether anything may stand', () => {
+  test('one membership of two attached when time ran out: in doubt', async () => {
+    const [a, b] = [await company('a'), await company('b')];
+    const ref = await contact();
+    const end = new AbortController();
+    const first: IntercomAccess = {
+      ...access,
+      call: async (caller, invoke) => {
+        caller.signal.throwIfAborted();
+        const verdict = await access.call(caller, invoke);
+        end.abort();
+        return verdict;
+      },
+    };
+    const answer = await execute(
+      { access: first, markers },
+      { ...asked, verb: 'update', ref, fields: { companies: [a, b] }, before: { companies: [] } },
+      { holder: { partition: 0, fence: 1 }, signal: end.signal, trouble: () => undefined },
+    );
+    expect(answer).toMatchObject({ outcome: 'expired', doubt: true, calls: 1 });
+  });
+
+  test('a write that stands and could not be read again in time: in doubt', async () => {
+    const ref = await contact();
+    const end = new AbortController();
+    const blind: IntercomAccess = {
+      ...access,
+      call: async (caller, invoke) => {
+        caller.signal.throwIfAborted();
+        const verdict = await access.call(caller, invoke);
+        end.abort();
+        return verdict.kind === 'ok' ? { ...verdict, time: 0 } : verdict;
+      },
+    };
+    const answer = await execute(
+      { access: blind, markers },
+      { ...asked, verb: 'update', ref, fields: { name: 'New' } },
+      { holder: { partition: 0, fence: 1 }, signal: end.signal, trouble: () => undefined },
+    );
+    expect(answer).toMatchObject({ outcome: 'expired', doubt: true, calls: 1 });
   });
 });
