@@ -6,7 +6,7 @@
  * never waits behind more of them than unify folds in a second.
  */
 import type { Logger } from 'pino';
-import { TributaryError } from '../../core/errors.ts';
+import { type ErrorCode, TributaryError } from '../../core/errors.ts';
 import type { KafkaAdmin } from '../../core/kafka.ts';
 import {
   afterSnapshotOf,
@@ -22,6 +22,8 @@ import { byId, byIds, modifiedAt, modifiedSince, type ObjectShape, type Page, pa
 import type { SalesforceRest } from './rest.ts';
 import { interval, pause, type Wake } from './tasks.ts';
 
+/** Passes by itself; REDIS_UNAVAILABLE: the budget cannot be asked. */
+const putOff: ReadonlySet<ErrorCode> = new Set(['PLATFORM_UNAVAILABLE', 'PLATFORM_LIMIT', 'REDIS_UNAVAILABLE']);
 const portion = 500;
 const lagCheckMs = 250;
 /** SystemModstamp is set when a row is written and the transaction commits later, by ten minutes at most. */
@@ -51,7 +53,7 @@ export class CatchUp {
 
   /**
    * To be begun when the stream is known to stand: rows read before would leave out what is committed in between.
-   * Salesforce's REST being away is waited for here, the stream goes on meanwhile.
+   * Salesforce's REST being away or our calls being used up is waited for here, the stream goes on meanwhile.
    */
   async run(signal: AbortSignal): Promise<void> {
     for (let tries = 0; !signal.aborted; ) {
@@ -60,7 +62,7 @@ export class CatchUp {
         tries = 0;
       } catch (error) {
         const ours = TributaryError.from(error);
-        if (ours.code !== 'PLATFORM_UNAVAILABLE' && ours.code !== 'PLATFORM_LIMIT') throw ours;
+        if (!putOff.has(ours.code)) throw ours;
         this.#options.log.warn({ err: ours }, 'reading rows is put off');
         await pause((tries += 1), signal);
       }

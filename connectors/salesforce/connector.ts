@@ -13,6 +13,7 @@ import { TributaryError } from '../../core/errors.ts';
 import { holdLease } from '../../core/lease.ts';
 import { metrics } from '../../core/metrics.ts';
 import type { Role, RoleContext } from '../../core/role.ts';
+import { dailyBudget } from './budget.ts';
 import { CatchUp } from './catch-up.ts';
 import { PlatformClock } from './clock.ts';
 import { header } from './decide-state.ts';
@@ -34,6 +35,7 @@ export const salesforceConnector: Role = {
   async run(context) {
     const { config, log, kafka, redis, signal, ready } = context;
     const clock = new PlatformClock();
+    const budget = dailyBudget(context);
     const { salesforce } = config;
     const rest = new SalesforceRest({
       loginUrl: salesforce.loginUrl,
@@ -42,9 +44,11 @@ export const salesforceConnector: Role = {
       apiVersion: salesforce.apiVersion,
       client: salesforce.client,
       signal,
-      onAnswer: (report) => {
+      spend: (lane) => budget.spend(lane),
+      onAnswer: async (report) => {
         if (report.at !== undefined) clock.observe(report.at, now());
         count(report);
+        if (report.usage !== undefined) await budget.tell(report.usage);
       },
     });
     const pubsub = new PubSub(salesforce.pubsub);
@@ -174,7 +178,7 @@ async function keepTime(rest: SalesforceRest, signal: AbortSignal): Promise<void
     await interval(clockMs, signal);
     if (signal.aborted) return;
     // The answer's Date is all that is wanted, and the transport's hook has seen it.
-    const ask = () => rest.call({ method: 'GET', path: '/services/data' });
+    const ask = () => rest.call({ method: 'GET', path: '/services/data', lane: 'free' });
     await persistently(ask, signal, () => undefined).catch((error: unknown) => {
       if (!signal.aborted) throw error;
     });

@@ -9,6 +9,7 @@ export async function orgIdOf(rest: SalesforceRest): Promise<{ readonly org: str
   const { body, at } = await rest.call<{ organization_id?: unknown }>({
     method: 'GET',
     path: '/services/oauth2/userinfo',
+    lane: 'live',
   });
   if (typeof body.organization_id !== 'string') {
     throw new TributaryError('PLATFORM_NONSENSE', 'Salesforce: userinfo names no organization_id');

@@ -2,6 +2,7 @@
  * Rows over REST: any slice of an object, page by page. Paging is by keyset, a condition on the last row's own values,
  * not by the platform's cursors: those die after a while, and a slice must be resumable days later by any pod.
  */
+import type { BudgetLane } from '../../core/budget.ts';
 import { TributaryError } from '../../core/errors.ts';
 import type { Answer, SalesforceRest } from './rest.ts';
 import { all, among, any, type Condition, compare, soql } from './soql.ts';
@@ -47,6 +48,7 @@ export async function describe(
   const { body } = await rest.call<{ fields: readonly DescribedField[] }>({
     method: 'GET',
     path: `/sobjects/${encodeURIComponent(object)}/describe`,
+    lane: 'live',
   });
   const readable = body.fields.filter(({ type }) => !unread.has(type));
   const names = new Set(readable.map(({ name }) => name));
@@ -113,7 +115,7 @@ export const modifiedSince = (
 export async function* pages(rest: SalesforceRest, slice: Slice): AsyncGenerator<Page> {
   let last: Row | undefined;
   for (;;) {
-    const answer = await query(rest, slice.deletedToo, {
+    const answer = await query(rest, 'bulk', slice.deletedToo, {
       fields: slice.shape.fields,
       from: slice.shape.object,
       where: slice.where(last),
@@ -128,11 +130,11 @@ export async function* pages(rest: SalesforceRest, slice: Slice): AsyncGenerator
   }
 }
 
-/** The rows of these ids; an id without a row is given as deleted: it was seen, and is not there any more. */
+/** The rows of these ids, for people wait for them; an id without a row is given as deleted: it was seen, and is not there any more. */
 export async function* byIds(rest: SalesforceRest, shape: ObjectShape, ids: readonly string[]): AsyncGenerator<Page> {
   for (let from = 0; from < ids.length; from += mostIds) {
     const some = ids.slice(from, from + mostIds);
-    const { body, at } = await query(rest, false, {
+    const { body, at } = await query(rest, 'live', false, {
       fields: shape.fields,
       from: shape.object,
       where: among('Id', some),
@@ -144,11 +146,12 @@ export async function* byIds(rest: SalesforceRest, shape: ObjectShape, ids: read
 
 function query(
   rest: SalesforceRest,
+  lane: BudgetLane,
   deletedToo: boolean,
   parts: Parameters<typeof soql>[0],
 ): Promise<Answer<QueryResult>> {
   const path = `/${deletedToo ? 'queryAll' : 'query'}?q=${encodeURIComponent(soql(parts))}`;
-  return rest.call<QueryResult>({ method: 'GET', path });
+  return rest.call<QueryResult>({ method: 'GET', path, lane });
 }
 
 function rowOf(body: Readonly<Record<string, unknown>>): Row {

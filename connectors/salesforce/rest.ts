@@ -10,6 +10,7 @@ import { PassThrough } from 'node:stream';
 import { Connection, type HttpRequest, type HttpResponse } from 'jsforce';
 import { Transport } from 'jsforce/lib/transport.js';
 import { Agent, request as send } from 'undici';
+import type { BudgetLane } from '../../core/budget.ts';
 import { TributaryError } from '../../core/errors.ts';
 import { classifyAnswer } from './classify.ts';
 
@@ -30,6 +31,8 @@ export interface Call {
   readonly path: string;
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
+  /** What the call is for; free: it counts towards no limit. */
+  readonly lane: BudgetLane | 'free';
 }
 
 /** What a hook is told of every answer: for the budget and the metrics, without a word of its content. */
@@ -50,7 +53,9 @@ export interface RestOptions {
   readonly client: string;
   /** Longest a call may take, headers and body together. */
   readonly deadlineMs?: number;
-  readonly onAnswer?: (report: CallReport) => void;
+  /** Settles when the call may be made; whatever it throws, the call throws. */
+  readonly spend?: (lane: BudgetLane) => Promise<void>;
+  readonly onAnswer?: (report: CallReport) => Promise<void>;
   /** Ends calls under way. */
   readonly signal?: AbortSignal;
 }
@@ -87,7 +92,7 @@ export class SalesforceRest {
   /**
    * A session that ran out is renewed and the call repeated, once: jsforce's own renewal repeats without an end and
    * hides why a renewal failed.
-   * @throws TributaryError as classify.ts has it; PLATFORM_UNAVAILABLE when no answer came, whatever became of the call.
+   * @throws TributaryError as classify.ts has it; what `spend` throws; PLATFORM_UNAVAILABLE when no answer came, whatever became of the call.
    */
   async call<T>(call: Call): Promise<Answer<T>> {
     const session = await this.session();
@@ -98,6 +103,7 @@ export class SalesforceRest {
   }
 
   async #attempt<T>(call: Call): Promise<{ status: number | undefined; result(): Answer<T> }> {
+    if (call.lane !== 'free') await this.#options.spend?.(call.lane);
     const attempt = new Attempt(this.#transport);
     const request: HttpRequest = {
       method: call.method,
@@ -191,7 +197,7 @@ class BoundedTransport extends Transport {
     const headers: Record<string, string> = {};
     for (const [name, value] of Object.entries(answer.headers)) headers[name] = String(value);
     const response = { statusCode: answer.statusCode, headers, body: await answer.body.text() };
-    this.#onAnswer?.({ status: response.statusCode, usage: usageOf(headers), at: dateOf(headers) });
+    await this.#onAnswer?.({ status: response.statusCode, usage: usageOf(headers), at: dateOf(headers) });
     return response;
   }
 

@@ -13,6 +13,8 @@ import { RawWriter } from '../../../connectors/salesforce/raw-writer.ts';
 import { describe as describeObject } from '../../../connectors/salesforce/reads.ts';
 import { SalesforceRest } from '../../../connectors/salesforce/rest.ts';
 import { Wake } from '../../../connectors/salesforce/tasks.ts';
+import type { BudgetLane } from '../../../core/budget.ts';
+import { TributaryError } from '../../../core/errors.ts';
 import type { OutRecord } from '../../../core/kafka.ts';
 import { memoryCodec } from '../../../core/registry.ts';
 import type { RawRecord, SourceMark } from '../../../schemas/types.ts';
@@ -26,6 +28,7 @@ let raw: OutRecord[];
 let writer: RawWriter;
 let stop: AbortController;
 let running: Promise<void>;
+let spend: (lane: BudgetLane) => void;
 let onWritten: (records: readonly OutRecord[]) => Promise<void>;
 
 beforeEach(async () => {
@@ -36,7 +39,9 @@ beforeEach(async () => {
     clientSecret: () => 'tributary-secret',
     apiVersion: '67.0',
     client: 'tributary',
+    spend: async (lane) => spend(lane),
   });
+  spend = () => undefined;
   stop = new AbortController();
   running = Promise.resolve();
   onWritten = async () => undefined;
@@ -175,4 +180,18 @@ test('whoever takes over goes on in the hole from what the headers tell', async 
   raw.unshift(...first);
   expect(rows()).toHaveLength(2_600);
   expect(new Set(rows().map(({ recordId }) => recordId))).toEqual(new Set(loaded));
+}, 10_000);
+
+test('reading stops when the calls are used up and goes on by itself; a gap is read with what bulk work leaves', async () => {
+  const [id = ''] = load(3);
+  const asked: BudgetLane[] = [];
+  spend = (lane) => {
+    asked.push(lane);
+    if (asked.length === 2) throw new TributaryError('PLATFORM_LIMIT', 'used up');
+  };
+  await start({ snapshot: { done: [], place: null } });
+  await gap(id, twin.now() - 60_000);
+  await vi.waitFor(() => expect(marks().map(({ kind }) => kind)).toEqual(['snapshotComplete']), { timeout: 8_000 });
+  expect(asked).toEqual(['live', 'bulk', 'live', 'bulk']);
+  expect(rows().map(({ reason }) => reason)).toEqual(['recheck', 'snapshot', 'snapshot', 'snapshot']);
 }, 10_000);

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { byId, byIds, describe as describeObject, modifiedSince, pages } from '../../../connectors/salesforce/reads.ts';
 import { type CallReport, SalesforceRest } from '../../../connectors/salesforce/rest.ts';
+import { TributaryError } from '../../../core/errors.ts';
 import { type SalesforceTwin, startSalesforceTwin } from '../../../twins/salesforce/server.ts';
 
 const client = (loginUrl: string, more: object = {}): SalesforceRest =>
@@ -22,7 +23,7 @@ describe('against the Salesforce twin', () => {
   const reports: CallReport[] = [];
   beforeEach(async () => {
     twin = await startSalesforceTwin();
-    rest = client(twin.restUrl, { onAnswer: (report: CallReport) => reports.push(report) });
+    rest = client(twin.restUrl, { onAnswer: async (report: CallReport) => void reports.push(report) });
   });
   afterEach(async () => {
     await rest.close();
@@ -30,7 +31,11 @@ describe('against the Salesforce twin', () => {
   });
 
   it("gives the platform's clock and usage with every answer, and names itself", async () => {
-    const { body, at } = await rest.call<{ fields: unknown[] }>({ method: 'GET', path: '/sobjects/Contact/describe' });
+    const { body, at } = await rest.call<{ fields: unknown[] }>({
+      method: 'GET',
+      path: '/sobjects/Contact/describe',
+      lane: 'live',
+    });
     expect(body.fields.length).toBeGreaterThan(10);
     expect(at % 1000).toBe(0);
     expect(Math.abs(twin.now() - at)).toBeLessThan(5_000);
@@ -43,7 +48,7 @@ describe('against the Salesforce twin', () => {
     const delay = { kind: 'delay', match: 'GET /', ms: 1_200 };
     await fetch(`${twin.restUrl}/__twin/faults`, { method: 'POST', body: JSON.stringify(delay) });
     const asked = twin.now();
-    const { at } = await rest.call({ method: 'GET', path: '/sobjects/User/describe' });
+    const { at } = await rest.call({ method: 'GET', path: '/sobjects/User/describe', lane: 'live' });
     expect(at).toBeLessThanOrEqual(asked);
     expect(asked - at).toBeLessThan(4_000);
   });
@@ -52,11 +57,32 @@ describe('against the Salesforce twin', () => {
     await rest.session();
     await fetch(`${twin.restUrl}/__twin/faults`, { method: 'POST', body: '{"kind":"token-expire"}' });
     const before = twin.calls.length;
-    const calls = Array.from({ length: 5 }, () => rest.call({ method: 'GET', path: '/sobjects/User/describe' }));
+    const calls = Array.from({ length: 5 }, () =>
+      rest.call({ method: 'GET', path: '/sobjects/User/describe', lane: 'live' }),
+    );
     await Promise.all(calls);
     const paths = twin.calls.slice(before).map(({ path }) => path);
     expect(paths.filter((path) => path.includes('token'))).toHaveLength(1);
     expect(paths.filter((path) => path.includes('describe'))).toHaveLength(10);
+  });
+
+  it('spends a call of the budget for each request, a repeated one too, and makes none that is refused', async () => {
+    const spent: string[] = [];
+    const careful = client(twin.restUrl, {
+      spend: async (lane: string) => {
+        spent.push(lane);
+        if (spent.length > 2) throw new TributaryError('PLATFORM_LIMIT', 'used up');
+      },
+    });
+    await careful.call({ method: 'GET', path: '/services/data', lane: 'free' });
+    await fetch(`${twin.restUrl}/__twin/faults`, { method: 'POST', body: '{"kind":"token-expire"}' });
+    await careful.call({ method: 'GET', path: '/sobjects/User/describe', lane: 'bulk' });
+    expect(spent).toEqual(['bulk', 'bulk']);
+    const { length } = twin.calls;
+    const third = careful.call({ method: 'GET', path: '/sobjects/User/describe', lane: 'live' });
+    await expect(third).rejects.toMatchObject({ code: 'PLATFORM_LIMIT' });
+    expect(twin.calls).toHaveLength(length);
+    await careful.close();
   });
 
   it('says CREDENTIALS_REFUSED for a wrong secret, without the secret', async () => {
@@ -135,7 +161,7 @@ describe('against a server that misbehaves', () => {
   ])('one that %s', async (_, answer, code) => {
     misbehave = answer;
     const rest = client(url, { deadlineMs: 300 });
-    await expect(rest.call({ method: 'GET', path: '/limits' })).rejects.toMatchObject({ code });
+    await expect(rest.call({ method: 'GET', path: '/limits', lane: 'live' })).rejects.toMatchObject({ code });
     await rest.close();
   });
 });
