@@ -37,6 +37,8 @@ export interface CatchUpOptions {
   readonly objects: readonly string[];
   readonly maxLag: number;
   readonly wake: Wake;
+  /** The stream is open: what is committed from here on comes with it. A hole read before would leave another one. */
+  readonly stands: () => boolean;
   /** Monotonic, ms. */
   readonly now: () => number;
   readonly log: Logger;
@@ -70,9 +72,9 @@ export class CatchUp {
   }
 
   async #next(signal: AbortSignal): Promise<void> {
-    const { writer, objects, wake, now } = this.#options;
+    const { writer, objects, wake, now, stands } = this.#options;
     const { rechecks, holes } = writer.state;
-    const [hole] = holes;
+    const hole = stands() ? holes[0] : undefined;
     const next = nextSnapshot(writer.state, objects);
     if (this.#recheckDue()) await this.#recheck(signal);
     else if (hole !== undefined) await this.#readAgain(hole, signal);

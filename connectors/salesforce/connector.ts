@@ -123,7 +123,7 @@ async function lead({ config, log, kafka, codec, ready }: RoleContext, tools: To
       log,
       now,
       reject: (event, error) => rejected(codec, log, event, error),
-      onWritten: () => owed.wake(),
+      onOwed: () => owed.wake(),
       onState: (well, why) => {
         ready(well, why);
         if (well) standing.wake();
@@ -137,6 +137,7 @@ async function lead({ config, log, kafka, codec, ready }: RoleContext, tools: To
       objects,
       maxLag: config.snapshot.maxLag,
       wake: owed,
+      stands: () => live.stands,
       now,
       log,
     });

@@ -49,8 +49,8 @@ export interface LiveOptions {
   readonly reject: (event: StreamEvent, error: TributaryError) => OutRecord;
   /** Monotonic, ms. */
   readonly now: () => number;
-  /** Told of each write that may have left something to be read. */
-  readonly onWritten: () => void;
+  /** Told when something may have to be read: after each write, and when the stream stands. */
+  readonly onOwed: () => void;
   /** Told every second that all is well, and as often as it is tried again why it is not. */
   readonly onState: (well: boolean, why: string) => void;
 }
@@ -66,12 +66,18 @@ export class Live {
   #place: Buffer | undefined;
   /** Events wait for a schema, Salesforce's or the registry's. */
   #waiting = false;
+  #stands = false;
   /** The claim that holds once everything received when it was proven is written. */
   #proven = { claim: 0, received: 0 };
 
   constructor(options: LiveOptions) {
     this.#options = options;
     this.#currency = { ...noStream, claim: options.writer.state.claim };
+  }
+
+  /** The stream is open, and has answered. */
+  get stands(): boolean {
+    return this.#stands;
   }
 
   /**
@@ -134,6 +140,10 @@ export class Live {
         if (now() - last > silenceMs)
           throw new TributaryError('PLATFORM_UNAVAILABLE', 'Salesforce: the stream is silent');
         await this.#beat();
+        if (!this.#stands) {
+          this.#stands = true;
+          this.#options.onOwed();
+        }
         await this.#mark();
         if (!this.#waiting) onState(true, 'streaming');
       }
@@ -148,6 +158,7 @@ export class Live {
       log.warn({ err: error }, 'the replay id is corrupted or too old; the next stream begins at the tip');
       await writer.write((state) => [writer.mark('mark', '', { ...state, cursor: null })]);
     } finally {
+      this.#stands = false;
       this.#currency = closed(this.#currency);
     }
   }
@@ -161,7 +172,7 @@ export class Live {
       if (after.losses > state.losses && hole !== undefined) return [writer.mark('holeOpen', hole.detail, after)];
       return after.cursor === state.cursor ? [] : [writer.mark('mark', '', after)];
     });
-    this.#options.onWritten();
+    this.#options.onOwed();
   }
 
   /** A session lives two hours and a stream does not end with it; the calls beside the stream do. */
@@ -200,7 +211,7 @@ export class Live {
       framed.reduce((most, { commit }) => Math.max(most, commit), 0),
     );
     this.#written += batch.length;
-    this.#options.onWritten();
+    this.#options.onOwed();
   }
 
   /** The record as it goes to raw, or the dead letter of an event whose schema nobody knows. */

@@ -27,6 +27,7 @@ let rest: SalesforceRest;
 let raw: OutRecord[];
 let writer: RawWriter;
 let stop: AbortController;
+let stands: boolean;
 let running: Promise<void>;
 let spend: (lane: BudgetLane) => void;
 let onWritten: (records: readonly OutRecord[]) => Promise<void>;
@@ -44,6 +45,7 @@ beforeEach(async () => {
   spend = () => undefined;
   stop = new AbortController();
   running = Promise.resolve();
+  stands = true;
   onWritten = async () => undefined;
 });
 afterEach(async () => {
@@ -73,6 +75,7 @@ async function start(state: Partial<ConnectorState>): Promise<void> {
     objects: ['Contact'],
     maxLag: 10_000,
     wake,
+    stands: () => stands,
     now: () => performance.now(),
     log: pino({ level: 'silent' }),
   });
@@ -194,4 +197,21 @@ test('reading stops when the calls are used up and goes on by itself; a gap is r
   await vi.waitFor(() => expect(marks().map(({ kind }) => kind)).toEqual(['snapshotComplete']), { timeout: 8_000 });
   expect(asked).toEqual(['live', 'bulk', 'live', 'bulk']);
   expect(rows().map(({ reason }) => reason)).toEqual(['recheck', 'snapshot', 'snapshot', 'snapshot']);
+}, 10_000);
+
+test('a hole is not read before the stream stands: what is committed until then would be missed again', async () => {
+  const [id = ''] = load(1);
+  stands = false;
+  await start({ holes: [hole] });
+  // A recheck comes after a hole that is not read, and shows that there was time for it.
+  await gap(id, twin.now() - 60_000);
+  await vi.waitFor(() => expect(writer.state.rechecks).toEqual([]), { timeout: 5_000 });
+  wake.wake();
+  await gap(id, twin.now() - 60_000);
+  await vi.waitFor(() => expect(writer.state.rechecks).toEqual([]), { timeout: 5_000 });
+  expect(marks()).toEqual([]);
+  stands = true;
+  wake.wake();
+  await vi.waitFor(() => expect(marks().map(({ kind }) => kind)).toEqual(['holeOpen', 'holeClosed']));
+  expect(rows().map(({ reason }) => reason)).toEqual(['recheck', 'recheck', 'hole']);
 }, 10_000);
