@@ -1,6 +1,8 @@
 /**
  * Intercom's source: for now the teammates, who own contacts. Intercom sends no webhook for a changed teammate, so they
- * are polled; who did not change is not told again.
+ * are polled; who did not change is not told again while one connector holds the lease. The next one begins by telling
+ * everybody: what Redis remembers as told may have been told to topics that were made anew since, and a pipeline that
+ * knows no teammates takes the owner from every contact.
  *
  * It says when the directory was read whole (`snapshotComplete`, detail `admin`) and no more: a `mark` would say that
  * every change of a contact up to then is in the topic, which nobody can vouch for before webhooks are received here.
@@ -47,7 +49,7 @@ export function teammatesIn(body: Told['body']): readonly Teammate[] {
   });
 }
 
-class Directory {
+export class Directory {
   readonly #context: RoleContext;
   readonly #access: IntercomAccess;
   readonly #producer: SafeProducer;
@@ -62,16 +64,16 @@ class Directory {
     this.#key = `${context.kafka.prefix}directory:intercom:admin`;
   }
 
-  /** One poll: whoever is new or changed, whoever left, and at the first one that the directory is whole. */
+  /** One poll: whoever is new or changed, whoever left; at the first one everybody, and that the directory is whole. */
   async poll(signal: AbortSignal, first: boolean): Promise<void> {
     const { redis } = this.#context;
     const told = await askIntercom(this.#access, { lane: 'live', holder: null, signal }, (client) =>
       client.admins.list(),
     );
     const now = teammatesIn(told.body);
-    // A memory, not the truth: when Redis lost it, everybody is told again, which changes nothing.
+    // A memory, not the truth. Telling somebody again changes nothing.
     const before = await asking(() => redis.hgetall(this.#key));
-    const changed = now.filter(({ id, hash }) => before[id] !== hash);
+    const changed = now.filter(({ id, hash }) => first || before[id] !== hash);
     const left = Object.keys(before).filter((id) => !now.some((one) => one.id === id));
     const records = [
       ...changed.map(({ id, body }) => this.#raw(id, told.time, body, false)),
