@@ -53,9 +53,8 @@ export async function connectRegistry({ url, prefix, log, signal }: RegistryOpti
   }
 
   await untilThere(log, signal, async () => {
-    for (const topic of Object.keys(topics) as TopicName[]) {
-      await Promise.all(ownSchemasOf(topic).map((name) => look(topic, name)));
-    }
+    const names = Object.keys(topics) as TopicName[];
+    await Promise.all(names.flatMap((topic) => ownSchemasOf(topic).map((name) => look(topic, name))));
   });
 
   return {

@@ -59,37 +59,65 @@ export async function applyTopics(
   registry: RegistryAdmin,
   { replication }: { readonly replication: number },
 ): Promise<readonly TopicReport[]> {
-  const { admin } = kafka;
-  const plans = new Map<TopicName, TopicPlan>();
-  for (const topic of Object.keys(topics) as TopicName[]) {
-    plans.set(topic, planTopic(topics[topic], await admin.describe(topic), replication));
-  }
-  const refused = [...plans].flatMap(([topic, plan]) => (plan.do === 'refuse' ? [`${topic} ${plan.why}`] : []));
+  const names = Object.keys(topics) as TopicName[];
+  const found = await kafka.admin.describe(names);
+  const plans = names.map((topic) => ({ topic, plan: planTopic(topics[topic], found.get(topic), replication) }));
+  const refused = plans.flatMap(({ topic, plan }) => (plan.do === 'refuse' ? [`${topic} ${plan.why}`] : []));
   if (refused.length > 0) throw new TributaryError('TOPICS_DIFFER', refused.join('; '));
 
-  const report: TopicReport[] = [];
-  for (const [topic, plan] of plans) {
+  const [, registered] = await Promise.all([makeTrue(kafka, plans), registerAll(registry, names)]);
+  return plans.map(({ topic, plan }) => {
     const did: string[] = [];
-    if (plan.do === 'create') {
-      await admin.create(topic, plan.wanted);
-      did.push('created');
-    } else if (plan.do === 'configure') {
-      await admin.configure(topic, plan.config);
-      did.push(`corrected ${plan.changes.join(', ')}`);
-    }
-    if (plan.do !== 'nothing') await assertApplied(kafka, topic);
-    const registered = await registry.registerTopic(topic);
-    if (registered.length > 0) did.push(`registered ${registered.join(', ')}`);
-    report.push({ topic, did: did.length === 0 ? 'as wanted' : did.join('; ') });
+    if (plan.do === 'create') did.push('created');
+    if (plan.do === 'configure') did.push(`corrected ${plan.changes.join(', ')}`);
+    const schemas = registered.get(topic) ?? [];
+    if (schemas.length > 0) did.push(`registered ${schemas.join(', ')}`);
+    return { topic, did: did.length === 0 ? 'as wanted' : did.join('; ') };
+  });
+}
+
+interface Planned {
+  readonly topic: TopicName;
+  readonly plan: TopicPlan;
+}
+
+/** All in one call of each kind: on a busy machine a call for each topic takes most of a first start. */
+async function makeTrue(kafka: KafkaAccess, plans: readonly Planned[]): Promise<void> {
+  const created = new Map<TopicName, TopicState>();
+  const configured = new Map<TopicName, TopicState['config']>();
+  for (const { topic, plan } of plans) {
+    if (plan.do === 'create') created.set(topic, plan.wanted);
+    if (plan.do === 'configure') configured.set(topic, plan.config);
   }
-  return report;
+  if (created.size > 0) await kafka.admin.create(created);
+  if (configured.size > 0) await kafka.admin.configure(configured);
+  if (created.size + configured.size > 0) await assertApplied(kafka, [...created.keys(), ...configured.keys()]);
+}
+
+/** Some at a time: each call has a deadline, and the last of many asked at once would wait behind all others. */
+const registrationsAtOnce = 4;
+
+async function registerAll(
+  registry: RegistryAdmin,
+  names: readonly TopicName[],
+): Promise<ReadonlyMap<TopicName, readonly string[]>> {
+  const made = new Map<TopicName, readonly string[]>();
+  const left = names.values();
+  const work = async (): Promise<void> => {
+    for (const topic of left) made.set(topic, await registry.registerTopic(topic));
+  };
+  await Promise.all(Array.from({ length: registrationsAtOnce }, work));
+  return made;
 }
 
 /** Read back: a broker's policy or an old client call may have made something else of it. */
-async function assertApplied({ admin }: KafkaAccess, topic: TopicName): Promise<void> {
-  const found = await admin.describe(topic);
-  if (found === undefined)
-    throw new TributaryError('KAFKA_UNAVAILABLE', `${topic} is not there yet after its creation`);
-  const left = differences(wantedConfig(topics[topic], found.replication), found.config);
-  if (left.length > 0) throw new TributaryError('TOPICS_DIFFER', `${topic} did not take ${left.join(', ')}`);
+async function assertApplied({ admin }: KafkaAccess, names: readonly TopicName[]): Promise<void> {
+  const found = await admin.describe(names);
+  for (const topic of names) {
+    const state = found.get(topic);
+    if (state === undefined)
+      throw new TributaryError('KAFKA_UNAVAILABLE', `${topic} is not there yet after its creation`);
+    const left = differences(wantedConfig(topics[topic], state.replication), state.config);
+    if (left.length > 0) throw new TributaryError('TOPICS_DIFFER', `${topic} did not take ${left.join(', ')}`);
+  }
 }

@@ -1,10 +1,16 @@
 /** Topics as the broker has them, and how far a group is behind. */
-import type { Admin } from 'kafkajs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { TopicName } from '../../schemas/topics.ts';
 import { TributaryError } from '../errors.ts';
-import { hasType, type KafkaLink } from './client.ts';
+import type { KafkaLink } from './client.ts';
 import { kafkajs } from './kafkajs.ts';
 import type { PartitionReader } from './offsets.ts';
-import type { KafkaAdmin } from './types.ts';
+import type { KafkaAdmin, TopicState } from './types.ts';
+
+/** kafkajs's default of 5 s is short for sixteen topics on a busy machine. */
+const createWithinMs = 20_000;
+const listEveryMs = 50;
+const listedWithinMs = 30_000;
 
 const entries = (config: Readonly<Record<string, string>>): { name: string; value: string }[] =>
   Object.entries(config).map(([name, value]) => ({ name, value }));
@@ -15,50 +21,54 @@ export function createAdmin(link: KafkaLink, reader: PartitionReader): KafkaAdmi
     name: topic,
   });
 
-  async function shape(client: Admin, wire: string): Promise<{ partitions: number; replication: number } | undefined> {
-    try {
-      const { topics } = await client.fetchTopicMetadata({ topics: [wire] });
-      const partitions = topics[0]?.partitions ?? [];
-      return { partitions: partitions.length, replication: partitions[0]?.replicas.length ?? 0 };
-    } catch (error) {
-      if (hasType(error, 'UNKNOWN_TOPIC_OR_PARTITION')) return undefined;
-      throw error;
-    }
-  }
-
   return {
-    describe: (topic) =>
-      reader.withAdmin(`describing ${topic}`, async (client) => {
-        const wire = link.wire(topic);
+    describe: (topics) =>
+      reader.withAdmin(`describing ${topics.join(', ')}`, async (client) => {
         // Asking for the metadata of a topic that is not there makes kafkajs retry for seconds: the list says it at once.
-        if (!(await client.listTopics()).includes(wire)) return undefined;
-        const found = await shape(client, wire);
-        if (found === undefined) return undefined;
-        const { resources } = await client.describeConfigs({ includeSynonyms: false, resources: [resourceOf(wire)] });
-        const config: Record<string, string> = {};
-        for (const { configName, configValue } of resources[0]?.configEntries ?? []) config[configName] = configValue;
-        return { ...found, config };
+        const listed = new Set(await client.listTopics());
+        const there = topics.map(link.wire).filter((wire) => listed.has(wire));
+        if (there.length === 0) return new Map();
+        const resources = there.map(resourceOf);
+        const [metadata, configs] = await Promise.all([
+          client.fetchTopicMetadata({ topics: there }),
+          client.describeConfigs({ includeSynonyms: false, resources }),
+        ]);
+        const configOf = new Map(configs.resources.map((found) => [found.resourceName, found.configEntries]));
+        return new Map(
+          metadata.topics.map(({ name, partitions }): [TopicName, TopicState] => {
+            const config: Record<string, string> = {};
+            for (const { configName, configValue } of configOf.get(name) ?? []) config[configName] = configValue;
+            const replication = partitions[0]?.replicas.length ?? 0;
+            return [link.bare(name), { partitions: partitions.length, replication, config }];
+          }),
+        );
       }),
-    create: (topic, { partitions, replication, config }) =>
-      reader.withAdmin(`creating ${topic}`, async (client) => {
-        await client.createTopics({
-          waitForLeaders: true,
-          topics: [
-            {
-              topic: link.wire(topic),
-              numPartitions: partitions,
-              replicationFactor: replication,
-              configEntries: entries(config),
-            },
-          ],
-        });
+    create: (wanted) =>
+      reader.withAdmin(`creating ${[...wanted.keys()].join(', ')}`, async (client) => {
+        const topics = [...wanted].map(([topic, { partitions, replication, config }]) => ({
+          topic: link.wire(topic),
+          numPartitions: partitions,
+          replicationFactor: replication,
+          configEntries: entries(config),
+        }));
+        // kafkajs's own wait for leaders fails where the broker asked has not heard of the topic yet, as a busy one has not.
+        await client.createTopics({ waitForLeaders: false, timeout: createWithinMs, topics });
+        const names = topics.map(({ topic }) => topic);
+        for (const begun = performance.now(); ; await sleep(listEveryMs)) {
+          const listed = new Set(await client.listTopics());
+          const left = names.filter((name) => !listed.has(name));
+          if (left.length === 0) return;
+          if (performance.now() - begun > listedWithinMs)
+            throw new TributaryError('KAFKA_UNAVAILABLE', `created, but not listed yet: ${left.join(', ')}`);
+        }
       }),
-    configure: (topic, config) =>
-      reader.withAdmin(`configuring ${topic}`, async (client) => {
-        await client.alterConfigs({
-          validateOnly: false,
-          resources: [{ ...resourceOf(link.wire(topic)), configEntries: entries(config) }],
-        });
+    configure: (wanted) =>
+      reader.withAdmin(`configuring ${[...wanted.keys()].join(', ')}`, async (client) => {
+        const resources = [...wanted].map(([topic, config]) => ({
+          ...resourceOf(link.wire(topic)),
+          configEntries: entries(config),
+        }));
+        await client.alterConfigs({ validateOnly: false, resources });
       }),
     async lag(group, topic) {
       const offsets = await reader.offsets(topic);

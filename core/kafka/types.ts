@@ -111,11 +111,12 @@ export interface TopicState {
 }
 
 export interface KafkaAdmin {
-  /** undefined: there is no such topic. */
-  describe(topic: TopicName): Promise<TopicState | undefined>;
-  create(topic: TopicName, wanted: TopicState): Promise<void>;
+  /** Those of the topics that exist. */
+  describe(topics: readonly TopicName[]): Promise<ReadonlyMap<TopicName, TopicState>>;
+  /** Settles when the cluster lists them. */
+  create(wanted: ReadonlyMap<TopicName, TopicState>): Promise<void>;
   /** The whole wanted set: the old call that kafkajs speaks puts every setting not named back to its default. */
-  configure(topic: TopicName, config: Readonly<Record<string, string>>): Promise<void>;
+  configure(wanted: ReadonlyMap<TopicName, TopicState['config']>): Promise<void>;
   /** Records of `topic` that the group has not done yet, over all partitions. */
   lag(group: string, topic: TopicName): Promise<number>;
 }

@@ -46,7 +46,8 @@ export class Harness {
     const codec = await connectRegistry({ url: env('SCHEMA_REGISTRY_URL'), prefix, log });
     // Only those the connector touches: a whole set for each test would take most of its time.
     for (const topic of ['salesforce.raw', 'changes', 'connectors.dlq'] as const) {
-      await kafka.admin.create(topic, { partitions: 1, replication: 1, config: wantedConfig(topics[topic], 1) });
+      const wanted = { partitions: 1, replication: 1, config: wantedConfig(topics[topic], 1) };
+      await kafka.admin.create(new Map([[topic, wanted]]));
       await codec.registerTopic(topic);
     }
     return new Harness(kafka, codec, connectRedis({ url: env('REDIS_URL'), log }), prefix);

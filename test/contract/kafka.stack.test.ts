@@ -25,11 +25,8 @@ function connect(at = brokers): KafkaAccess {
 
 async function makeTopic(topic: TopicName, config: Readonly<Record<string, string>> = {}): Promise<void> {
   const { partitions } = topics[topic];
-  await kafka.admin.create(topic, {
-    partitions,
-    replication: 1,
-    config: { ...wantedConfig(topics[topic], 1), ...config },
-  });
+  const wanted = { partitions, replication: 1, config: { ...wantedConfig(topics[topic], 1), ...config } };
+  await kafka.admin.create(new Map([[topic, wanted]]));
 }
 
 const record = (topic: TopicName, key: string, value = key): OutRecord => ({ topic, key, value: Buffer.from(value) });

@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { planTopic, wantedConfig } from '../../core/topics.ts';
+import type { KafkaAccess, KafkaAdmin, TopicState } from '../../core/kafka.ts';
+import type { RegistryAdmin } from '../../core/registry.ts';
+import { applyTopics, planTopic, wantedConfig } from '../../core/topics.ts';
 import { type TopicName, topics } from '../../schemas/topics.ts';
 
 const { changes } = topics;
@@ -51,5 +53,76 @@ describe('a topic', () => {
       'cleanup.policy': cleanup,
       [cleanup === 'compact' ? 'delete.retention.ms' : 'retention.ms']: String(keepMs),
     });
+  });
+});
+
+describe('applying topics', () => {
+  /** A cluster without topics, and a registry without schemas. */
+  function empty() {
+    const calls: string[] = [];
+    const there = new Map<TopicName, TopicState>();
+    const admin: Omit<KafkaAdmin, 'lag'> = {
+      describe: async (names) => {
+        calls.push(`describe ${names.length}`);
+        return new Map([...there].filter(([name]) => names.includes(name)));
+      },
+      create: async (wanted) => {
+        calls.push(`create ${wanted.size}`);
+        for (const [name, state] of wanted) there.set(name, state);
+      },
+      configure: async (wanted) => {
+        calls.push(`configure ${wanted.size}`);
+        for (const [name, config] of wanted)
+          there.set(name, { partitions: 1, replication: 1, ...there.get(name), config });
+      },
+    };
+    let asking = 0;
+    let most = 0;
+    const registered: TopicName[] = [];
+    const registry: Pick<RegistryAdmin, 'registerTopic'> = {
+      registerTopic: async (topic) => {
+        asking += 1;
+        most = Math.max(most, asking);
+        await Promise.resolve();
+        asking -= 1;
+        registered.push(topic);
+        return ['Schema'];
+      },
+    };
+    const apply = () => applyTopics({ admin } as unknown as KafkaAccess, registry as RegistryAdmin, { replication: 1 });
+    return { calls, there, registered, apply, mostAtOnce: () => most };
+  }
+  const all = Object.keys(topics) as TopicName[];
+
+  test('takes one call of each kind, however many topics', async () => {
+    const { calls, apply } = empty();
+    const report = await apply();
+    expect(report).toEqual(all.map((topic) => ({ topic, did: 'created; registered Schema' })));
+    expect(calls).toEqual([`describe ${all.length}`, `create ${all.length}`, `describe ${all.length}`]);
+    calls.length = 0;
+    await apply();
+    expect(calls).toEqual([`describe ${all.length}`]);
+  });
+
+  test('corrects those that differ in one call, and reads back only those', async () => {
+    const { calls, there, apply } = empty();
+    await apply();
+    calls.length = 0;
+    for (const topic of ['changes', 'journal'] as const)
+      there.set(topic, as({ ...wantedConfig(topics[topic], 1), 'retention.ms': '1' }));
+    expect(
+      (await apply())
+        .filter(({ did }) => did.startsWith('corrected'))
+        .map(({ topic }) => topic)
+        .sort(),
+    ).toEqual(['changes', 'journal']);
+    expect(calls).toEqual([`describe ${all.length}`, 'configure 2', 'describe 2']);
+  });
+
+  test('registers the schemas of every topic once, four topics at a time', async () => {
+    const { registered, apply, mostAtOnce } = empty();
+    await apply();
+    expect([...registered].sort()).toEqual([...all].sort());
+    expect(mostAtOnce()).toBe(4);
   });
 });

@@ -67,15 +67,16 @@ export class World {
   static async create(): Promise<World> {
     const world = new World();
     const names: TopicName[] = ['changes', 'unify.state', 'journal', 'unify.dlq'];
-    for (const name of names) {
+    const wanted = names.map((name) => {
       const { partitions, cleanup } = topics[name];
       const config = {
         'cleanup.policy': cleanup,
         'message.timestamp.type': 'LogAppendTime',
         'max.message.bytes': String(kafkaLimits.maxMessageBytes),
       };
-      await world.kafka.admin.create(name, { partitions, replication: 1, config });
-    }
+      return [name, { partitions, replication: 1, config }] as const;
+    });
+    await world.kafka.admin.create(new Map(wanted));
     if (world.redis.status !== 'ready') await once(world.redis, 'ready');
     return world;
   }

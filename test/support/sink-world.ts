@@ -53,10 +53,12 @@ export class SinkWorld {
     const redis = connectRedis({ url: env('REDIS_URL'), log });
     await once(redis, 'ready');
     const world = new SinkWorld(redis);
-    for (const topic of ['changes', 'intercom.commands', 'sinks.dlq'] as const satisfies TopicName[]) {
+    const names: TopicName[] = ['changes', 'intercom.commands', 'sinks.dlq'];
+    const wanted = names.map((topic) => {
       const { partitions } = topics[topic];
-      await world.kafka.admin.create(topic, { partitions, replication: 1, config: wantedConfig(topics[topic], 1) });
-    }
+      return [topic, { partitions, replication: 1, config: wantedConfig(topics[topic], 1) }] as const;
+    });
+    await world.kafka.admin.create(new Map(wanted));
     world.#producer = await world.kafka.producer();
     return world;
   }
