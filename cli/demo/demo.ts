@@ -1,6 +1,6 @@
 /** The main job from end to end: load, snapshot, live edits, settle, judge, report. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Edit, nextEdit, type Person, type World as Edited } from './edits.ts';
+import { type Edit, type World as Edited, nextEdit, type Person } from './edits.ts';
 import { judge } from './judge.ts';
 import { companyRow, makeFaker, makePopulation, personRow, type Row } from './population.ts';
 import { countWrites, latencies, type MadeEdit, minimumEditCalls, percentile, type Report } from './report.ts';
@@ -15,7 +15,7 @@ export interface DemoOptions {
   readonly signal: AbortSignal;
 }
 
-/** Salesforce rows a snapshot page may hold (salesforce.md: query page size). */
+/** Salesforce rows a snapshot page may hold. */
 const pageSize = 2_000;
 
 export interface Loaded extends Edited {

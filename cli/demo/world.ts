@@ -6,15 +6,15 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TributaryError } from '../../core/errors.ts';
+import type { LoggedCall } from '../../twins/intercom/calls.ts';
+import type { Store as IntercomStore } from '../../twins/intercom/control.ts';
+import type { LoggedCall as SalesforceCall } from '../../twins/salesforce/control.ts';
 import { localFolder } from '../stack/jars.ts';
 import { type Addresses, addressesFrom, freePort } from '../stack/parts.ts';
 import { isAlive, type Leashed, lastLines, startLeashed } from '../stack/processes.ts';
 import { type Stack, startStack } from '../stack/stack.ts';
-import type { Row } from './population.ts';
-import type { LoggedCall } from '../../twins/intercom/calls.ts';
-import type { Store as IntercomStore } from '../../twins/intercom/control.ts';
-import type { LoggedCall as SalesforceCall } from '../../twins/salesforce/control.ts';
 import type { SalesforceStore } from './judge.ts';
+import type { Row } from './population.ts';
 
 const main = join(import.meta.dirname, '../main.ts');
 /** Credentials of the twins only; they open nothing else. */
