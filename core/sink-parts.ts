@@ -65,8 +65,9 @@ export class Gate {
     if (outcome === 'expired') return;
     this.#trouble = closed;
     if (outcome !== 'refused') this.#refusals = closed;
-    // A refusal of one field is about the record's own value, however many records of an import have the same fault.
-    const whole = refusals.find(({ field }) => field === '');
+    // A refusal of one field is about the record's own value, however many records of an import have the same fault; but
+    // not that of a permission, whichever field the platform names with it.
+    const whole = refusals.find(({ field, code }) => field === '' || code === 'CREDENTIALS_REFUSED');
     if (outcome === 'refused' && whole !== undefined)
       this.#refusals = failed(this.#refusals, refusalRule, kindOf(whole), subject, now);
   }

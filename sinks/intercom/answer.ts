@@ -3,7 +3,7 @@ import type { Verdict } from '../../connectors/intercom/classify.ts';
 import { TributaryError } from '../../core/errors.ts';
 import { observeIntercom } from '../../processors/decode/intercom.ts';
 import type { Observation } from '../../schemas/types.ts';
-import { blamed, type Fields, membershipField, scalarNames, without } from './body.ts';
+import { askedName, blamed, type Fields, membershipField, scalarNames, without } from './body.ts';
 
 /** A verdict that ends a call: retries and waits are behind it. */
 export type Settled = Exclude<Verdict, { kind: 'retry' | 'wait' | 'stop' }>;
@@ -29,6 +29,8 @@ const uniqueFields = ['email', 'external_id'];
 
 /** The one field of a write that its verdict is about, if it can be said. */
 export function culprit(names: readonly string[], verdict: Settled): string | undefined {
+  // A text about rights and plans has such words as "name" and "role" in it, and is about no value.
+  if (verdict.kind === 'refuse' && verdict.code === 'CREDENTIALS_REFUSED') return askedName(names, verdict.field);
   if (verdict.kind === 'refuse') return blamed(names, verdict.field, verdict.text);
   if (verdict.kind !== 'exists') return undefined;
   const unique = names.filter((name) => uniqueFields.includes(name));

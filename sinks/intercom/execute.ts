@@ -157,7 +157,10 @@ class Job {
   }
 
   #refused(verdict: Settled, message = ''): Answer {
-    this.#refuse(verdict.kind === 'refuse' ? verdict.field : '', verdict, message);
+    const named = verdict.kind === 'refuse' ? verdict.field : '';
+    // Every record is created with our marker: refused, it is not the value of this one that is at fault.
+    const marker = askedName([this.#writer.markers[this.#object]], named) !== undefined;
+    this.#refuse(marker && this.#command.verb === 'create' ? '' : named, verdict, message);
     return this.#answer('refused', this.#command.ref, null);
   }
 

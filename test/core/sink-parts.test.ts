@@ -244,6 +244,13 @@ describe('gate', () => {
     expect(gate.state(0)).toBe('open');
   });
 
+  test('a permission that is missing is missing for every record, whichever field is named with it', () => {
+    const gate = new Gate();
+    const refusals = [{ field: 'name', code: 'CREDENTIALS_REFUSED', message: 'forbidden: no right to write names' }];
+    for (let n = 0; n < 20; n++) gate.answered(`ref-${n}`, { outcome: 'refused', refusals }, 0);
+    expect(gate.state(0)).toBe('open');
+  });
+
   test('half-open it tries several records before it stays away again, and stays away while all are refused', () => {
     const gate = new Gate();
     refuse(gate, 20);

@@ -461,20 +461,34 @@ describe('an answer that does not say enough', () => {
     });
   });
 
+  const refusing = (of: Partial<Extract<Verdict, { kind: 'refuse' }>>): Verdict => ({
+    kind: 'refuse',
+    code: 'PLATFORM_REFUSED',
+    field: '',
+    text: 'parameter_invalid: too many',
+    time: second * 1_000,
+    ...of,
+  });
+
+  test('a missing right whose text mentions a field is about no field', async () => {
+    const text = 'api_plan_restricted: your role may not write; ask whoever has the name of an admin';
+    const { answer } = await answering({}, refusing({ code: 'CREDENTIALS_REFUSED', text }));
+    expect(answer).toMatchObject({ outcome: 'refused', refusals: [{ field: '', code: 'CREDENTIALS_REFUSED' }] });
+  });
+
+  test('a marker that is refused at a creation is refused for every record', async () => {
+    const marker = markers.contact;
+    const { answer } = await answering({ verb: 'create', ref: '', fields: person }, refusing({ field: marker }));
+    expect(answer).toMatchObject({ outcome: 'refused', refusals: [{ field: '' }] });
+  });
+
   test.each([
     ['custom_attributes', '', 'parameter_invalid: too many (custom_attributes)'],
     ['updated_at', '', 'parameter_invalid: too many (updated_at)'],
     ['level', 'custom_attributes.level', 'parameter_invalid: too many'],
   ])('a refusal that names %s names a field that was asked, or the record', async (named, field, message) => {
-    const refused = (of: string): Verdict => ({
-      kind: 'refuse',
-      code: 'PLATFORM_REFUSED',
-      field: of,
-      text: 'parameter_invalid: too many',
-      time: second * 1_000,
-    });
     const fields = { 'custom_attributes.level': 'x' };
-    const { answer } = await answering({ fields }, refused(named));
+    const { answer } = await answering({ fields }, refusing({ field: named }));
     expect(answer).toMatchObject({ outcome: 'refused', refusals: [{ field, message }] });
   });
 });
