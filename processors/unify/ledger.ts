@@ -259,14 +259,24 @@ export function land(world: World, draft: Draft, ask: Ask, result: Result): void
     quieten(world, draft, ask, field, 'refused', `${refusal.code}: ${refusal.message}`);
   const expected = Object.fromEntries(Object.entries(ask.fields).filter(([field]) => !refused.has(field)));
   const answered = result.outcome === 'applied' ? ask : null;
-  const closed: Ask = { ...ask, fields: {}, before: {}, expected, resultAt: result.platformTime, doubt: result.doubt };
+  const closed: Ask = {
+    ...ask,
+    fields: {},
+    before: {},
+    expected,
+    resultAt: result.platformTime,
+    doubt: ask.doubt || result.doubt,
+  };
   const landed = result.outcome === 'applied' ? bounded([...draft.ref.landed, closed]) : draft.ref.landed;
   draft.ref = { ...draft.ref, open: null, landed };
   if (result.returned !== null) {
     if (answered !== null) settle(world, draft, closed, result.returned);
     observe(world, draft, result.returned, answered);
   }
-  if (answered !== null) for (const field of Object.keys(expected)) leaveUnanswered(world, draft, ask, field);
+  if (answered === null) return;
+  // A sink that was stopped between two calls of one ask names what it did not come to: that is asked again.
+  const unfinished = result.returned?.unknown ?? [];
+  for (const field of Object.keys(expected)) if (!unfinished.includes(field)) leaveUnanswered(world, draft, ask, field);
 }
 
 /** The newest asks that fit. */

@@ -78,6 +78,17 @@ describe('creates', () => {
     expect(org.people()).toEqual(['ada@x.example']);
   });
 
+  it('stay in doubt when another sink, which knows of no call, lets them expire', () => {
+    const org = new Org().say(createdEvent(contact(1), { ...ada, Email: 'ada@exmaple.com' }, 2, 2));
+    const [first] = org.ask(10);
+    if (first === undefined) throw new Error('nothing was asked');
+    org.intercom.run(first);
+    org.say(event(contact(1), { Email: 'ada@x.example' }, 11, 11));
+    org.say(epoch(Number(first.epoch.slice(1)), 'later', 0, 50));
+    org.answer(org.runner.commands().at(-1), { outcome: 'expired', calls: 0 }).pass(20);
+    expect(org.people()).toEqual(['ada@x.example']);
+  });
+
   it('that expired without a call are asked with the newest values', () => {
     const org = new Org().say(createdEvent(contact(1), ada, 2, 2));
     const [first] = org.ask(10);
@@ -154,6 +165,20 @@ describe('an ask that was answered', () => {
     const commands = org.runner.commands().length;
     for (let n = 0; n < 5; n++) org.say(mark(30 + n)).runner.tick();
     expect(org.runner.commands().length).toBe(commands);
+  });
+
+  it('applied but for a field that the sink did not come to is asked again for that field', () => {
+    const org = new Org().say(createdEvent(contact(1), ada, 2, 2)).pass(10);
+    org.say(event(contact(1), { Title: 'CTO', Level__c: 'Primary' }, 20, 20));
+    const asked = org.runner.commands().at(-1);
+    const title = 'custom_attributes.job_title';
+    const { returned, ...rest } = org.intercom.run(asked as Command);
+    if (returned == null) throw new Error('nothing was returned');
+    const { [title]: _unfinished, ...fields } = returned.fields;
+    org.answer(asked, { ...rest, returned: { ...returned, whole: false, fields, unknown: [title] } });
+    const again = org.runner.commands().at(-1);
+    expect(again?.id).not.toBe(asked?.id);
+    expect(again?.fields).toEqual({ [title]: 'CTO' });
   });
 
   it('gone is told, and nothing is written to the record any more', () => {
