@@ -39,7 +39,7 @@ const epoch = (time: number, id: string): Appended => {
   };
   return { time, change: { ...part, kind: 'epoch', epoch: said } satisfies Change };
 };
-const result = (time: number, id: string): Appended => {
+const result = (time: number, id: string, returned: Result['returned'] = null): Appended => {
   const said: Result = {
     command: 'c',
     platform: 'intercom',
@@ -47,7 +47,7 @@ const result = (time: number, id: string): Appended => {
     epoch: id,
     ref: 'intercom:contact:a1',
     outcome: 'applied',
-    returned: null,
+    returned,
     platformTime: time,
     refusals: [],
     doubt: false,
@@ -80,4 +80,25 @@ test('a write in vain that repeats nothing is not excused', () => {
 test('an answer under an epoch that was no longer the newest leaves the call in doubt', () => {
   const changes = [epoch(0, 'e1'), epoch(20, 'e2'), result(25, 'e1')];
   expect(counted([call(10, ['name']), call(30, [])], changes)).toEqual([1, 0]);
+});
+
+test('an answer that says nothing of the memberships leaves the calls about them in doubt, and no others', () => {
+  const returned: Result['returned'] = {
+    ref: 'intercom:contact:a1',
+    op: 'seen',
+    via: 'answer',
+    whole: false,
+    created: false,
+    fields: {},
+    unknown: ['companies'],
+    at: { time: 15, seq: -1, second: true },
+    modified: null,
+    origin: null,
+    by: null,
+    transaction: null,
+  };
+  const changes = [epoch(0, 'e1'), result(15, 'e1', returned)];
+  const joining = { method: 'POST', path: '/contacts/a1/companies' };
+  expect(counted([call(10, ['companies'], joining), call(30, [], joining)], changes)).toEqual([1, 0]);
+  expect(counted([call(10, ['name']), call(30, [])], changes)).toEqual([0, 1]);
 });

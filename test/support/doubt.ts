@@ -31,8 +31,11 @@ export function doubtsOf(calls: readonly LoggedCall[], changes: readonly Appende
   const unexcused: LoggedCall[] = [];
   for (const [n, call] of writes.entries()) {
     if (!call.noop) continue;
+    const kind = call.path.includes('/companies') && call.path.startsWith('/contacts/') ? 'memberships' : 'fields';
     const answered = (first: LoggedCall): boolean =>
-      (answers.get(call.objectId ?? '') ?? []).some((time) => time >= first.time && time <= call.time);
+      (answers.get(call.objectId ?? '') ?? []).some(
+        (answer) => answer[kind] && answer.time >= first.time && answer.time <= call.time,
+      );
     const first = writes.slice(0, n).findLast((earlier) => same(earlier, call) && !spent.has(earlier));
     if (first === undefined || answered(first)) unexcused.push(call);
     else {
@@ -43,19 +46,27 @@ export function doubtsOf(calls: readonly LoggedCall[], changes: readonly Appende
   return { excused, unexcused };
 }
 
+interface Answer {
+  readonly time: number;
+  readonly fields: boolean;
+  /** False: the sink was stopped between two calls and says so, which leaves those about memberships in doubt. */
+  readonly memberships: boolean;
+}
+
 /**
- * When answers about an Intercom object entered the log. One under an epoch that is not the partition's newest closes no
+ * What entered the log about an Intercom object. An answer under an epoch that is not the partition's newest closes no
  * ask (the sink that wrote it had lost its partition), so it leaves the call in doubt.
  */
-function answersByObject(changes: readonly Appended[]): ReadonlyMap<string, readonly number[]> {
+function answersByObject(changes: readonly Appended[]): ReadonlyMap<string, readonly Answer[]> {
   const newest = new Map<number, string>();
-  const times = new Map<string, number[]>();
+  const answers = new Map<string, Answer[]>();
   for (const { time, change } of changes) {
     const { epoch, result } = change;
     if (epoch?.platform === 'intercom') newest.set(epoch.partition, epoch.epoch);
     if (result?.platform !== 'intercom' || newest.get(result.partition) !== result.epoch) continue;
     const id = result.ref.slice(result.ref.lastIndexOf(':') + 1);
-    times.set(id, [...(times.get(id) ?? []), time]);
+    const memberships = result.returned?.unknown.includes('companies') !== true;
+    answers.set(id, [...(answers.get(id) ?? []), { time, fields: true, memberships }]);
   }
-  return times;
+  return answers;
 }
