@@ -1,5 +1,5 @@
 /**
- * What Intercom's answer means for whoever called. The only place that knows its error codes (intercom.md 4.3); nobody
+ * What Intercom's answer means for whoever called. The only place that knows its error codes; nobody
  * else looks at a status. The official client's error classes cannot be used for it: each method maps only the statuses of
  * its own specification, so a 404, 409 or 429 on a contact is a plain IntercomError (7.0.3).
  */

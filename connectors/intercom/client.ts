@@ -129,7 +129,7 @@ export function connectIntercom(options: {
   const client = new IntercomClient({
     token: () => intercom.token.reveal(),
     baseUrl: intercom.baseUrl,
-    // The client's `version` type ends at 2.14 (intercom.md 7); the header overrides it. `*/*` may meet a 406.
+    // The client's `version` type ends at 2.14; the header overrides it. `*/*` may meet a 406.
     headers: { 'Intercom-Version': intercom.version, Accept: 'application/json' },
     maxRetries: 0,
     fetch: transport as typeof fetch,
@@ -176,7 +176,7 @@ function failureCode(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** Intercom enforces its quota of a minute in windows of ten seconds (intercom.md 4.1). */
+/** Intercom enforces its quota of a minute in windows of ten seconds. */
 const windowMs = 10_000;
 const windowsPerMinute = 6;
 

@@ -212,7 +212,7 @@ function openGate(world: World, platform: Platform, id: string): void {
  */
 export function endCreate(world: World, entity: EntityState, create: CreateState, result: Result, why: string): void {
   if (result.outcome === 'expired') {
-    const ask = result.doubt || result.calls > 0 ? create.ask : null;
+    const ask = result.doubt || result.calls > 0 || create.ask?.doubt === true ? create.ask : null;
     world.putEntity(withCreate(entity, create.platform, { ...create, state: 'queued', ask }));
     enqueueCreate(world, create.platform, entity.id, create.lane);
     return;
@@ -256,7 +256,8 @@ export function askCreate(world: World, platform: Platform, lane: Lane, id: stri
   const side = world.rules.entities[entity.entity].sides[platform];
   const wanted = { ...pendingFields(world, side, newRef('', entity.entity, id), entity), [side.marker]: id };
   const fields = create.ask?.fields ?? wanted;
-  const ask = makeAsk(world, `+${id}`, entity.asks + 1, 'create', lane, fields, {}, noPosition);
+  const fresh = makeAsk(world, `+${id}`, entity.asks + 1, 'create', lane, fields, {}, noPosition);
+  const ask = { ...fresh, doubt: create.ask !== null };
   const next = withCreate({ ...entity, asks: entity.asks + 1 }, platform, { ...create, state: 'open', ask });
   world.putEntity(next);
   sendCreate(world, platform, next, ask);

@@ -267,13 +267,14 @@ export function resend(world: World, platform: Platform, partition: number): voi
         const entity = world.entity(item.slice(1));
         const create = entity?.creates.find((one) => one.platform === platform);
         if (entity === undefined || create?.ask == null) continue;
-        const ask = { ...create.ask, expiresAt: world.now + askLifeMs, askedAt: world.now };
+        // A sink of the epoch before may have begun it: from now on it is in doubt, whatever a later sink says of itself.
+        const ask = { ...create.ask, expiresAt: world.now + askLifeMs, askedAt: world.now, doubt: true };
         world.putEntity({ ...entity, creates: entity.creates.map((one) => (one === create ? { ...one, ask } : one)) });
         send(world, platform, world.rules.entities[entity.entity].sides[platform].object, '', entity.id, ask);
       } else {
         const ref = world.ref(item);
         if (ref?.open == null) continue;
-        const ask = { ...ref.open, expiresAt: world.now + askLifeMs, askedAt: world.now };
+        const ask = { ...ref.open, expiresAt: world.now + askLifeMs, askedAt: world.now, doubt: true };
         world.putRef({ ...ref, open: ask });
         send(world, platform, parseRef(item).object, item, ref.id, ask);
       }

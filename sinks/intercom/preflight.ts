@@ -129,7 +129,7 @@ async function attributes(access: IntercomAccess, caller: Caller, model: Model):
 
 /** A name used on the other model is refused by Intercom; its text says so and goes to the operator as it is. */
 async function define(access: IntercomAccess, caller: Caller, need: Need, name: string, type: string): Promise<void> {
-  // The client's type of this request lacks `name` and `model` (intercom.md 7); both go through.
+  // The client's type of this request lacks `name` and `model`; both go through.
   const request: unknown = { name, model: need.model, data_type: type };
   try {
     await askIntercom(access, caller, (client) =>
