@@ -54,8 +54,8 @@ interface Answer {
 }
 
 /**
- * What entered the log about an Intercom object. An answer under an epoch that is not the partition's newest closes no
- * ask (the sink that wrote it had lost its partition), so it leaves the call in doubt.
+ * What entered the log about an Intercom object. An answer under an epoch that is not the partition's newest comes too
+ * late: its ask was sent again when the newer epoch was announced, so the call was in doubt by then.
  */
 function answersByObject(changes: readonly Appended[]): ReadonlyMap<string, readonly Answer[]> {
   const newest = new Map<number, string>();
