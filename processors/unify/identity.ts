@@ -6,8 +6,8 @@
 import type { EntityState, Observation, RefState } from '../../schemas/types.ts';
 import { claimsOf, parseRef } from './keys.ts';
 import type { EntityKind, Link, Side } from './rules.ts';
-import { hashId, noPosition } from './values.ts';
 import { addMember, removeMember, someMembers } from './sets.ts';
+import { hashId, noPosition } from './values.ts';
 import type { World } from './world.ts';
 
 export function newRef(ref: string, entity: EntityKind | null, id: string): RefState {
