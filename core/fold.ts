@@ -33,6 +33,8 @@ export interface FoldRecord {
   /** Append time of the log, ms: the only clock there is. */
   readonly time: number;
   readonly key: string;
+  /** Of the state: a later one when it was founded anew, in which versions begin at 1 again. */
+  readonly lineage: number;
   readonly change: Change;
 }
 

@@ -362,7 +362,13 @@ class Tenure {
       const { schema, value } = this.#options.codec.decode(record.value);
       if (schema !== 'Change') throw new TributaryError('PAYLOAD_UNDECODABLE', `a record of changes is a ${schema}`);
       const key = record.key?.toString() ?? '';
-      const given = { offset: record.offset, time: record.time, key, change: value as Change };
+      const given = {
+        offset: record.offset,
+        time: record.time,
+        key,
+        lineage: this.#position.lineage,
+        change: value as Change,
+      };
       return { record, given: { record: given }, recalls: this.#options.fold.recalls(given) };
     } catch (error) {
       return { record, given: { error }, recalls: [] };

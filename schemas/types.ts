@@ -25,15 +25,15 @@ export interface Account {
 
 /** A canonical field of an account changed. */
 export interface AccountEvent {
-  /** Hash of id and version: the same again when replayed. */
+  /** Hash of id, lineage and version: the same again when replayed. */
   readonly eventId: string;
   /** Stable id. */
   readonly accountId: string;
-  /** 1, 2, 3… within lineage; drop what is not newer. */
+  /** 1, 2, 3… within a lineage; drop what is not newer by (lineage, version). */
   readonly version: number;
-  /** Raised when the state was built anew from the sources. */
+  /** Later when the state was founded anew from the sources; versions begin at 1 again then. */
   readonly lineage: number;
-  /** What happened. */
+  /** What happened. created: first seen. changed: canonical fields changed, they are in `changed`. joined: its own fields did not, but what belongs to it did (its account, its refs). merged: see mergedInto. deleted: gone where it came from. */
   readonly type: 'created' | 'changed' | 'joined' | 'merged' | 'deleted';
   /** Log time of the decision, ms. */
   readonly at: number;
@@ -217,15 +217,15 @@ export interface Customer {
 
 /** A canonical field of a customer changed. Carries the full after-image, so a consumer that lost one heals on the next. */
 export interface CustomerEvent {
-  /** Hash of id and version: the same again when replayed. */
+  /** Hash of id, lineage and version: the same again when replayed. */
   readonly eventId: string;
   /** Stable id. */
   readonly customerId: string;
-  /** 1, 2, 3… within lineage; drop what is not newer. */
+  /** 1, 2, 3… within a lineage; drop what is not newer by (lineage, version). */
   readonly version: number;
-  /** Raised when the state was built anew from the sources. */
+  /** Later when the state was founded anew from the sources; versions begin at 1 again then. */
   readonly lineage: number;
-  /** What happened. */
+  /** What happened. created: first seen. changed: canonical fields changed, they are in `changed`. joined: its own fields did not, but what belongs to it did (its account, its refs). merged: see mergedInto. deleted: gone where it came from. */
   readonly type: 'created' | 'changed' | 'joined' | 'merged' | 'deleted';
   /** Log time of the decision, ms. */
   readonly at: number;

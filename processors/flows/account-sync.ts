@@ -2,9 +2,6 @@ import type { SyncFlow } from './flow.ts';
 
 /** Accounts of Salesforce become Intercom companies as soon as they have people. */
 export const accountSync: SyncFlow = {
-  name: 'account-sync',
-  entity: 'account',
-  summary: 'Salesforce Accounts with people are Intercom companies, and their mapped fields are kept in step.',
   reasonAgainstCreate: (account, view) => {
     const name = account.fields['name']?.value;
     if (typeof name !== 'string' || name === '') return 'no name';

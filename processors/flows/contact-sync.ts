@@ -2,9 +2,6 @@ import type { SyncFlow } from './flow.ts';
 
 /** People of Salesforce become Intercom users, and what is mapped is kept in step. */
 export const contactSync: SyncFlow = {
-  name: 'contact-sync',
-  entity: 'customer',
-  summary: 'Salesforce Contacts are Intercom users, and their mapped fields are kept in step.',
   // Intercom needs an email or an external id for a user (so its documentation); the external id is the customer's own.
   reasonAgainstCreate: (customer) => {
     const email = customer.fields['email']?.value;

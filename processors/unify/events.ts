@@ -80,9 +80,9 @@ export function emitEvent(
   const next: EntityState = { ...entity, version };
   const { source } = world.record.change;
   const common = {
-    eventId: hashId(entity.id, version),
+    eventId: hashId(entity.id, world.record.lineage, version),
     version,
-    lineage: 0,
+    lineage: world.record.lineage,
     type,
     at: world.now,
     mergedInto: entity.mergedInto,

@@ -33,7 +33,7 @@ export function finish(
   const freed = entity.entity === 'customer' ? moveEmailClaim(world, before, entity) : [];
   const accountChanged = moveMembership(world, before, entity);
   if (draft.changed.length > 0 || entity.version === 0 || joined) {
-    entity = emitEvent(world, entity, entity.version === 0 ? 'created' : 'changed', draft.changed);
+    entity = emitEvent(world, entity, eventType(entity, draft), draft.changed);
     world.putEntity(entity);
   }
   for (const ref of entity.refs) {
@@ -50,6 +50,12 @@ export function finish(
   if (entity.entity === 'account' && (draft.changed.length > 0 || joined)) {
     fanOut(world, membersOf(entity.id), draft.changed.length > 0 ? 'fanout' : 'realign', lane, revisit);
   }
+}
+
+/** Nothing changed but what belongs to it (a record was linked, came back): that is a join. */
+function eventType(entity: EntityState, draft: Draft): 'created' | 'changed' | 'joined' {
+  if (entity.version === 0) return 'created';
+  return draft.changed.length > 0 ? 'changed' : 'joined';
 }
 
 /** A value that can be decided again ends what held the records of the entity. */

@@ -3,7 +3,6 @@
  * canonical fields translate, who owns what, what is created where. Pure data and pure functions.
  */
 import type { Config, FieldMapping } from '../../core/config.ts';
-import type { Value } from '../../schemas/types.ts';
 import type { Platform } from './world.ts';
 
 export type EntityKind = 'customer' | 'account';
@@ -125,5 +124,3 @@ export const namedFields: Readonly<Record<EntityKind, readonly string[]>> = {
   customer: ['email', 'firstName', 'lastName', 'phone', 'title', 'ownerEmail'],
   account: ['name', 'domain', 'industry', 'employees', 'ownerEmail'],
 };
-
-export type CanonicalValues = Readonly<Record<string, Value>>;

@@ -14,7 +14,7 @@ const tick: Change = {
   config: null,
   action: null,
 };
-const record: FoldRecord = { offset: 0, time: 0, key: 'tick', change: tick };
+const record: FoldRecord = { offset: 0, time: 0, key: 'tick', lineage: 0, change: tick };
 const stateOf = (values: Record<string, object>): State => ({
   get: (key) => values[key],
   put: () => expect.unreachable('measuring writes nothing'),

@@ -20,7 +20,7 @@ const plain: Codec = {
   prepare: async () => undefined,
 };
 
-const record = (offset: number, key: string): FoldRecord => ({ offset, time: offset, key, change: tick });
+const record = (offset: number, key: string): FoldRecord => ({ offset, time: offset, key, lineage: 0, change: tick });
 const count = (n: number): CursorState => ({ n: { count: n }, s: {} });
 const counting: Fold = {
   recalls: (of) => [`cur:${of.key}`],

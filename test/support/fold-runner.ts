@@ -46,7 +46,7 @@ export class FoldRunner {
 
   /** Decides one change; returns what it put out. */
   decide(part: Change, key = 'key'): readonly Emitted[] {
-    const record: FoldRecord = { offset: this.offset++, time: this.time, key, change: part };
+    const record: FoldRecord = { offset: this.offset++, time: this.time, key, lineage: 7, change: part };
     if (this.#forgetful) this.#cached.clear();
     for (const name of this.fold.recalls(record)) this.#cached.add(name);
     const batch = new MicroBatch(this.fold, codec, (name) =>

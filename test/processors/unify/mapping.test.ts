@@ -10,7 +10,7 @@ import { change } from '../../support/fold-runner.ts';
 const rules = compileRules(loadConfig({ env: {} }));
 const world = new World(
   { get: () => undefined, put: () => undefined, savepoint: () => () => undefined },
-  { offset: 0, time: 0, key: '', change: change({ kind: 'tick' }) },
+  { offset: 0, time: 0, key: '', lineage: 0, change: change({ kind: 'tick' }) },
   rules,
 );
 const field = (value: Value): CanonicalField => ({ value, version: 1, time: 0, source: '', reason: '', offset: 0 });

@@ -17,7 +17,7 @@ function emptyWorld(): { world: World; state: Map<string, object> } {
       savepoint: () => () => undefined,
       put: (key, value) => void (value === undefined ? state.delete(key) : state.set(key, value)),
     },
-    { offset: 0, time: 0, key: '', change: change({ kind: 'tick' }) },
+    { offset: 0, time: 0, key: '', lineage: 0, change: change({ kind: 'tick' }) },
     rules,
   );
   return { world, state };

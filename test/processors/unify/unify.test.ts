@@ -364,7 +364,12 @@ describe('the fold', () => {
     const events = runner.outputs
       .filter((output) => output.topic === 'account.events')
       .map((output) => output.value as AccountEvent);
-    expect(events[0]).toMatchObject({ type: 'created', account: { name: 'Orchard', ownerEmail: 'owner@us.example' } });
+    expect(events[0]).toMatchObject({
+      type: 'created',
+      lineage: 7,
+      version: 1,
+      account: { name: 'Orchard', ownerEmail: 'owner@us.example' },
+    });
   });
 
   it('re-emits the people of a large account in portions that advance with the ticks', () => {
