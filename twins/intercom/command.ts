@@ -38,12 +38,10 @@ export function intercomTwinCommand(): Command {
       });
       process.stdout.write(
         `${[
-          `Intercom twin, workspace ${twin.workspaceId}`,
-          `  INTERCOM_BASE_URL=${twin.url}`,
-          token === undefined ? `  INTERCOM_TOKEN=${defaultToken}` : '  the token is the one given',
-          '  (a token that begins with "person" is somebody working in Intercom)',
-          `  everything in it: ${twin.url}/__twin/store`,
-          `  calls so far:     ${twin.url}/__twin/calls`,
+          `# Intercom twin, workspace ${twin.workspaceId}; everything in it: ${twin.url}/__twin/store, calls: ${twin.url}/__twin/calls`,
+          '# a token that begins with "person" is somebody at work there',
+          `export INTERCOM_BASE_URL=${twin.url}`,
+          token === undefined ? `export INTERCOM_TOKEN=${defaultToken}` : '# the token is the one given',
         ].join('\n')}\n`,
       );
       await new Promise<void>((resolve) => {

@@ -36,13 +36,14 @@ export function salesforceTwinCommand(): Command {
       });
       process.stdout.write(
         [
-          `Salesforce twin    ${twin.restUrl}   (SALESFORCE_LOGIN_URL)`,
-          `Pub/Sub            ${twin.pubsubAddress}   (SALESFORCE_PUBSUB_ENDPOINT, with SALESFORCE_PUBSUB_INSECURE=true)`,
-          `org                ${twin.orgId}`,
-          `client id          ${clientId}   (SALESFORCE_CLIENT_ID; person / person-secret is somebody at work)`,
-          `client secret      ${clientSecret === undefined ? defaultClient.clientSecret : 'the one given'}   (SALESFORCE_CLIENT_SECRET)`,
-          `everything in it   ${twin.restUrl}/__twin/store`,
-          `calls              ${twin.restUrl}/__twin/calls`,
+          `# Salesforce twin, org ${twin.orgId}; everything in it: ${twin.restUrl}/__twin/store, calls: ${twin.restUrl}/__twin/calls`,
+          '# somebody at work there logs in as person / person-secret',
+          `export SALESFORCE_LOGIN_URL=${twin.restUrl}`,
+          `export SALESFORCE_PUBSUB_ENDPOINT=${twin.pubsubAddress} SALESFORCE_PUBSUB_INSECURE=true`,
+          `export SALESFORCE_CLIENT_ID=${clientId}`,
+          clientSecret === undefined
+            ? `export SALESFORCE_CLIENT_SECRET=${defaultClient.clientSecret}`
+            : '# the client secret is the one given',
           '',
         ].join('\n'),
       );
