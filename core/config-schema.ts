@@ -51,8 +51,17 @@ const fieldMapping = section({
   type: z.enum(fieldTypes).describe('How values are compared and spelled on each platform.'),
   salesforce: salesforceName.optional().describe('API name of the Salesforce field.'),
   intercom: intercomField.optional().describe('Intercom field, custom attributes as custom_attributes.<name>.'),
-  owner: platform.optional().describe('Only this platform decides the value; edits elsewhere are written back.'),
-  fillIfEmpty: z.boolean().default(false).describe('A value from the other platform counts only where there is none.'),
+  owner: platform
+    .optional()
+    .describe(
+      'Only this platform decides the value; edits elsewhere are written back. Only salesforce so far, which decides every field mapped there anyway: Intercom is written and not read.',
+    ),
+  fillIfEmpty: z
+    .boolean()
+    .default(false)
+    .describe(
+      'A value from the other platform counts only where there is none. Only false so far: Intercom is written and not read.',
+    ),
 });
 export type FieldMapping = z.output<typeof fieldMapping>;
 
@@ -257,14 +266,21 @@ export const configSchema = section({
   }).prefault({}),
   capture: section({
     salesforce: z.boolean().default(true).describe('A Salesforce source is running; creates wait for its marks.'),
-    intercom: z.boolean().default(false).describe('An Intercom source is running; creates wait for its marks.'),
+    intercom: z
+      .boolean()
+      .default(false)
+      .describe(
+        'An Intercom source is running; creates wait for its marks. Only false so far: nothing sends these marks yet, and creates would wait for ever.',
+      ),
   }).prefault({}),
   snapshot: section({
     objects: z
       .array(salesforceName)
       .min(1)
       .prefault(['User', 'Account', 'Contact'])
-      .describe('Read whole at first start, in this order: who is referred to comes first.'),
+      .describe(
+        'Read whole at first start and followed from then on, in this order: who is referred to comes first. Every mapped object has to be among them, and User where an owner is mapped.',
+      ),
     maxLag: z.int().min(1).default(2000).describe('Records unify may be behind before the snapshot waits.'),
   }).prefault({}),
 });
@@ -279,9 +295,35 @@ export interface Problem {
 export const canonicalNames = (field: FieldMapping): readonly string[] =>
   typeof field.canonical === 'string' ? [field.canonical] : field.canonical;
 
-/** What one key alone cannot tell: each rule is one that unify relies on when it turns a value into another platform's. */
+/**
+ * What one key alone cannot tell: rules that unify relies on when it turns a value into another platform's, and settings
+ * that would be taken and then do nothing, or stop everything without a word.
+ */
 export function crossCheck(settings: Settings): readonly Problem[] {
-  return (['customer', 'account'] as const).flatMap((name) => checkEntity(name, settings.entities[name]));
+  return [
+    ...(['customer', 'account'] as const).flatMap((name) => checkEntity(name, settings.entities[name])),
+    ...checkCapture(settings),
+    ...checkSnapshot(settings),
+  ];
+}
+
+function checkCapture({ capture }: Settings): readonly Problem[] {
+  if (!capture.intercom) return [];
+  const message = 'is true, but nothing sends marks for Intercom yet: every create would wait for them for ever';
+  return [{ field: 'capture.intercom', message }];
+}
+
+/** The list is also what the stream is read for: an object left out of it is not missing at first, it never comes. */
+function checkSnapshot({ entities, snapshot }: Settings): readonly Problem[] {
+  const needed = new Map<string, string>();
+  for (const [name, { salesforce, fields: mapped }] of Object.entries(entities)) {
+    const read = mapped.filter((field) => field.salesforce !== undefined);
+    if (read.length > 0) needed.set(salesforce.object, `entities.${name} maps it`);
+    if (read.some(({ type }) => type === 'owner')) needed.set('User', 'owners are looked up in it');
+  }
+  return [...needed]
+    .filter(([object]) => !snapshot.objects.includes(object))
+    .map(([object, why]) => ({ field: 'snapshot.objects', message: `lacks ${object}: ${why}` }));
 }
 
 function checkEntity(name: EntityName, entityMapping: EntityMapping): readonly Problem[] {
@@ -304,6 +346,10 @@ function checkEntity(name: EntityName, entityMapping: EntityMapping): readonly P
       report(index, 'names no platform field; give salesforce, intercom or both');
     if (field.owner !== undefined && field[field.owner] === undefined)
       report(index, `owner is ${field.owner}, which has no field here`);
+    else if (field.owner === 'intercom')
+      report(index, 'owner is intercom, which is written and not read yet: no value would ever come');
+    if (field.fillIfEmpty)
+      report(index, 'fillIfEmpty is true, but only Salesforce is read yet: there is no other value to fill in');
     if (field.type === 'account' && name === 'account') report(index, 'the type account belongs to customers');
     if (field.type === 'owner' || field.type === 'account')
       once('type', field.type, index, 'there may be one of it per entity');

@@ -143,12 +143,43 @@ describe('what does not fit is refused with the field, its value and what is all
       'owner is intercom, which has no field here',
     ],
     [
+      'Intercom as an owner',
+      [{ canonical: 'a', type: 'text', salesforce: 'A', intercom: 'a', owner: 'intercom' }],
+      'entities.customer.fields[1] owner is intercom, which is written and not read yet',
+    ],
+    [
+      'a value to fill in',
+      [{ canonical: 'a', type: 'text', salesforce: 'A', intercom: 'a', fillIfEmpty: true }],
+      'entities.customer.fields[1] fillIfEmpty is true, but only Salesforce is read yet',
+    ],
+    [
       'the marker as a field',
       [{ canonical: 'a', type: 'text', salesforce: 'Tributary_Id__c' }],
       'salesforce field "Tributary_Id__c" is the marker',
     ],
   ])('a mapping with %s', (_name, fields, message) => {
     expect(refusal(customerFields(...fields))).toContain(message);
+  });
+
+  test('creates that would wait for marks that nobody sends', () => {
+    expect(refusal({ capture: { intercom: true } })).toContain('capture.intercom is true, but nothing sends marks');
+  });
+
+  test.each([
+    [['User', 'Account'], 'snapshot.objects lacks Contact: entities.customer maps it'],
+    [['User', 'Contact'], 'snapshot.objects lacks Account: entities.account maps it'],
+    [['Account', 'Contact'], 'snapshot.objects lacks User: owners are looked up in it'],
+  ])('reading only %j', (objects, message) => {
+    expect(refusal({ snapshot: { objects } })).toBe(message);
+  });
+
+  test('users need not be read where no owner is mapped, and an object of its own name has to be', () => {
+    const account = { fields: [{ canonical: 'name', type: 'text', salesforce: 'Name', intercom: 'name' }] };
+    const { customer } = customerFields().entities;
+    const given = { entities: { customer, account }, snapshot: { objects: ['Account', 'Contact'] } };
+    expect(checkConfig(given, {}).snapshot.objects).toEqual(['Account', 'Contact']);
+    const renamed = { ...customer, salesforce: { object: 'Person__c' } };
+    expect(refusal({ ...given, entities: { account, customer: renamed } })).toContain('lacks Person__c');
   });
 
   test('an account of an account, and a customer without an email', () => {
