@@ -1,7 +1,8 @@
 /** `tributary demo`: the main job on real servers and both doubles, in one command, with a report. */
-import { writeFileSync } from 'node:fs';
+import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { Command, InvalidArgumentError } from 'commander';
-import { editFor, load, report, waitForSnapshot } from './demo.ts';
+import { TributaryError } from '../../core/errors.ts';
+import { editFor, load, report, waitForRest, waitForSnapshot } from './demo.ts';
 import { failures, printReport } from './report.ts';
 import { World } from './world.ts';
 
@@ -18,17 +19,37 @@ const number =
   (least: number) =>
   (text: string): number => {
     const value = Number(text);
-    if (!Number.isFinite(value) || value < least) throw new InvalidArgumentError(`a number of at least ${least}`);
+    if (!Number.isFinite(value) || value < least)
+      throw new InvalidArgumentError(`It must be a number of at least ${least}.`);
     return value;
   };
+
+const whole =
+  (least: number) =>
+  (text: string): number => {
+    const value = Number(text);
+    if (!Number.isSafeInteger(value) || value < least)
+      throw new InvalidArgumentError(`It must be a whole number of at least ${least}.`);
+    return value;
+  };
+
+/** Told before the run: a minute's work must not end at a folder that is not there. */
+function assertWritable(file: string): void {
+  try {
+    closeSync(openSync(file, 'a'));
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new TributaryError('USAGE', `--report ${file} cannot be written: ${reason}`, { cause });
+  }
+}
 
 export function demoCommand(): Command {
   return new Command('demo')
     .description('run the main job on real servers and doubles of both platforms, and judge it')
-    .option('--people <number>', 'people loaded into Salesforce', number(1), 500)
+    .option('--people <number>', 'people loaded into Salesforce', whole(1), 500)
     .option('--rate <number>', 'edits per second', number(0.1), 20)
     .option('--seconds <number>', 'how long people edit', number(0), 20)
-    .option('--seed <number>', 'the same seed, the same people and edits', number(0), 1)
+    .option('--seed <number>', 'the same seed, the same people and edits', whole(0), 1)
     .option('--report <file>', 'write the report as JSON, too')
     .option('--keep', 'stay up afterwards and print every address, so that you can edit and watch')
     .addHelpText(
@@ -37,6 +58,9 @@ export function demoCommand(): Command {
 It starts Kafka, a schema registry and Redis (or uses KAFKA_BROKERS, SCHEMA_REGISTRY_URL and REDIS_URL), a double of
 Salesforce and one of Intercom that speak the platforms' own protocols, and every service. It ends with status 0 when the
 platforms agree, nobody is there twice, nothing was written in vain and every edit arrived in time; else with 1.
+
+It reads no tributary.yaml and of the environment only those three. What it makes on servers of yours stays there: topics,
+schemas, consumer groups and Redis keys, all of them named by the prefix that it prints.
 
 Examples:
   npm run demo
@@ -49,6 +73,7 @@ Examples:
 }
 
 async function demo(options: Options): Promise<number> {
+  if (options.report !== undefined) assertWritable(options.report);
   const begun = performance.now();
   const ended = new AbortController();
   const interrupt = (): void => ended.abort();
@@ -71,7 +96,7 @@ async function demo(options: Options): Promise<number> {
     log(`people edit in Salesforce: ${options.rate} edits a second for ${options.seconds} s`);
     const edits = await editFor(world, loaded, running);
     log('waiting until everything has arrived');
-    await world.settled(() => undefined);
+    await waitForRest(world, running);
     const { report: result, details } = await report(
       world,
       edits,
@@ -89,7 +114,10 @@ async function demo(options: Options): Promise<number> {
     if (options.keep) await keep(world, ended.signal, log);
     return failed ? 1 : 0;
   } catch (error) {
-    if (!ended.signal.aborted) throw error;
+    if (!ended.signal.aborted) {
+      if (world !== undefined) log(`FAILED; the logs are beside ${world.logFile('services')}`);
+      throw error;
+    }
     log('interrupted; ending what was started');
     return 130;
   } finally {

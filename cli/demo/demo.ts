@@ -3,8 +3,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Edit, type World as Edited, nextEdit, type Person } from './edits.ts';
 import { judge } from './judge.ts';
 import { companyRow, makeFaker, makePopulation, personRow, type Row } from './population.ts';
-import { countWrites, latencies, type MadeEdit, minimumEditCalls, percentile, type Report } from './report.ts';
-import type { World } from './world.ts';
+import {
+  countWrites,
+  latencies,
+  type MadeEdit,
+  minimumEditCalls,
+  minimumFirstCalls,
+  percentile,
+  type Report,
+} from './report.ts';
+import type { Pulse, World } from './world.ts';
 
 export interface DemoOptions {
   readonly people: number;
@@ -17,6 +25,7 @@ export interface DemoOptions {
 
 /** Salesforce rows a snapshot page may hold. */
 const pageSize = 2_000;
+const tellEveryMs = 2_000;
 
 export interface Loaded extends Edited {
   readonly users: readonly string[];
@@ -43,23 +52,39 @@ export async function load(world: World, options: Pick<DemoOptions, 'people' | '
 }
 
 /** Waits until the snapshot has made everybody, telling how far it is. */
-export async function waitForSnapshot(
-  world: World,
-  options: Pick<DemoOptions, 'people' | 'log' | 'signal'>,
-): Promise<void> {
-  let told = 0;
-  await world.settled((pulse) => {
-    if (performance.now() - told < 1_000) return;
+export function waitForSnapshot(world: World, options: Pick<DemoOptions, 'people' | 'log'>): Promise<void> {
+  return world.settled(
+    nowAndThen((pulse) => {
+      void world.intercomStore().then(
+        (store) =>
+          options.log(
+            `  ${store.contacts.length} of ${options.people} people and ${store.companies.length} companies in Intercom` +
+              (pulse === undefined ? '' : `, ${stillToDo(pulse)}`),
+          ),
+        // Only a line of progress: a double that is away is told by the wait itself.
+        () => undefined,
+      );
+    }),
+  );
+}
+
+/** Waits until every edit has arrived, telling what is left. */
+export function waitForRest(world: World, { log }: Pick<DemoOptions, 'log'>): Promise<void> {
+  return world.settled(
+    nowAndThen((pulse) => log(`  ${pulse === undefined ? 'the services do not answer' : stillToDo(pulse)}`)),
+  );
+}
+
+const stillToDo = ({ dirty, gated, open }: Pulse): string => `${dirty + gated} wait, ${open} asked`;
+
+/** A line every two seconds, however often there is something to tell. */
+function nowAndThen(tell: (pulse: Pulse | undefined) => void): (pulse: Pulse | undefined) => void {
+  let told = performance.now();
+  return (pulse) => {
+    if (performance.now() - told < tellEveryMs) return;
     told = performance.now();
-    void world.intercomStore().then(
-      (store) =>
-        options.log(
-          `  ${store.contacts.length} of ${options.people} people and ${store.companies.length} companies in Intercom` +
-            (pulse === undefined ? '' : `, ${pulse.dirty + pulse.gated} wait, ${pulse.open} asked`),
-        ),
-      () => undefined,
-    );
-  });
+    tell(pulse);
+  };
 }
 
 /** Edits at the given rate for the given time, several at once like people do; returns what was done and when. */
@@ -84,7 +109,7 @@ export async function editFor(world: World, loaded: Loaded, options: DemoOptions
     });
     lastOf.set(edit.id, sent);
     if (n % 50 === 25) await newPerson(world, loaded, faker, n);
-    if (performance.now() - told > 2_000) {
+    if (performance.now() - told > tellEveryMs) {
       told = performance.now();
       options.log(`  ${n + 1} of ${total} edits`);
     }
@@ -148,9 +173,6 @@ export async function report(
   );
   const effective = edits.filter((edit) => edit.shows.length > 0 && pairs.has(edit.id));
   const { values, coalesced } = latencies(effective, live, pairs);
-  const preflight = ours.filter(
-    (call) => call.path === '/me' || call.path === '/admins' || call.path.startsWith('/data_attributes'),
-  );
   const memberships = contacts.reduce((sum, one) => sum + one.companies.length, 0);
   const membershipMoves = edits.filter((edit) => 'AccountId' in edit.fields);
   const editedMemberships = minimumEditCalls(effective, (id) => companyIds.has(id));
@@ -172,7 +194,7 @@ export async function report(
         salesforce:
           2 + rows.length + rows.reduce((sum, [, list]) => sum + Math.max(1, Math.ceil(list.length / pageSize)), 0),
         intercom:
-          preflight.length +
+          minimumFirstCalls(intercomStore.attributes.length) +
           contacts.length +
           companies.length +
           initialMemberships(memberships, membershipMoves, companyIds) +

@@ -72,6 +72,7 @@ export function judge({ salesforceStore, intercomStore, calls }: Evidence): Verd
       differences.push(...compare(`Account ${idOf(account)}`, expectedCompany(account, owner), seenCompany(company)));
     }
   }
+  differences.push(...unclaimed(salesforceStore.Account, intercomStore.companies));
   return {
     people: { salesforce: contacts.length, intercom: users.length, linked },
     duplicates: duplicates.length,
@@ -178,6 +179,13 @@ function surplus(
     found(row)
       .slice(1)
       .map(({ id }) => `${what} ${idOf(row)} has more than one of the ${ofThem} in Intercom: ${id}`),
+  );
+}
+
+/** Companies of no Account. One whose people have all left is still its Account's. */
+function unclaimed(accounts: readonly Row[], companies: readonly IntercomCompany[]): readonly string[] {
+  return (companiesOf(accounts, companies).get(undefined) ?? []).map(
+    ({ id }) => `Company ${id} in Intercom belongs to no Account`,
   );
 }
 

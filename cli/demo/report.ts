@@ -124,6 +124,13 @@ function groupCalls(group: readonly MadeEdit[], hasCompany: (accountId: string) 
   return scalar + side(before['AccountId']) + side(after['AccountId']);
 }
 
+/**
+ * What Intercom must be asked before the first record, whatever the pipeline did ask: whose workspace it is by each of the
+ * two who use the token (teammates, writes), the teammates, the attributes of people and of companies, and the creation
+ * of each custom attribute, since the double begins with none.
+ */
+export const minimumFirstCalls = (customAttributes: number): number => 2 + 1 + 2 + customAttributes;
+
 /** Lines for a person. */
 export function printReport(report: Report): string {
   const rows: readonly (readonly [string, string])[] = [

@@ -4,7 +4,6 @@
  */
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { TributaryError } from '../../core/errors.ts';
 import type { LoggedCall } from '../../twins/intercom/calls.ts';
 import type { Store as IntercomStore } from '../../twins/intercom/control.ts';
@@ -15,6 +14,7 @@ import { isAlive, type Leashed, lastLines, startLeashed } from '../stack/process
 import { type Stack, startStack } from '../stack/stack.ts';
 import type { SalesforceStore } from './judge.ts';
 import type { Row } from './population.ts';
+import { waitUntil } from './waiting.ts';
 
 const main = join(import.meta.dirname, '../main.ts');
 /** Credentials of the twins only; they open nothing else. */
@@ -23,6 +23,15 @@ const twinSecrets = {
   SALESFORCE_CLIENT_SECRET: 'tributary-secret',
   INTERCOM_TOKEN: 'intercom-twin-token',
 };
+
+/**
+ * What a process of the demo inherits: everything but the settings of another deployment. A shell that is set up for a real
+ * org would else lend the demo its pins, its secrets' files or its port.
+ */
+export function withoutSettings(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const setting = /^((SALESFORCE|INTERCOM|TRIBUTARY|HTTP)_|(KAFKA_BROKERS|SCHEMA_REGISTRY_URL|REDIS_URL)(_FILE)?$)/;
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !setting.test(name)));
+}
 
 export interface WorldOptions {
   readonly seed: number;
@@ -49,6 +58,7 @@ export interface Pulse {
 export class World {
   readonly #options: WorldOptions;
   readonly #folder: string;
+  readonly #config: string;
   readonly #running: Leashed[] = [];
   #stack: Stack | undefined;
   #services: Leashed | undefined;
@@ -64,6 +74,7 @@ export class World {
   private constructor(options: WorldOptions) {
     this.#options = options;
     this.#folder = join(localFolder, `demo-${process.pid}-${options.seed}`);
+    this.#config = join(this.#folder, 'defaults.yaml');
   }
 
   /** Starts the servers and the twins; the services are started by `startServices`. */
@@ -73,7 +84,8 @@ export class World {
       await world.#start();
       return world;
     } catch (error) {
-      await world.stop();
+      // Its logs are what explains it.
+      await world.stop(!options.signal.aborted);
       throw error;
     }
   }
@@ -82,6 +94,8 @@ export class World {
     const { log, signal, seed } = this.#options;
     rmSync(this.#folder, { recursive: true, force: true });
     mkdirSync(this.#folder, { recursive: true });
+    // The judge knows the default mapping: an edited tributary.yaml in this folder is another pipeline's.
+    writeFileSync(this.#config, '{}\n');
     const given = { ...addressesFrom(process.env), ...this.#options.servers };
     if (given.kafka === undefined || given.registry === undefined || given.redis === undefined) {
       log('starting Kafka, the schema registry and Redis');
@@ -92,7 +106,7 @@ export class World {
     this.intercomUrl = `http://127.0.0.1:${intercom}`;
     this.httpUrl = `http://127.0.0.1:${http}`;
     this.env = {
-      ...process.env,
+      ...withoutSettings(process.env),
       ...twinSecrets,
       // A prefix of its own: a demo on somebody's cluster touches nothing of theirs and never meets an older demo.
       TRIBUTARY_PREFIX: `demo-${Date.now().toString(36)}-${seed}.`,
@@ -105,9 +119,11 @@ export class World {
       INTERCOM_BASE_URL: this.intercomUrl,
       ...this.#options.env,
     };
+    if (this.#stack === undefined)
+      log(`using the servers given, with the prefix ${this.env['TRIBUTARY_PREFIX'] ?? ''}`);
     log('starting the doubles of Salesforce and Intercom');
     const seeded = ['--seed', String(seed)];
-    this.#spawn('salesforce', [
+    const salesforce = this.#spawn('salesforce', [
       'twin',
       'salesforce',
       '--rest-port',
@@ -116,10 +132,12 @@ export class World {
       String(pubsub),
       ...seeded,
     ]);
-    this.#spawn('intercom', ['twin', 'intercom', '--port', String(intercom), ...seeded]);
+    const double = this.#spawn('intercom', ['twin', 'intercom', '--port', String(intercom), ...seeded]);
     await this.#until('the doubles answer', async () => {
+      this.#assertRuns('the Salesforce double', salesforce, 'salesforce');
+      this.#assertRuns('the Intercom double', double, 'intercom');
       await Promise.all([this.get(`${this.salesforceUrl}/__twin/stats`), this.get(`${this.intercomUrl}/__twin/stats`)]);
-      return true;
+      return undefined;
     });
     await this.#logIn();
   }
@@ -131,7 +149,7 @@ export class World {
         form: 'grant_type=client_credentials&client_id=person&client_secret=person-secret',
       });
       this.#token = String((answer as { access_token?: unknown }).access_token);
-      return true;
+      return undefined;
     });
   }
 
@@ -163,6 +181,8 @@ export class World {
       'all',
       '--http-port',
       port,
+      '--config',
+      this.#config,
       ...(this.#options.args ?? []),
     ]);
   }
@@ -220,21 +240,8 @@ export class World {
     }
   }
 
-  async #until(what: string, holds: () => Promise<boolean>, limitMs = 60_000): Promise<void> {
-    const deadline = performance.now() + limitMs;
-    let last: unknown;
-    for (;;) {
-      this.#options.signal.throwIfAborted();
-      try {
-        if (await holds()) return;
-      } catch (error) {
-        last = error;
-      }
-      if (performance.now() > deadline) {
-        throw new TributaryError('STACK_FAILED', `gave up waiting until ${what}`, { cause: last });
-      }
-      await sleep(100, undefined, { signal: this.#options.signal });
-    }
+  #until(what: string, lacks: () => Promise<string | undefined>, limitMs = 60_000): Promise<void> {
+    return waitUntil({ what, lacks, limitMs, signal: this.#options.signal });
   }
 
   // ---- people at work
@@ -308,11 +315,12 @@ export class World {
     };
   }
 
-  /** Throws with the end of the log when the services have ended by themselves. */
-  assertServicesRun(): void {
-    if (this.#services === undefined || isAlive(this.#services.id)) return;
-    const said = lastLines(readFileSync(this.logFile(this.#servicesName()), 'utf8'), 20);
-    throw new TributaryError('STACK_FAILED', `the services ended; the end of their log:\n${said}\n`);
+  /** @throws TributaryError INTERNAL with the end of the log: nothing of the demo ends by itself. */
+  #assertRuns(who: string, { id }: Leashed, logName: string): void {
+    if (isAlive(id)) return;
+    const file = this.logFile(logName);
+    const said = lastLines(readFileSync(file, 'utf8'), 20);
+    throw new TributaryError('INTERNAL', `${who} ended; the end of the log ${file}:\n${said}\n`);
   }
 
   /**
@@ -325,18 +333,23 @@ export class World {
     await this.#until(
       'nothing is under way',
       async () => {
-        this.assertServicesRun();
+        if (this.#services !== undefined) this.#assertRuns('the services', this.#services, this.#servicesName());
         const pulse = await this.pulse();
         progress(pulse);
-        const still =
-          pulse !== undefined &&
-          pulse.dirty + pulse.open + pulse.gated === 0 &&
-          pulse.lag < 50 &&
-          pulse.currentTo >= from;
-        quiet = still ? quiet + 1 : 0;
-        return quiet >= 4;
+        const moving = underWay(pulse, from);
+        quiet = moving === undefined ? quiet + 1 : 0;
+        return quiet >= 4 ? undefined : (moving ?? 'it has just come to rest');
       },
       limitMs,
     );
   }
+}
+
+/** In words; undefined: nothing. */
+function underWay(pulse: Pulse | undefined, from: number): string | undefined {
+  if (pulse === undefined) return 'the services do not tell their figures';
+  const { dirty, open, gated, lag, currentTo } = pulse;
+  if (dirty + open + gated > 0 || lag >= 50)
+    return `${dirty} records wait to be asked, ${open} asks are open, ${gated} creates wait, ${lag} records are unread`;
+  return currentTo >= from ? undefined : `Salesforce was heard up to ${Math.ceil(from - currentTo)} s before the wait`;
 }

@@ -233,15 +233,21 @@ describe('the judge', () => {
   });
 
   test('wants exactly the company of the Account', () => {
+    const stranger = 'Company c2 in Intercom belongs to no Account';
     const second = withCompanies((companies) => copyOf(companies, 'c1', { id: 'c2', custom_attributes: {} }));
     const both = {
       ...second.intercomStore,
       contacts: withUser('u1', { companies: ['c1', 'c2'] }).intercomStore.contacts,
     };
     const other = { ...second.intercomStore, contacts: withUser('u1', { companies: ['c2'] }).intercomStore.contacts };
-    expect(judge(second).differences).toBe(0);
-    expect(judge({ ...second, intercomStore: both }).differences).toBe(1);
-    expect(judge({ ...second, intercomStore: other }).differences).toBe(1);
+    expect(judge({ ...second, intercomStore: both }).details).toEqual([
+      'Contact 003A: companies are ["c1","c2"], expected the one of Account "001A"',
+      stranger,
+    ]);
+    expect(judge({ ...second, intercomStore: other }).details).toEqual([
+      'Contact 003A: companies are ["c2"], expected the one of Account "001A"',
+      stranger,
+    ]);
     expect(judge(withUser('u1', { companies: [] })).differences).toBe(1);
     expect(judge(withUser('u2', { companies: ['c1'] })).details).toEqual([
       'Contact 003B: companies are ["c1"], expected the one of Account null',
@@ -272,6 +278,15 @@ describe('the judge', () => {
     const verdict = judge(withCompanies((companies) => copyOf(companies, 'c1', { id: 'c2', company_id: 'ours-2' })));
     expect(verdict).toMatchObject({ duplicates: 1, differences: 0 });
     expect(verdict.details).toEqual(['Account 001A has more than one of the companies in Intercom: c2']);
+  });
+
+  test('counts a company that no Account claims, and none whose people have all left', () => {
+    const with2 = (custom: Company['custom_attributes']) =>
+      judge(withCompanies((companies) => copyOf(companies, 'c1', { id: 'c2', custom_attributes: custom })));
+    const stranger = ['Company c2 in Intercom belongs to no Account'];
+    expect(with2({})).toMatchObject({ differences: 1, details: stranger });
+    expect(with2({ salesforce_account_id: '001Z' })).toMatchObject({ differences: 1, details: stranger });
+    expect(with2({ salesforce_account_id: '001B' }).details).toEqual([]);
   });
 
   test('counts as no-op writes the accepted writes of ours to people and companies that changed nothing', () => {

@@ -7,6 +7,7 @@ import {
   latencies,
   type MadeEdit,
   minimumEditCalls,
+  minimumFirstCalls,
   percentile,
   type Report,
 } from '../../cli/demo/report.ts';
@@ -123,6 +124,10 @@ describe('the fewest calls', () => {
     const move = edit(0, 'a', { AccountId: '002', Title: 'x' }, ['companies'], { AccountId: '001', Title: null });
     expect(minimumEditCalls([move], all)).toBe(3);
     expect(minimumEditCalls([move], (id) => id === '002')).toBe(2);
+  });
+
+  it('begin with five looks and a creation for each custom attribute', () => {
+    expect([minimumFirstCalls(0), minimumFirstCalls(14)]).toEqual([5, 19]);
   });
 });
 
