@@ -51,6 +51,8 @@ export async function holdLease(options: {
   /** Ends the waiting, by rejecting with its reason; a lease that is held is given back by `release`. */
   readonly signal: AbortSignal;
   readonly log: Logger;
+  /** Of the role that waits. A standby does all that is asked of it, so it is ready; one that cannot ask Redis is not. */
+  ready(state: boolean, why: string): void;
 }): Promise<Lease> {
   const { redis, key, termMs, signal, log } = options;
   const owner = `${options.owner}/${randomUUID()}`;
@@ -71,11 +73,20 @@ export async function holdLease(options: {
     if (state !== told) log.info({ lease: key }, state);
     told = state;
   };
+  const wait = (standby: boolean): void => {
+    const why = `waiting for the lease, ${standby ? 'another holds it' : 'redis is away'}`;
+    tell(why);
+    options.ready(standby, why);
+  };
   try {
-    while ((token = await ask().catch(unlessAway)) === undefined) {
-      tell(
-        redis.status === 'ready' ? 'waiting for the lease, another holds it' : 'waiting for the lease, redis is away',
-      );
+    for (;;) {
+      let answered = true;
+      token = await ask().catch((error: unknown) => {
+        answered = false;
+        return unlessAway(error);
+      });
+      if (token !== undefined) break;
+      wait(answered);
       await sleep(termMs / 6, undefined, { signal });
     }
     signal.throwIfAborted();

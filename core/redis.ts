@@ -8,6 +8,12 @@ import { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import { TributaryError } from './errors.ts';
 
+/**
+ * Why the last connection failed, until one succeeds. ioredis refuses commands without a connection with an error that
+ * does not say; the code is known to the connection only, and a process has one Redis, however many connections.
+ */
+let trouble: string | undefined;
+
 export function connectRedis(options: { readonly url: string; readonly log: Logger }): Redis {
   const { url, log } = options;
   const redis = new Redis(url, {
@@ -27,11 +33,13 @@ export function connectRedis(options: { readonly url: string; readonly log: Logg
   // Without a listener an ioredis error ends the process; with a plain one every try of an outage is a line.
   redis.on('error', (error: Error) => {
     const why = plainReason(error);
+    trouble = why;
     if (why === away) return;
     away = why;
     log.warn({ code: 'REDIS_UNAVAILABLE', why }, 'redis is away');
   });
   redis.on('ready', () => {
+    trouble = undefined;
     if (away !== undefined) log.info('redis is back');
     away = undefined;
   });
@@ -43,7 +51,8 @@ function plainReason(error: Error): string {
   const code = (error as NodeJS.ErrnoException).code;
   if (code !== undefined) return code;
   if (error.name === 'ReplyError') return error.message.split(' ', 1)[0] ?? error.name;
-  return error.name;
+  if (error.name !== 'Error') return error.name;
+  return error.message === 'Command timed out' ? 'timed out' : (trouble ?? 'no connection');
 }
 
 /**

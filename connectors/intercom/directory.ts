@@ -22,6 +22,7 @@ import type { RawRecord, SourceMark } from '../../schemas/types.ts';
 import { askIntercom, type IntercomAccess, identifyWorkspace, openIntercom, type Told } from './client.ts';
 
 const pollMs = 600_000;
+const lookMs = 5_000;
 const leaseTermMs = 15_000;
 
 interface Teammate {
@@ -116,11 +117,23 @@ export class Directory {
   }
 }
 
+/**
+ * Until the next poll. Redis is asked by the lease meanwhile, Kafka by nobody: without a look at it now and then the role
+ * would be called ready through a whole outage.
+ */
+async function idle(kafka: RoleContext['kafka'], signal: AbortSignal, ready: RoleContext['ready']): Promise<void> {
+  for (const until = performance.now() + pollMs; performance.now() < until; ) {
+    await patiently({ signal, ready }, () => kafka.offsets('intercom.raw'));
+    ready(true, 'polling');
+    await sleep(lookMs, undefined, { signal });
+  }
+}
+
 export const intercomConnector: Role = {
   name: 'connect-intercom',
   summary: 'Brings what Intercom says: its teammates',
   async run(context) {
-    const { config, redis, kafka, log, signal } = context;
+    const { config, redis, kafka, log, signal, ready } = context;
     requireSettings(config, ['intercom.baseUrl', 'intercom.token']);
     const { access } = openIntercom(context);
     try {
@@ -128,7 +141,6 @@ export const intercomConnector: Role = {
       const producer = await kafka.producer(signal);
       try {
         while (!signal.aborted) {
-          context.ready(true, 'waiting for the lease');
           const lease = await holdLease({
             redis,
             key: `${kafka.prefix}lease:connect-intercom`,
@@ -136,16 +148,14 @@ export const intercomConnector: Role = {
             termMs: leaseTermMs,
             signal,
             log,
+            ready,
           });
           const ours = AbortSignal.any([signal, lease.signal]);
           const directory = new Directory(context, access, producer, workspace);
           try {
             for (let first = true; !ours.aborted; first = false) {
-              await patiently({ signal: ours, ready: (state, why) => context.ready(state, why) }, () =>
-                directory.poll(ours, first),
-              );
-              context.ready(true, 'polling');
-              await sleep(pollMs, undefined, { signal: ours });
+              await patiently({ signal: ours, ready }, () => directory.poll(ours, first));
+              await idle(kafka, ours, ready);
             }
           } catch (error) {
             // The lease is lost: another pod polls now, and we wait for it again.

@@ -56,10 +56,9 @@ export const salesforceConnector: Role = {
       for (let tries = 0; !signal.aborted; tries += 1) {
         const began = now();
         try {
-          ready(false, 'waiting for the lease');
           const owner = `${hostname()}/${process.pid}`;
           const key = `${kafka.prefix}lease:connect-salesforce`;
-          const lease = await holdLease({ redis, key, owner, termMs: leaseTermMs, signal, log });
+          const lease = await holdLease({ redis, key, owner, termMs: leaseTermMs, signal, log, ready });
           const active = AbortSignal.any([signal, lease.signal]);
           try {
             await lead(context, { rest, pubsub, clock, signal: active });
