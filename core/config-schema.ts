@@ -279,7 +279,7 @@ export const configSchema = section({
       .min(1)
       .prefault(['User', 'Account', 'Contact'])
       .describe(
-        'Read whole at first start and followed from then on, in this order: who is referred to comes first. Every mapped object has to be among them, and User where an owner is mapped.',
+        'Read whole at first start, and what was missed after a gap in the stream, in this order: who is referred to comes first. Every mapped object has to be among them, and User where an owner is mapped.',
       ),
     maxLag: z.int().min(1).default(2000).describe('Records unify may be behind before the snapshot waits.'),
   }).prefault({}),
@@ -313,7 +313,7 @@ function checkCapture({ capture }: Settings): readonly Problem[] {
   return [{ field: 'capture.intercom', message }];
 }
 
-/** The list is also what the stream is read for: an object left out of it is not missing at first, it never comes. */
+/** Of an object left out only what somebody changes would ever come: people without their account, owners nobody knows. */
 function checkSnapshot({ entities, snapshot }: Settings): readonly Problem[] {
   const needed = new Map<string, string>();
   for (const [name, { salesforce, fields: mapped }] of Object.entries(entities)) {
