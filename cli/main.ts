@@ -64,8 +64,8 @@ const entries: readonly Entry[] = [
   },
 ];
 
-/** The program with the command that `argv` names; the others are there by name and description. */
-async function program(argv: readonly string[]): Promise<Command> {
+/** `tributary` with the command that `argv` names; the others are there by name and description. */
+export async function program(argv: readonly string[]): Promise<Command> {
   const root = new Command('tributary')
     .description('keeps customers in step between Salesforce and Intercom')
     .version(version(), '-V, --version', 'print the version')

@@ -42,6 +42,8 @@ const secrets = {
   SALESFORCE_CLIENT_SECRET: 'salesforce.clientSecret',
   INTERCOM_TOKEN: 'intercom.token',
 } as const;
+/** What `tributary stack` runs; a command finds it there by itself. */
+const servers: ReadonlySet<string> = new Set(['kafka.brokers', 'registry.url', 'redis.url']);
 const variableOf = new Map<string, string>(
   Object.entries({ ...addresses, ...secrets }).map(([variable, field]) => [field, variable]),
 );
@@ -219,7 +221,9 @@ function put(tree: Record<string, unknown>, field: string, value: unknown): void
 
 const giveBy = (field: string): string => {
   const variable = variableOf.get(field);
-  return variable === undefined ? 'give it in tributary.yaml' : `set ${variable} or ${variable}_FILE`;
+  if (variable === undefined) return 'give it in tributary.yaml';
+  const local = servers.has(field) ? ', or start a local one by `tributary stack up`' : '';
+  return `set ${variable} or ${variable}_FILE${local}`;
 };
 const missing = (field: string): Problem => ({ field, message: `is not set; ${giveBy(field)}` });
 

@@ -25,6 +25,16 @@ export const codes = {
     'A mapping names a field that the platform does not have.',
     'Correct the field named, create it on the platform, or give the integration user access to it.',
   ),
+  HTTP_TAKEN: code(
+    'stop',
+    'The address of /healthz, /readyz and /metrics cannot be listened on.',
+    'Give another by --http-port, HTTP_PORT or http.port (0: any free one) and http.host, or end what listens there.',
+  ),
+  API_VERSION_REFUSED: code(
+    'stop',
+    'The platform does not serve the API version that is asked for.',
+    'Set salesforce.apiVersion or intercom.version to one that it serves; an org lists its own under /services/data.',
+  ),
   CREDENTIALS_REFUSED: code(
     'stop',
     'The platform refuses the credentials.',
@@ -48,7 +58,7 @@ export const codes = {
   OFFSETS_LOST: code(
     'stop',
     'Records that this reader had not read yet are no longer in the topic.',
-    'Read the span named again from its source (snapshot), set the group to the first offset kept (kafka-consumer-groups --reset-offsets), and raise the retention.',
+    'Raise the retention, and set the group to the first offset kept (kafka-consumer-groups --reset-offsets). What the lost records said comes with the next change of each.',
   ),
   TOPICS_DIFFER: code(
     'stop',
@@ -88,17 +98,17 @@ export const codes = {
   REJECTING: code(
     'stop',
     'A stage rejects most of what it reads; it stopped rather than emptying the topic into its dead letters.',
-    'The dead letters so far name the cause; correct it (often a schema or a version), start again, then redrive them.',
+    'The dead letters so far name the cause (`tributary topics tail decode.dlq --from earliest`); correct it, often a schema or a version, and start again. What they hold comes with the next change of each record.',
   ),
   SCHEMA_UNKNOWN: code(
     'reject',
     'A record names an Avro schema id that the registry does not know.',
-    'Register the schema, then `tributary dlq redrive`.',
+    'Register the schema: the next records that name it are read. This one stays in the dead letters, and what it said comes with the next change of its record; `tributary topics tail decode.dlq --from earliest` shows it.',
   ),
   PAYLOAD_UNDECODABLE: code(
     'reject',
     'The bytes of a record do not fit its schema.',
-    'The original bytes are in the dead letter; find the producer that wrote them.',
+    'Find out who wrote the bytes, or whether the schema belongs to them. What a stage could not read is kept in its dead letters.',
   ),
   RECORD_POISON: code(
     'reject',

@@ -12,6 +12,7 @@ export interface PlatformError {
 }
 
 const codesOf: Partial<Record<ErrorCode, readonly string[]>> = {
+  API_VERSION_REFUSED: ['UNSUPPORTED_API_VERSION'],
   CREDENTIALS_REFUSED: [
     'INVALID_SESSION_ID',
     'INVALID_AUTH_HEADER',
@@ -24,7 +25,6 @@ const codesOf: Partial<Record<ErrorCode, readonly string[]>> = {
     'LOGIN_DURING_RESTRICTED_TIME',
     'ORG_LOCKED',
     'TRIAL_EXPIRED',
-    'UNSUPPORTED_API_VERSION',
     'TXN_SECURITY_NO_ACCESS',
     'TXN_SECURITY_TWO_FA_REQUIRED',
     'TXN_SECURITY_END_A_SESSION',

@@ -1,9 +1,11 @@
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Command } from 'commander';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { main } from '../../cli/main.ts';
+import { main, program } from '../../cli/main.ts';
 import { roles } from '../../cli/roles.ts';
+import { codes } from '../../core/errors.ts';
 import { topics } from '../../schemas/topics.ts';
 import { contactBytes, contactSchema } from '../support/change-event.ts';
 
@@ -207,6 +209,33 @@ describe('help teaches', () => {
         help [command]   display help for command
       "
     `);
+  });
+});
+
+describe('a command that the way out of an error names', () => {
+  const named = Object.values(codes).flatMap(({ means, fix }) =>
+    [...`${means} ${fix}`.matchAll(/`(tributary [^`]+)`/g)].flatMap(([, command]) => command ?? []),
+  );
+
+  /** Understood but not run: every action is taken out. */
+  function disarm(command: Command): Command {
+    if (command.commands.length === 0) command.action(() => undefined);
+    command.commands.forEach(disarm);
+    return command;
+  }
+  const understand = async (line: string): Promise<unknown> => {
+    const argv = ['node', ...line.split(' ')];
+    return disarm(await program(argv)).parseAsync(argv);
+  };
+
+  test.each([...new Set(named)])('%s is understood', async (line) => {
+    await expect(understand(line)).resolves.toBeInstanceOf(Command);
+  });
+
+  test('is found in the texts, and one that does not exist would be refused', async () => {
+    expect(named).toContain('tributary config schema');
+    await expect(understand('tributary dlq redrive')).rejects.toThrow("unknown command 'dlq'");
+    await expect(understand('tributary topics tail a b')).rejects.toThrow('too many arguments');
   });
 });
 

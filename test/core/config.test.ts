@@ -223,7 +223,7 @@ describe('the environment', () => {
   test('a command names the settings it cannot do without', () => {
     const config = checkConfig({}, { KAFKA_BROKERS: 'a:1' });
     expect(() => requireSettings(config, ['kafka.brokers', 'redis.url', 'intercom.token'])).toThrow(
-      'redis.url is not set; set REDIS_URL or REDIS_URL_FILE; intercom.token is not set; set INTERCOM_TOKEN',
+      'redis.url is not set; set REDIS_URL or REDIS_URL_FILE, or start a local one by `tributary stack up`; intercom.token is not set; set INTERCOM_TOKEN',
     );
     expect(() => config.intercom.token.reveal()).toThrow('intercom.token is not set');
   });

@@ -11,6 +11,7 @@ describe('an answer of Salesforce', () => {
     [400, answer('CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY', 'trigger: no'), 'PLATFORM_REFUSED'],
     [400, answer('FIELD_CUSTOM_VALIDATION_EXCEPTION', 'Phone is wrong'), 'PLATFORM_REFUSED'],
     [403, answer('API_DISABLED_FOR_ORG'), 'CREDENTIALS_REFUSED'],
+    [404, answer('UNSUPPORTED_API_VERSION', 'Invalid API version'), 'API_VERSION_REFUSED'],
     [400, '{"error":"invalid_client","error_description":"invalid client credentials"}', 'CREDENTIALS_REFUSED'],
     [503, '<html>maintenance</html>', 'PLATFORM_UNAVAILABLE'],
     [404, '<html>proxy</html>', 'PLATFORM_NONSENSE'],
