@@ -3,12 +3,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { Codec } from '../core/codec.ts';
 import { TributaryError } from '../core/errors.ts';
-import { connectKafka, type InRecord, type KafkaAccess } from '../core/kafka.ts';
+import { connectKafka, type InRecord, type KafkaAccess, type PartitionOffsets } from '../core/kafka.ts';
 import { connectRegistry, type RegistryCodec } from '../core/registry.ts';
 import { applyTopics } from '../core/topics.ts';
 import { type TopicName, topics } from '../schemas/topics.ts';
 import { commandLog, json, say, table } from './output.ts';
-import { isPulse, shownJson, shownText, showRecord } from './present.ts';
+import { isPulse, type Shown, shownJson, shownText, showRecord } from './present.ts';
 import { settings, settingsWithServers, withConfig } from './settings.ts';
 
 interface Common {
@@ -129,23 +129,26 @@ async function follow(
 ): Promise<void> {
   const enough = options.limit ?? Number.POSITIVE_INFINITY;
   let printed = 0;
+  const wanted: Wanted = async (records) => {
+    const chosen = records.filter(({ key }) => options.key === undefined || key?.toString() === options.key);
+    await codec.prepare(chosen.map((record) => record.value));
+    const shown = chosen.map((record) => showRecord(record, codec));
+    return options.quiet === true ? shown.filter((one) => !isPulse(one)) : shown;
+  };
   const print = async (records: readonly InRecord[]): Promise<void> => {
-    await codec.prepare(records.map((record) => record.value));
-    for (const record of records) {
+    for (const shown of await wanted(records)) {
       if (printed >= enough || signal.aborted) throw finished;
-      if (options.key !== undefined && record.key?.toString() !== options.key) continue;
-      const shown = showRecord(record, codec);
-      if (options.quiet === true && isPulse(shown)) continue;
       say(options.json ? shownJson(shown) : shownText(shown));
       printed += 1;
     }
-    if (printed >= enough) throw finished;
+    if (printed >= enough || signal.aborted) throw finished;
   };
   const next = new Map<number, number>();
   try {
     for (;;) {
       for (const { partition, earliest, latest } of await kafka.offsets(topic)) {
-        const from = next.get(partition) ?? (await startOf(kafka, topic, partition, options.from, earliest, latest));
+        const from =
+          next.get(partition) ?? (await startOf(kafka, topic, options.from, { partition, earliest, latest }, wanted));
         if (from < latest) await kafka.read(topic, partition, from, latest, print);
         next.set(partition, Math.max(from, latest));
       }
@@ -160,24 +163,27 @@ async function follow(
 /** The only way out of the middle of a bounded read. */
 const finished = new Error('enough records were printed');
 
+/** What the options leave of some records. */
+type Wanted = (records: readonly InRecord[]) => Promise<readonly Shown[]>;
+
 async function startOf(
   kafka: KafkaAccess,
   topic: TopicName,
-  partition: number,
   from: string,
-  earliest: number,
-  latest: number,
+  { partition, earliest, latest }: PartitionOffsets,
+  wanted: Wanted,
 ): Promise<number> {
   if (from === 'earliest') return earliest;
   if (from === 'latest') return latest;
   const offset = Number(from);
   if (offset >= 0) return Math.max(earliest, offset);
-  // Transaction markers and compacted records take offsets too, so the last N are looked for, further and further back.
+  // Transaction markers, compacted records and what the options leave out take offsets too, so the last N are looked for,
+  // further and further back.
   for (let span = -offset; ; span *= 4) {
     const start = Math.max(earliest, latest - span);
     const offsets: number[] = [];
-    await kafka.read(topic, partition, start, latest, (records) => {
-      for (const record of records) offsets.push(record.offset);
+    await kafka.read(topic, partition, start, latest, async (records) => {
+      for (const { offset } of await wanted(records)) offsets.push(offset);
     });
     if (start === earliest || offsets.length >= -offset) return offsets.at(offset) ?? start;
   }
