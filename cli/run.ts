@@ -8,7 +8,7 @@ import { Argument, Command, InvalidArgumentError } from 'commander';
 import type { Config } from '../core/config.ts';
 import { TributaryError } from '../core/errors.ts';
 import { connectKafka, type KafkaAccess } from '../core/kafka.ts';
-import { createLog, type Logger } from '../core/log.ts';
+import { createLog, type Logger, maskText } from '../core/log.ts';
 import { patiently } from '../core/patience.ts';
 import { connectRedis } from '../core/redis.ts';
 import { connectRegistry, type RegistryCodec } from '../core/registry.ts';
@@ -64,7 +64,17 @@ async function run(name: string, _options: unknown, command: Command): Promise<v
   const log = createLog({ level: options.debug ? 'debug' : 'info', stream: process.stdout });
   const http = { host: config.http.host, port: options.httpPort ?? config.http.port };
   const composed = compose(config, chosen, options.applyTopics ?? name === 'all', log);
-  const exitCode = await runService({ ...composed, http, log, process });
+  const exitCode = await runService({
+    ...composed,
+    http,
+    log,
+    process,
+    serverAway: () => (composed.kafka.away() ? 'Kafka' : undefined),
+    // A terminal on stdout shows the log as plain text already.
+    onFatal: (line) => {
+      if (!process.stdout.isTTY) process.stderr.write(`${maskText(line)}\n`);
+    },
+  });
   // What was in hand is done; a broker that hangs, or a timer that a library keeps, must not hold up a pod that has drained.
   await Promise.race([composed.kafka.close(), sleep(closeLimitMs)]);
   process.exit(exitCode);

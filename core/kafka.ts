@@ -38,6 +38,7 @@ export function connectKafka(options: LinkOptions): KafkaAccess {
     offsets: reader.offsets,
     committed: reader.committed,
     admin: createAdmin(link, reader),
+    away: () => link.health.away,
     async close() {
       ended.abort();
       await Promise.all([...opened].map((client) => client.close()));

@@ -33,6 +33,10 @@ export interface ServiceOptions {
   readonly process: ProcessLike;
   /** Default 25 s, under the 30 s that Kubernetes gives when nobody says otherwise. */
   readonly drainLimitMs?: number;
+  /** The server that is away, if one is: a drain that waits for it has no defect, and ends as unavailable. */
+  serverAway?(): string | undefined;
+  /** Told in plain words what ends the process, once, for whoever does not read the log. */
+  onFatal?(line: string): void;
   /** Told the base URL once the server listens. */
   onListening?(url: string): void;
 }
@@ -68,8 +72,10 @@ export async function runService(options: ServiceOptions): Promise<number> {
     if (stop.signal.aborted) return;
     log.info({ why, limitMs: drainLimitMs }, 'stopping: finishing what is in hand');
     limit = setTimeout(() => {
-      log.error({ still: [...running] }, 'the drain took too long, ending now');
-      options.process.exit(exitCode === 0 ? 70 : exitCode);
+      const away = options.serverAway?.();
+      log.error({ still: [...running], away }, 'the drain took too long, ending now');
+      const unfinished = away === undefined ? 70 : 69;
+      options.process.exit(exitCode === 0 ? unfinished : exitCode);
     }, drainLimitMs);
     stop.abort(new Error(why));
   };
@@ -78,9 +84,17 @@ export async function runService(options: ServiceOptions): Promise<number> {
     log.warn({ signal }, 'second signal, ending now');
     options.process.exit(code);
   };
+  /** Roles that share a token fail of it together; one line says it. */
+  const fatal = (error: TributaryError, role?: string): void => {
+    const line = describeError(error);
+    if (said.has(line)) return;
+    said.add(line);
+    log.fatal({ ...(role !== undefined && { role }), err: error }, line);
+    options.onFatal?.(line);
+  };
   const onStray = (error: unknown): void => {
     // The state of the process is unknown now: no drain, whatever is in hand comes again after the restart.
-    log.fatal({ err: TributaryError.from(error) }, describeError(error));
+    fatal(TributaryError.from(error));
     options.process.exit(exitCodeOf(error));
   };
   const listeners: readonly [string, (value: unknown) => void][] = [
@@ -120,10 +134,7 @@ export async function runService(options: ServiceOptions): Promise<number> {
         if (exitCode === 0) exitCode = exitCodeOf(error);
         const ours = TributaryError.from(error);
         tell(job.name, { ready: false, why: ours.code, crashed: true });
-        // Roles that share a token fail of it together; one line says it.
-        const line = describeError(ours);
-        if (!said.has(line)) log.fatal({ role: job.name, err: ours }, line);
-        said.add(line);
+        fatal(ours, job.name);
         drain(`${job.name} failed`);
       }
     } finally {
@@ -139,11 +150,12 @@ export async function runService(options: ServiceOptions): Promise<number> {
     if (options.prepare !== undefined) await runJob(options.prepare);
     if (!stop.signal.aborted) await Promise.all(jobs.map(runJob));
   } catch (error) {
-    const ours = new TributaryError('CONFIG_INVALID', `http: ${http.host}:${http.port} cannot be listened on`, {
+    const why = (error as NodeJS.ErrnoException).code ?? String(error);
+    const ours = new TributaryError('HTTP_TAKEN', `${http.host}:${http.port} cannot be listened on (${why})`, {
       cause: error,
       field: 'http.port',
     });
-    log.fatal({ err: ours }, describeError(ours));
+    fatal(ours);
     exitCode = exitCodeOf(ours);
   } finally {
     clearTimeout(limit);

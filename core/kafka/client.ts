@@ -76,6 +76,7 @@ function writeLog(log: Logger, { namespace, level, log: entry }: LogEntry): void
 
 /** Says once that Kafka is away and once that it is back, however many connections try. */
 export interface Health {
+  readonly away: boolean;
   down(error: unknown): void;
   up(): void;
 }
@@ -83,6 +84,9 @@ export interface Health {
 function createHealth(log: Logger): Health {
   let away = false;
   return {
+    get away() {
+      return away;
+    },
     down(error) {
       if (!away) log.warn({ code: 'KAFKA_UNAVAILABLE', why: reasonOf(error) }, 'kafka is away, waiting for it');
       away = true;
@@ -168,7 +172,8 @@ export async function untilReachable<T>(
     } catch (error) {
       const ours = kafkaError(error, doing);
       if (ours.verdict !== 'retry') throw ours;
-      link.health.down(error);
+      // Whoever was told to stop learns nothing of Kafka by not waiting for it any longer.
+      if (!signal.aborted) link.health.down(error);
       await pause(tries, signal);
     }
   }

@@ -32,6 +32,7 @@ export async function consumeGroup(link: KafkaLink, reader: PartitionReader, opt
       const ours = kafkaError(error, `consuming ${options.topics.join(', ')}`);
       options.ready?.(false, ours.message);
       if (ours.verdict !== 'retry') throw ours;
+      if (options.signal.aborted) return;
       if (ours.code === 'KAFKA_UNAVAILABLE') link.health.down(error);
       else link.log.warn({ code: ours.code, why: ours.message }, 'the batch is taken up again');
       if (performance.now() - began > steadyMs) tries = 0;

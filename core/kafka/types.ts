@@ -141,6 +141,8 @@ export interface KafkaAccess {
   /** Position of a group per partition; -1: none. */
   committed(group: string, topic: TopicName): Promise<readonly { readonly partition: number; readonly next: number }[]>;
   readonly admin: KafkaAdmin;
+  /** Something waits for Kafka, or waited last, in vain. */
+  away(): boolean;
   /** Ends every wait and connection that this access opened; consumers end by their own signal. */
   close(): Promise<void>;
 }

@@ -103,10 +103,12 @@ describe('on real servers', () => {
 
   test('wrong credentials end the process with 78 and one line that says what to do', async () => {
     const more = { INTERCOM_TOKEN: 'not-the-token' };
-    const { status, out } = await tributary(['run', 'sink-intercom'], more).ended;
+    const { status, out, err } = await tributary(['run', 'all'], more).ended;
     const fatal = out.split('\n').filter((line) => line.includes('"level":"fatal"'));
     expect(fatal).toHaveLength(1);
     expect(fatal[0]).toContain('CREDENTIALS_REFUSED: ');
+    expect(err).toMatch(/^CREDENTIALS_REFUSED: .*\n$/);
+    expect(out).not.toContain('stopped while waiting');
     expect(out).not.toContain('not-the-token');
     expect(status).toBe(78);
   });
@@ -137,6 +139,22 @@ describe('on real servers', () => {
     const { status, out, err } = await tributary(tail).ended;
     expect([status, err]).toEqual([0, '']);
     expect(JSON.parse(out)).toMatchObject({ topic: 'unify.state', key: 'position', schema: 'UnifyPosition' });
+  });
+
+  test('topics tail counts back what it shows, not what the options leave out', async () => {
+    const tail = ['topics', 'tail', 'changes', '--from', '-1', '--no-follow', '--json'];
+    const shown = async (...more: string[]) => {
+      const { status, out } = await tributary([...tail, ...more]).ended;
+      expect(status).toBe(0);
+      return out
+        .trim()
+        .split('\n')
+        .map((line) => (JSON.parse(line) as { value: { kind: string } }).value.kind);
+    };
+    expect(await shown('--key', 'config')).toEqual(['config']);
+    const quiet = await shown('--quiet');
+    expect(quiet).toHaveLength(1);
+    expect(['tick', 'mark', 'epoch']).not.toContain(quiet[0]);
   });
 
   test('topics tail follows until it has seen enough', async () => {

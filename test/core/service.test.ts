@@ -9,8 +9,9 @@ const untilAborted = (signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 
 /** A frame under test with its own process, so that signals hit it and nothing else. */
-async function start(jobs: readonly Job[], drainLimitMs?: number, prepare?: Job) {
+async function start(jobs: readonly Job[], drainLimitMs?: number, prepare?: Job, away?: string) {
   const lines: string[] = [];
+  const plain: string[] = [];
   const process = new EventEmitter() as EventEmitter & { exit(code: number): void };
   const exits: number[] = [];
   const exited = new Promise<number>((resolve) => {
@@ -24,13 +25,14 @@ async function start(jobs: readonly Job[], drainLimitMs?: number, prepare?: Job)
   const onListening = listening.resolve;
   const limit = drainLimitMs === undefined ? {} : { drainLimitMs };
   const before = prepare === undefined ? {} : { prepare };
-  const done = runService({ ...before, jobs, http, log, process, onListening, ...limit });
+  const told = { onListening, onFatal: (line: string) => void plain.push(line), serverAway: () => away };
+  const done = runService({ ...before, jobs, http, log, process, ...told, ...limit });
   const url = await listening.promise;
   const get = async (path: string) => {
     const answer = await fetch(`${url}${path}`);
     return { status: answer.status, text: await answer.text() };
   };
-  return { process, exits, exited, done, get, said: () => lines.join('') };
+  return { process, exits, exited, done, get, plain, said: () => lines.join('') };
 }
 
 describe('health and readiness', () => {
@@ -202,6 +204,7 @@ describe('the end', () => {
     ]);
     expect(await frame.done).toBe(78);
     expect(frame.said().match(/"level":"fatal"/g)).toHaveLength(1);
+    expect(frame.plain).toEqual([expect.stringMatching(/^CREDENTIALS_REFUSED: the token is not valid\. Check /)]);
   });
 
   test('a role that ends by itself is a defect, not a success', async () => {
@@ -231,6 +234,16 @@ describe('the end', () => {
     await frame.done;
   });
 
+  test('a drain that a server keeps from ending is no defect', async () => {
+    const finish = Promise.withResolvers<void>();
+    const frame = await start([{ name: 'stuck', run: () => finish.promise }], 5, undefined, 'Kafka');
+    frame.process.emit('SIGTERM');
+    expect(await frame.exited).toBe(69);
+    expect(frame.said()).toContain('"away":"Kafka"');
+    finish.resolve();
+    await frame.done;
+  });
+
   test('a stray rejection ends the process at once, in one line', async () => {
     const frame = await start([{ name: 'role', run: untilAborted }]);
     frame.process.emit('unhandledRejection', new TypeError('nobody waited for me'));
@@ -240,13 +253,16 @@ describe('the end', () => {
     await frame.done;
   });
 
-  test('a port that is taken is a configuration error', async () => {
+  test('a port that is taken is a configuration error that says what to give instead', async () => {
     const holder = await start([{ name: 'role', run: untilAborted }]);
     const port = Number(/127\.0\.0\.1:(\d+)/.exec(holder.said())?.[1]);
     const log = createLog({ level: 'silent', stream: { write: () => undefined } });
+    const plain: string[] = [];
+    const onFatal = (line: string): void => void plain.push(line);
     const process = Object.assign(new EventEmitter(), { exit: () => undefined });
     const jobs = [{ name: 'role', run: untilAborted }];
-    expect(await runService({ jobs, http: { host: '127.0.0.1', port }, log, process })).toBe(78);
+    expect(await runService({ jobs, http: { host: '127.0.0.1', port }, log, process, onFatal })).toBe(78);
+    expect(plain).toEqual([expect.stringMatching(/^HTTP_TAKEN: .*EADDRINUSE.*--http-port/)]);
     holder.process.emit('SIGTERM');
     await holder.done;
   });
