@@ -51,6 +51,9 @@ export async function load(world: World, options: Pick<DemoOptions, 'people' | '
   return { users, accounts: people(accountIds, accountRows), contacts: people(contactIds, contactRows) };
 }
 
+/** Two calls for each person and one for some company, at 8,000 a minute; twice that. */
+const callsTakeMs = 40;
+
 /** Waits until the snapshot has made everybody, telling how far it is. */
 export function waitForSnapshot(world: World, options: Pick<DemoOptions, 'people' | 'log'>): Promise<void> {
   return world.settled(
@@ -65,6 +68,7 @@ export function waitForSnapshot(world: World, options: Pick<DemoOptions, 'people
         () => undefined,
       );
     }),
+    120_000 + options.people * callsTakeMs,
   );
 }
 
