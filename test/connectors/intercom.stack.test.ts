@@ -14,6 +14,7 @@ import type { Change, Command, RawRecord, SourceMark } from '../../schemas/types
 import { intercomSink } from '../../sinks/intercom/index.ts';
 import { type IntercomTwin, type IntercomTwinOptions, startIntercomTwin } from '../../twins/intercom/server.ts';
 import { accessTo, callsOf, configFor } from '../support/intercom-access.ts';
+import { openKafkaProxy } from '../support/kafka-proxy.ts';
 import { env, log } from '../support/loop-servers.ts';
 
 const codec = memoryCodec();
@@ -55,7 +56,12 @@ interface Started {
   stop(): Promise<void>;
 }
 
-function start(role: Role, at: { readonly url: string; readonly token: string }, given: object = {}): Started {
+function start(
+  role: Role,
+  at: { readonly url: string; readonly token: string },
+  given: object = {},
+  more: Partial<RoleContext> = {},
+): Started {
   const end = new AbortController();
   const context: RoleContext = {
     config: configFor(at, given),
@@ -65,6 +71,7 @@ function start(role: Role, at: { readonly url: string; readonly token: string },
     redis,
     signal: end.signal,
     ready: () => undefined,
+    ...more,
   };
   const done = role.run(context);
   done.catch(() => undefined);
@@ -157,6 +164,23 @@ describe('the directory', () => {
   test('a list that is none does not read as everybody having left', () => {
     expect(() => teammatesIn({ admins: null })).toThrow(expect.objectContaining({ code: 'PLATFORM_UNAVAILABLE' }));
   });
+});
+
+test('between polls the directory is not ready while Kafka is away', async () => {
+  const proxy = await openKafkaProxy(env('KAFKA_BROKERS'));
+  const far = connectKafka({ brokers: proxy.brokers, prefix, clientId: 'test', log });
+  const ready = vi.fn<RoleContext['ready']>();
+  const started = start(intercomConnector, await twinOf(), {}, { kafka: far, ready });
+  const last = (state: boolean, why: RegExp): Promise<void> =>
+    vi.waitFor(() => expect(ready).toHaveBeenLastCalledWith(state, expect.stringMatching(why)), 30_000);
+  await last(true, /^polling$/);
+  await proxy.cut();
+  await last(false, /^offsets of intercom\.raw: /);
+  await proxy.restore();
+  await last(true, /^polling$/);
+  await started.stop();
+  await far.close();
+  await proxy.close();
 });
 
 describe.each([['connect-intercom', intercomConnector] as const, ['sink-intercom', intercomSink] as const])(
