@@ -12,6 +12,7 @@ import { metrics } from '../core/metrics.ts';
 import type { Role, RoleContext } from '../core/role.ts';
 import { runTransactionalFold } from '../core/transaction.ts';
 import { createUnify } from '../processors/unify/index.ts';
+import { changeOf } from '../schemas/change.ts';
 import type { Change } from '../schemas/types.ts';
 import { type ConfigInLog, observed, recordCommit } from './measure.ts';
 
@@ -79,17 +80,6 @@ async function runClock({ kafka, codec, config, log, signal }: RoleContext, tenu
   }
 
   function changeRecord(part: Partial<Change> & Pick<Change, 'kind'>): OutRecord {
-    const value = { ...noPart, ...part };
-    return { topic: 'changes', key: part.kind, value: codec.encode('changes', 'Change', value) };
+    return { topic: 'changes', key: part.kind, value: codec.encode('changes', 'Change', changeOf(part)) };
   }
 }
-
-const noPart = {
-  source: null,
-  observation: null,
-  result: null,
-  epoch: null,
-  mark: null,
-  config: null,
-  action: null,
-} as const;

@@ -9,6 +9,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import { changeOf } from '../schemas/change.ts';
 import type { TopicName } from '../schemas/topics.ts';
 import type { Change, Command, Result } from '../schemas/types.ts';
 import type { Budget, EpochHolder } from './budget.ts';
@@ -214,11 +215,7 @@ class SinkRound {
     const { partition, epoch, n, window, bulkWindow } = held;
     metrics.window.set({ platform, partition, lane: 'all' }, window);
     metrics.window.set({ platform, partition, lane: 'bulk' }, bulkWindow);
-    const change = {
-      ...noPart,
-      kind: 'epoch',
-      epoch: { platform, partition, epoch, n, window, bulkWindow, reason },
-    } satisfies Change;
+    const change = changeOf({ kind: 'epoch', epoch: { platform, partition, epoch, n, window, bulkWindow, reason } });
     return { topic: 'changes', key: `${platform}/${partition}`, value: codec.encode('changes', 'Change', change) };
   }
 
@@ -386,7 +383,7 @@ class SinkRound {
     const { codec, platform } = this.#options;
     const result: Result = { ...answer, command: command.id, platform, partition: held.partition, epoch: held.epoch };
     metrics.results.inc({ platform, outcome: answer.outcome });
-    const value = codec.encode('changes', 'Change', { ...noPart, kind: 'result', result } satisfies Change);
+    const value = codec.encode('changes', 'Change', changeOf({ kind: 'result', result }));
     this.#outbox.add([{ topic: 'changes', key: subjectOf(command), value }]);
     if (answer.outcome === 'refused' || answer.outcome === 'applied')
       for (const { field, code, message } of answer.refusals) {
@@ -410,16 +407,6 @@ class SinkRound {
     await this.#outbox.flush();
   }
 }
-
-const noPart = {
-  source: null,
-  observation: null,
-  result: null,
-  epoch: null,
-  mark: null,
-  config: null,
-  action: null,
-} as const;
 
 /** Time ran out before a call was made. */
 const expired: Answer = {

@@ -6,6 +6,7 @@
  * is brought to one spelling, because a difference in spelling would look like somebody's edit.
  */
 import { TributaryError } from '../../core/errors.ts';
+import { changeOf } from '../../schemas/change.ts';
 import type { Change, Observation, RawRecord, Source, SourceMark, Value } from '../../schemas/types.ts';
 import { parseDateTime } from './time.ts';
 
@@ -140,15 +141,6 @@ export function observeIntercom(object: IntercomObject, json: unknown, telling: 
   };
 }
 
-const nothing = {
-  observation: null,
-  result: null,
-  epoch: null,
-  mark: null,
-  config: null,
-  action: null,
-} as const;
-
 /** The record is gone: nothing but its id is told (`contact.deleted` carries no external_id either). */
 const gone = (record: RawRecord): Observation => ({
   ref: intercomRef(record.object, record.recordId),
@@ -187,7 +179,7 @@ export type IntercomRaw =
 export function decodeIntercom(raw: IntercomRaw, source: Source): readonly Change[] {
   if (raw.schema === 'SourceMark') {
     const { platform, kind, upTo, detail } = raw.value;
-    return [{ ...nothing, kind: 'mark', source, mark: { platform, kind, upTo, detail } }];
+    return [changeOf({ kind: 'mark', source, mark: { platform, kind, upTo, detail } })];
   }
   const record = raw.value;
   if (!isObject(record.object))
@@ -198,5 +190,5 @@ export function decodeIntercom(raw: IntercomRaw, source: Source): readonly Chang
         via: record.reason === 'webhook' ? 'event' : 'read',
         at: record.takenAt,
       });
-  return [{ ...nothing, kind: 'observation', source, observation }];
+  return [changeOf({ kind: 'observation', source, observation })];
 }

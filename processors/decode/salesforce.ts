@@ -7,6 +7,7 @@
  */
 import { TributaryError } from '../../core/errors.ts';
 import { foreignType } from '../../core/foreign-avro.ts';
+import { changeOf } from '../../schemas/change.ts';
 import type { Change, Mark, Observation, RawRecord, Source, SourceMark, Value } from '../../schemas/types.ts';
 import {
   allLeaves,
@@ -38,26 +39,14 @@ export function decodeSalesforce(raw: SalesforceRaw, source: Source): readonly C
   }
 }
 
-const nothing = {
-  observation: null,
-  result: null,
-  epoch: null,
-  mark: null,
-  config: null,
-  action: null,
-} as const;
-const observed = (source: Source, observation: Observation): Change => ({
-  ...nothing,
-  kind: 'observation',
-  source,
-  observation,
-});
-const marked = (source: Source, mark: Mark): Change => ({
-  ...nothing,
-  kind: 'mark',
-  source,
-  mark: { platform: mark.platform, kind: mark.kind, upTo: mark.upTo, detail: mark.detail },
-});
+const observed = (source: Source, observation: Observation): Change =>
+  changeOf({ kind: 'observation', source, observation });
+const marked = (source: Source, mark: Mark): Change =>
+  changeOf({
+    kind: 'mark',
+    source,
+    mark: { platform: mark.platform, kind: mark.kind, upTo: mark.upTo, detail: mark.detail },
+  });
 
 export const salesforceRef = (object: string, id: string): string => `salesforce:${object}:${id}`;
 

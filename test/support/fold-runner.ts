@@ -2,20 +2,11 @@
 import { MicroBatch } from '../../core/decide.ts';
 import { type Fold, type FoldRecord, type Output, StateMiss } from '../../core/fold.ts';
 import { memoryCodec } from '../../core/registry.ts';
+import { changeOf } from '../../schemas/change.ts';
 import type { TopicName } from '../../schemas/topics.ts';
 import type { Change, Command, EntityState, JournalEntry, RefState } from '../../schemas/types.ts';
 
-const blank: Omit<Change, 'kind'> = {
-  source: null,
-  observation: null,
-  result: null,
-  epoch: null,
-  mark: null,
-  config: null,
-  action: null,
-};
-
-export const change = (part: Partial<Change> & Pick<Change, 'kind'>): Change => ({ ...blank, ...part });
+export { changeOf as change };
 
 const codec = memoryCodec();
 
@@ -90,7 +81,7 @@ export class FoldRunner {
 
   tick(ms = 250): readonly Emitted[] {
     this.time += ms;
-    return this.decide(change({ kind: 'tick' }));
+    return this.decide(changeOf({ kind: 'tick' }));
   }
 
   ref(ref: string): RefState | undefined {
