@@ -133,7 +133,7 @@ export function classify(exchange: Exchange): Verdict {
     case 429:
       return { kind: 'wait', ms: Math.min(exchange.resetMs ?? windowMs, longestWaitMs), text };
     case 400:
-      if (code === 'intercom_version_invalid') return { kind: 'stop', code: 'CONFIG_INVALID', text };
+      if (code === 'intercom_version_invalid') return { kind: 'stop', code: 'API_VERSION_REFUSED', text };
       return { kind: 'refuse', code: 'PLATFORM_REFUSED', field, text, time };
     default:
       if (status >= 500) return { kind: 'retry', doubt: true, code: 'PLATFORM_UNAVAILABLE', text };

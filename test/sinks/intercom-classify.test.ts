@@ -33,7 +33,11 @@ describe('what an answer of Intercom means', () => {
     ],
     ['nothing sent', { answered: false, cause: 'ECONNREFUSED', sent: false }, { kind: 'retry', doubt: false }],
     ['400 parameter_invalid', answer(400, list('parameter_invalid', 'no', 'name')), { kind: 'refuse', field: 'name' }],
-    ['400 unknown version', answer(400, list('intercom_version_invalid')), { kind: 'stop', code: 'CONFIG_INVALID' }],
+    [
+      '400 unknown version',
+      answer(400, list('intercom_version_invalid')),
+      { kind: 'stop', code: 'API_VERSION_REFUSED' },
+    ],
     ['401', answer(401, list('token_revoked')), { kind: 'stop', code: 'CREDENTIALS_REFUSED' }],
     ['402', answer(402, list('api_plan_restricted')), { kind: 'refuse', code: 'CREDENTIALS_REFUSED' }],
     ['403', answer(403, list('forbidden')), { kind: 'refuse', code: 'CREDENTIALS_REFUSED' }],
