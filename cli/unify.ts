@@ -18,8 +18,11 @@ import { type ConfigInLog, observed, recordCommit } from './measure.ts';
 
 /** The grain of gates and timers; finer would be noticed by nobody and fill the log. */
 const tickMs = 250;
-/** A transaction costs some 25 ms whatever is in it; these bound what a failed one costs to do again. */
-const limits = { records: 500, bytes: 4 * 1024 * 1024, cacheBytes: 64 * 1024 * 1024 };
+/**
+ * A transaction costs some 25 ms whatever is in it; records and bytes bound what a failed one costs to do again. The cache
+ * is counted as encoded; decoded, its values take several times that.
+ */
+const limits = { records: 500, bytes: 4 * 1024 * 1024, cacheBytes: 24 * 1024 * 1024 };
 
 export const unifyRole: Role = {
   name: 'unify',

@@ -17,6 +17,8 @@ import type { Row } from './population.ts';
 import { waitUntil } from './waiting.ts';
 
 const main = join(import.meta.dirname, '../main.ts');
+/** As in the image: a small nursery keeps the resident memory of a busy process down by a fifth, at no cost seen. */
+const nodeFlags = ['--max-semi-space-size=8'];
 /** Credentials of the twins only; they open nothing else. */
 const twinSecrets = {
   SALESFORCE_CLIENT_ID: 'tributary',
@@ -154,7 +156,7 @@ export class World {
   }
 
   #spawn(name: string, args: readonly string[]): Leashed {
-    const command = { file: process.execPath, args: [main, ...args], env: this.env };
+    const command = { file: process.execPath, args: [...nodeFlags, main, ...args], env: this.env };
     const started = startLeashed(command, this.logFile(name));
     this.#running.push(started);
     return started;
