@@ -417,4 +417,5 @@ const expired: Answer = {
   refusals: [],
   doubt: false,
   calls: 0,
+  into: null,
 };

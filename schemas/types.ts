@@ -416,8 +416,8 @@ export interface Mark {
 export interface Observation {
   /** salesforce:Contact:003…, intercom:contact:66f1… */
   readonly ref: string;
-  /** seen: values were observed. deleted / undeleted: the record went or came back. gap: something changed and the platform does not say what; read it again. */
-  readonly op: 'seen' | 'deleted' | 'undeleted' | 'gap';
+  /** seen: values were observed. deleted / undeleted: the record went or came back. moved: it was merged or converted and lives on as `into`. gap: something changed and the platform does not say what; read it again. */
+  readonly op: 'seen' | 'deleted' | 'undeleted' | 'moved' | 'gap';
   /** event: a change event or webhook. read: a snapshot, hole or check. answer: what a call of ours returned. */
   readonly via: 'event' | 'read' | 'answer';
   /** fields holds every field the platform has for this record that we can see; an absent one is empty. Otherwise absent means not told. */
@@ -438,6 +438,8 @@ export interface Observation {
   readonly by: null | string;
   /** Platform's transaction key; events of one transaction belong together. */
   readonly transaction: null | string;
+  /** moved: ref that the record lives on as; null for every other op. */
+  readonly into: null | string;
 }
 
 /** When a field had the value observed, in the platform's own terms and precision. */
@@ -532,6 +534,8 @@ export interface Result {
   readonly doubt: boolean;
   /** Calls made to the platform. */
   readonly calls: number;
+  /** gone: ref of the survivor, when the platform names one. */
+  readonly into: null | string;
 }
 
 /** Value last observed of one platform field. */

@@ -138,6 +138,7 @@ export function observeIntercom(object: IntercomObject, json: unknown, telling: 
     origin: null,
     by: null,
     transaction: null,
+    into: null,
   };
 }
 
@@ -155,6 +156,7 @@ const gone = (record: RawRecord): Observation => ({
   origin: null,
   by: null,
   transaction: null,
+  into: null,
 });
 
 const objects: ReadonlySet<string> = new Set<IntercomObject>(['contact', 'company', 'admin']);

@@ -132,6 +132,7 @@ function decodeEvent(schema: EventSchema, value: unknown, source: Source): reado
     origin: clientOf(header.changeOrigin),
     by: header.commitUser || null,
     transaction: header.transactionKey || null,
+    into: null,
   } as const;
   return header.recordIds.map((id, index) => {
     const from = { ...source, index };
@@ -212,6 +213,7 @@ function observeRow(row: RawRecord, multiSelects: readonly string[]): Observatio
     origin: null,
     by: null,
     transaction: null,
+    into: null,
   };
 }
 

@@ -96,6 +96,7 @@ class Job {
       refusals: this.#refusals,
       doubt: this.#doubt,
       calls: this.calls,
+      into: null,
     };
   }
 
@@ -330,6 +331,7 @@ class Job {
       origin: null,
       by: null,
       transaction: null,
+      into: null,
     });
   }
 

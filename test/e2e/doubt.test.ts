@@ -52,6 +52,7 @@ const result = (time: number, id: string, returned: Result['returned'] = null): 
     refusals: [],
     doubt: false,
     calls: 1,
+    into: null,
   };
   return { time, change: { ...part, kind: 'result', result: said } satisfies Change };
 };
@@ -96,6 +97,7 @@ test('an answer that says nothing of the memberships leaves the calls about them
     origin: null,
     by: null,
     transaction: null,
+    into: null,
   };
   const changes = [epoch(0, 'e1'), result(15, 'e1', returned)];
   const joining = { method: 'POST', path: '/contacts/a1/companies' };

@@ -21,6 +21,7 @@ export function event(ref: string, fields: Fields, at: number, seq: number, more
     origin: null,
     by: null,
     transaction: null,
+    into: null,
     ...more,
   };
   return change({
@@ -64,6 +65,7 @@ export function result(command: Command, partition: number, more: Partial<Result
     refusals: [],
     doubt: false,
     calls: 1,
+    into: null,
     ...more,
   };
   return change({ kind: 'result', result: value });

@@ -111,6 +111,7 @@ export class FakeIntercom {
       origin: null,
       by: null,
       transaction: null,
+      into: null,
     };
     return { ref, outcome, returned, refusals, platformTime: this.now * 1000 };
   }

@@ -26,6 +26,7 @@ export const applied: Answer = {
   refusals: [],
   doubt: false,
   calls: 1,
+  into: null,
 };
 
 interface RunningSink {
