@@ -34,6 +34,7 @@ export const fieldTypes = [
   'integer',
   'number',
   'boolean',
+  'optOut',
   'date',
   'datetime',
   'set',
@@ -48,8 +49,15 @@ const fieldMapping = section({
       error: 'must be one camelCase name, or two ([firstName, lastName]) for the type fullName',
     })
     .describe('Name in the canonical events; two names for the compound type fullName.'),
-  type: z.enum(fieldTypes).describe('How values are compared and spelled on each platform.'),
+  type: z
+    .enum(fieldTypes)
+    .describe(
+      'How values are compared and spelled on each platform. optOut: a boolean of which only true is taken from anybody.',
+    ),
   salesforce: salesforceName.optional().describe('API name of the Salesforce field.'),
+  lead: salesforceName
+    .optional()
+    .describe('API name of the same field on the Salesforce Lead; absent: a lead does not carry it.'),
   intercom: intercomField.optional().describe('Intercom field, custom attributes as custom_attributes.<name>.'),
   owner: platform
     .optional()
@@ -81,6 +89,10 @@ const entity = (
   section({
     salesforce: section({
       object: salesforceName.default(salesforceObject).describe('Salesforce object.'),
+      lead: salesforceName
+        .nullable()
+        .default(null)
+        .describe('Object of people who are no contacts yet, Lead; null: not read. Customers only.'),
       marker: salesforceName
         .default('Tributary_Id__c')
         .describe('External-id field that holds our id of the record: unique, text, 36 or longer.'),
@@ -150,9 +162,14 @@ const account = entity(
 export type EntityName = 'customer' | 'account';
 export type EntityMapping = z.output<typeof customer>;
 
-const create = section({
-  create: z.boolean().default(true).describe('Create records that Intercom does not have; false: only update.'),
-}).prefault({});
+const written = (name: string) =>
+  section({
+    create: z.boolean().default(true).describe(`Create records that ${name} does not have; false: only update.`),
+  });
+const intercomWritten = written('Intercom').prefault({});
+const salesforceWritten = written('Salesforce')
+  .optional()
+  .describe('Present: changes made in Intercom are written to Salesforce. Only absent so far: nothing runs it yet.');
 
 export const configSchema = section({
   prefix: z
@@ -254,7 +271,8 @@ export const configSchema = section({
   entities: section({ customer: customer.prefault({}), account: account.prefault({}) }).prefault({}),
   flows: section({
     'contact-sync': section({
-      intercom: create,
+      intercom: intercomWritten,
+      salesforce: salesforceWritten,
       createGateMs: z
         .int()
         .min(0)
@@ -262,7 +280,18 @@ export const configSchema = section({
         .default(2000)
         .describe('How long a create waits for the other platform to be heard first, ms of marks.'),
     }).prefault({}),
-    'account-sync': section({ intercom: create }).prefault({}),
+    'account-sync': section({ intercom: intercomWritten, salesforce: salesforceWritten }).prefault({}),
+  }).prefault({}),
+  freeze: section({
+    alternations: z
+      .int()
+      .min(2)
+      .max(100)
+      .default(6)
+      .describe(
+        'A field whose value goes to and fro between two writers this often is frozen until an operator ends it.',
+      ),
+    withinMs: z.int().min(1_000).max(86_400_000).default(600_000).describe('In this span of platform time, ms.'),
   }).prefault({}),
   capture: section({
     salesforce: z.boolean().default(true).describe('A Salesforce source is running; creates wait for its marks.'),
@@ -303,6 +332,7 @@ export function crossCheck(settings: Settings): readonly Problem[] {
   return [
     ...(['customer', 'account'] as const).flatMap((name) => checkEntity(name, settings.entities[name])),
     ...checkCapture(settings),
+    ...checkDirection(settings),
     ...checkSnapshot(settings),
   ];
 }
@@ -311,6 +341,17 @@ function checkCapture({ capture }: Settings): readonly Problem[] {
   if (!capture.intercom) return [];
   const message = 'is true, but nothing sends marks for Intercom yet: every create would wait for them for ever';
   return [{ field: 'capture.intercom', message }];
+}
+
+function checkDirection({ flows, entities }: Settings): readonly Problem[] {
+  const problems: Problem[] = [];
+  for (const name of ['contact-sync', 'account-sync'] as const) {
+    if (flows[name].salesforce !== undefined)
+      problems.push({ field: `flows.${name}.salesforce`, message: 'is given, but no sink writes to Salesforce yet' });
+  }
+  if (entities.account.salesforce.lead !== null)
+    problems.push({ field: 'entities.account.salesforce.lead', message: 'is given, but leads are customers' });
+  return problems;
 }
 
 /** Of an object left out only what somebody changes would ever come: people without their account, owners nobody knows. */

@@ -120,8 +120,8 @@ export function requireSettings(config: Config, fields: readonly string[]): void
 
 /** The part that decisions depend on, as it goes into `changes`: key order does not change the hash, values do. */
 export function decisionConfig(config: Config): { readonly hash: string; readonly json: string } {
-  const { entities, flows, capture, salesforce } = config;
-  const json = canonicalJson({ entities, flows, capture, salesforce: { client: salesforce.client } });
+  const { entities, flows, capture, freeze, salesforce } = config;
+  const json = canonicalJson({ entities, flows, capture, freeze, salesforce: { client: salesforce.client } });
   return { hash: createHash('sha256').update(json).digest('hex').slice(0, 16), json };
 }
 

@@ -55,6 +55,7 @@ export function fromPlatform(world: World, link: Link, value: Value): Readonly<R
     case 'integer':
     case 'number':
     case 'boolean':
+    case 'optOut':
       return { [name]: plain };
   }
 }

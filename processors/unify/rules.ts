@@ -3,6 +3,7 @@
  * canonical fields translate, who owns what, what is created where. Pure data and pure functions.
  */
 import type { Config, FieldMapping } from '../../core/config.ts';
+import { parseRef } from './keys.ts';
 import type { Platform } from './world.ts';
 
 export type EntityKind = 'customer' | 'account';
@@ -31,6 +32,8 @@ export interface Side {
 export interface EntityRules {
   readonly kind: EntityKind;
   readonly sides: Readonly<Record<Platform, Side>>;
+  /** Salesforce leads, the second object of a customer; null: not read. */
+  readonly lead: Side | null;
   readonly fields: ReadonlyMap<string, CanonicalRule>;
   readonly createGateMs: number;
 }
@@ -49,12 +52,13 @@ export interface Rules {
   readonly kindOf: ReadonlyMap<string, EntityKind>;
   /** Platforms with a source running: create gates wait for their marks. */
   readonly captured: readonly Platform[];
+  readonly freeze: RulesConfig['freeze'];
   /** Client id of our own calls, as Salesforce names it in changeOrigin. */
   readonly client: string;
 }
 
 /** The part of the configuration that decides; it travels through `changes` as canonical JSON. */
-export type RulesConfig = Pick<Config, 'entities' | 'flows' | 'capture'> & {
+export type RulesConfig = Pick<Config, 'entities' | 'flows' | 'capture' | 'freeze'> & {
   readonly salesforce: Pick<Config['salesforce'], 'client'>;
 };
 
@@ -63,22 +67,23 @@ export function compileRules(config: RulesConfig): Rules {
   const compile = (kind: EntityKind): EntityRules => {
     const entity = config.entities[kind];
     const flow = flows[kind];
-    const written: Record<Platform, boolean> = { salesforce: false, intercom: flow.intercom !== undefined };
-    const side = (platform: Platform): Side => {
+    const written: Record<Platform, boolean> = { salesforce: flow.salesforce !== undefined, intercom: true };
+    const side = (platform: Platform, source: Platform | 'lead' = platform): Side => {
       const mapped = entity.fields.flatMap((field): Link[] => {
-        const name = field[platform];
+        const name = field[source];
         const canonical = typeof field.canonical === 'string' ? [field.canonical] : field.canonical;
         return name === undefined ? [] : [{ platform, field: name, canonical, type: field.type }];
       });
       const marker: Link = { platform, field: entity[platform].marker, canonical: [], type: 'marker' };
       const links = [...mapped, marker];
       return {
-        object: entity[platform].object,
+        object: source === 'lead' ? (entity.salesforce.lead ?? '') : entity[platform].object,
         marker: entity[platform].marker,
         links,
         byField: new Map(links.map((link) => [link.field, link])),
         written: written[platform],
-        creates: platform === 'intercom' && flow.intercom?.create === true,
+        // Leads come from the lead flow alone.
+        creates: source !== 'lead' && flow[platform]?.create === true,
       };
     };
     const fields = new Map<string, CanonicalRule>();
@@ -96,6 +101,7 @@ export function compileRules(config: RulesConfig): Rules {
     return {
       kind,
       sides: { salesforce: side('salesforce'), intercom: side('intercom') },
+      lead: entity.salesforce.lead === null ? null : side('salesforce', 'lead'),
       fields,
       createGateMs: config.flows['contact-sync'].createGateMs,
     };
@@ -104,13 +110,24 @@ export function compileRules(config: RulesConfig): Rules {
   const kindOf = new Map<string, EntityKind>();
   for (const kind of ['customer', 'account'] as const) {
     for (const platform of platforms) kindOf.set(`${platform}:${entities[kind].sides[platform].object}`, kind);
+    const { lead } = entities[kind];
+    if (lead !== null) kindOf.set(`salesforce:${lead.object}`, kind);
   }
   return {
     entities,
     kindOf,
     captured: platforms.filter((platform) => config.capture[platform]),
+    freeze: config.freeze,
     client: config.salesforce.client,
   };
+}
+
+/** How a record is mapped: by its object, for a customer may be a contact and a lead on one platform. */
+export function sideOf(rules: EntityRules, ref: string): Side {
+  const { platform, object } = parseRef(ref);
+  return rules.lead !== null && platform === 'salesforce' && object === rules.lead.object
+    ? rules.lead
+    : rules.sides[platform];
 }
 
 /** Directory objects: people who work in the platforms. They are looked up, never synchronised. */

@@ -40,6 +40,7 @@ const attributeTypes: Readonly<
   // An integer attribute would cut the fraction, and the value would never agree again.
   number: { create: 'float', fits: ['float'] },
   boolean: { create: 'boolean', fits: ['boolean'] },
+  optOut: { create: 'boolean', fits: ['boolean'] },
   date: { create: 'date', fits: ['date', 'datetime'] },
   datetime: { create: 'datetime', fits: ['date', 'datetime'] },
 };
