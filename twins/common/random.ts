@@ -18,7 +18,11 @@ export function seededRandom(seed: number): Random {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
   };
   const int = (below: number): number => Math.floor(next() * below);
-  const hex = (length: number): string => Array.from({ length }, () => int(16).toString(16)).join('');
+  const hex = (length: number): string => {
+    let digits = '';
+    while (digits.length < length) digits += '0123456789abcdef'.charAt(int(16));
+    return digits;
+  };
   const uuid = (): string => `${hex(8)}-${hex(4)}-4${hex(3)}-${'89ab'.charAt(int(4))}${hex(3)}-${hex(12)}`;
   return { next, int, hex, uuid };
 }

@@ -40,10 +40,11 @@ export interface Touched {
 const auditFields = new Set(['CreatedDate', 'CreatedById', 'LastModifiedDate', 'LastModifiedById', 'SystemModstamp']);
 /** Whether anything but the audit trail differs. */
 export function differs(before: StoredRecord, after: StoredRecord): boolean {
-  return (
-    before.deleted !== after.deleted ||
-    Object.keys(after.values).some((name) => !auditFields.has(name) && after.values[name] !== before.values[name])
-  );
+  if (before.deleted !== after.deleted) return true;
+  for (const name in after.values) {
+    if (after.values[name] !== before.values[name] && !auditFields.has(name)) return true;
+  }
+  return false;
 }
 
 /**

@@ -55,7 +55,7 @@ export function draftEvents(
     const after = current(object, id);
     const wasAlive = before !== undefined && !before.deleted;
     const isAlive = after !== undefined && !after.deleted;
-    const fields = eventFields(schemaOf(object));
+    const { fields } = schemaOf(object);
     const draft = (
       type: ChangeType,
       body = new Map<string, Value>(),
@@ -71,11 +71,8 @@ export function draftEvents(
       .filter((name) => after.values[name] !== before.values[name] || name === 'LastModifiedDate');
     return draft('UPDATE', new Map(changed.map((name) => [name, after.values[name] ?? null])), changed);
   });
-  return habits.mergeEvents ? mergeAlike(drafts) : drafts;
+  return habits.mergeEvents && drafts.length > 1 ? mergeAlike(drafts) : drafts;
 }
-
-export const eventFields = (schema: EventSchema): readonly Field[] =>
-  schema.layout.flatMap(({ field, parts }) => (field ? [field] : parts.map((part) => part.field)));
 
 function wholeBody(fields: readonly Field[], { values }: StoredRecord, nullBooleans: boolean): Map<string, Value> {
   return new Map(
@@ -98,6 +95,7 @@ export function encodeEvent(schema: EventSchema, draft: EventDraft, commit: Comm
   const { object, ids, type, body, changed } = draft;
   const nulled = new Set([...changed].filter((name) => (body.get(name) ?? null) === null));
   const datum: Record<string, unknown> = {
+    ...schema.empty,
     ChangeEventHeader: {
       entityName: object.name,
       recordIds: ids,
@@ -109,13 +107,15 @@ export function encodeEvent(schema: EventSchema, draft: EventDraft, commit: Comm
       changedFields: fieldBitmaps(schema.layout, changed),
     },
   };
-  for (const { name, field, parts } of schema.layout) {
-    if (field) {
-      datum[name] = toAvro(field, body.get(field.name) ?? null);
+  for (const [name, value] of body) {
+    const slot = schema.slots.get(name);
+    if (slot === undefined || (value === null && !changed.has(name))) continue;
+    const avro = toAvro(slot.field, value);
+    if (slot.part === undefined) {
+      datum[slot.top] = avro;
     } else {
-      const values = parts.map((part) => [part.name, toAvro(part.field, body.get(part.field.name) ?? null)] as const);
-      const present = parts.some((part) => changed.has(part.field.name)) || values.some(([, value]) => value !== null);
-      datum[name] = present ? Object.fromEntries(values) : null;
+      const compound = datum[slot.top] as Readonly<Record<string, unknown>> | null;
+      datum[slot.top] = { ...(compound ?? slot.part.empty), [slot.part.name]: avro };
     }
   }
   return schema.type.toBuffer(datum);

@@ -336,10 +336,17 @@ export function customField(type: FieldType, name: string, facts: Facts = {}): F
   return field(type, name, facts);
 }
 
+/** By definition and not by org: thousands of orgs of a simulation share the definitions. */
+const fieldsByName = new WeakMap<ObjectType, ReadonlyMap<string, Field>>();
+
 /** API names are case-insensitive on the platform. */
 export function findField(object: ObjectType, name: string): Field | undefined {
-  const wanted = name.toLowerCase();
-  return object.fields.find((candidate) => candidate.name.toLowerCase() === wanted);
+  let fields = fieldsByName.get(object);
+  if (fields === undefined) {
+    fields = new Map(object.fields.map((candidate) => [candidate.name.toLowerCase(), candidate]));
+    fieldsByName.set(object, fields);
+  }
+  return fields.get(name.toLowerCase());
 }
 
 /** Set by the platform when a creation does not say otherwise, so never "missing". */

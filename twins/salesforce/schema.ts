@@ -16,6 +16,19 @@ export interface EventSchema {
   readonly json: string;
   readonly type: avsc.Type;
   readonly layout: readonly EventField[];
+  /** The object's fields that its events carry, parts of compounds one by one. */
+  readonly fields: readonly Field[];
+  /** Where each of them stands in the datum, by field name. */
+  readonly slots: ReadonlyMap<string, EventSlot>;
+  /** A body without a value. */
+  readonly empty: Readonly<Record<string, null>>;
+}
+
+interface EventSlot {
+  readonly field: Field;
+  readonly top: string;
+  /** The part of the compound `top`, and that compound without a value. */
+  readonly part?: { readonly name: string; readonly empty: Readonly<Record<string, null>> };
 }
 
 /** Account.Name is a plain string in an org that never had person accounts, a three-way union in one that has. */
@@ -160,7 +173,21 @@ function docOf(field: Field, semantic: string): string {
   return `${role}:${field.doc === 'Switchable_PersonName' ? 'Text' : (field.doc ?? semantic)}${field.name.endsWith('__c') ? `:00NTw000${fieldId}` : ''}`;
 }
 
+/** Depends on the definition alone and takes milliseconds to compile: orgs share it. */
+const compiled: Record<AccountName, WeakMap<ObjectType, EventSchema>> = {
+  string: new WeakMap(),
+  switchable: new WeakMap(),
+};
+
 export function eventSchema(object: ObjectType, accountName: AccountName): EventSchema {
+  const known = compiled[accountName].get(object);
+  if (known) return known;
+  const schema = compile(object, accountName);
+  compiled[accountName].set(object, schema);
+  return schema;
+}
+
+function compile(object: ObjectType, accountName: AccountName): EventSchema {
   const layout = eventLayout(object);
   const schema = {
     name: `${object.name.replace(/__c$/, '__')}ChangeEvent`,
@@ -174,8 +201,25 @@ export function eventSchema(object: ObjectType, accountName: AccountName): Event
   const id = createHash('md5').update(JSON.stringify(schema)).digest('base64url');
   const json = JSON.stringify({ ...schema, uuid: id });
   const type = avsc.Type.forSchema(schema as avsc.Schema, { wrapUnions: 'never', registry: { long: bigintLong } });
-  return { entity: object.name, id, json, type, layout };
+  const slots = layout.flatMap(({ name, field, parts }): readonly EventSlot[] => {
+    if (field) return [{ field, top: name }];
+    const nothing = nulls(parts);
+    return parts.map((part) => ({ field: part.field, top: name, part: { name: part.name, empty: nothing } }));
+  });
+  return {
+    entity: object.name,
+    id,
+    json,
+    type,
+    layout,
+    fields: slots.map(({ field }) => field),
+    slots: new Map(slots.map((slot) => [slot.field.name, slot])),
+    empty: nulls(layout),
+  };
 }
+
+const nulls = (named: readonly { readonly name: string }[]): Readonly<Record<string, null>> =>
+  Object.fromEntries(named.map(({ name }) => [name, null]));
 
 /** Bit i is field i of the record in this very schema: whole bytes, upper case, no leading zero byte, any length. */
 function bitmap(positions: readonly number[]): string {

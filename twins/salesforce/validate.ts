@@ -49,8 +49,9 @@ export function validate(org: Org, object: ObjectType, row: Row, current: Stored
 
 /** `"Account": {"Tributary_Id__c": "…"}` names the parent by its external id instead of `AccountId`. */
 function byRelationship(org: Org, object: ObjectType, name: string, raw: unknown) {
+  if (raw === null || typeof raw !== 'object') return undefined;
   const field = object.fields.find((candidate) => candidate.relationship === name);
-  if (field === undefined || raw === null || typeof raw !== 'object') return undefined;
+  if (field === undefined) return undefined;
   const parent = org.object(field.referenceTo?.[0] ?? '');
   const [key, value] = Object.entries(raw).find(([part]) => part !== 'attributes') ?? [];
   const keyField = parent && key !== undefined ? findField(parent, key) : undefined;
@@ -117,12 +118,11 @@ export function duplicates(
   values: Readonly<Record<string, Value>>,
   current: StoredRecord | undefined,
 ): readonly Refusal[] {
-  return object.fields
-    .filter((field) => field.unique)
-    .flatMap(({ name }) => {
-      const value = values[name] ?? null;
-      const other = value === null ? undefined : store.find(object, name, value).find(({ id }) => id !== current?.id);
-      const text = `duplicate value found: ${name} duplicates value on record with id: ${other?.id.slice(0, 15)}`;
-      return other ? [refusal('DUPLICATE_VALUE', text, [name])] : [];
-    });
+  return object.fields.flatMap(({ name, unique }) => {
+    const value = values[name] ?? null;
+    if (!unique || value === null) return [];
+    const other = store.find(object, name, value).find(({ id }) => id !== current?.id);
+    const text = `duplicate value found: ${name} duplicates value on record with id: ${other?.id.slice(0, 15)}`;
+    return other ? [refusal('DUPLICATE_VALUE', text, [name])] : [];
+  });
 }
