@@ -1,5 +1,6 @@
 /** Request bodies of contacts and companies: which fields can be written, of which type, and which of them null clears. */
 import { type Company, type Contact, Refusal, refusals } from './types.ts';
+import { atLeast } from './versions.ts';
 
 export type Body = Readonly<Record<string, unknown>>;
 type Reader = (value: unknown, field: string) => unknown;
@@ -80,7 +81,7 @@ export type CompanyPatch = Partial<Omit<Company, 'id' | 'company_id' | 'custom_a
 
 /** Fields that the platform does not know are passed over in silence, as it does for people. */
 export function readContact(body: Body, version: string): ContactPatch {
-  const readers = ['2.15', '2.16', 'Preview', 'Unstable'].includes(version) ? newerContactReaders : contactReaders;
+  const readers = atLeast(version, '2.15') ? newerContactReaders : contactReaders;
   const patch: Record<string, unknown> = {};
   for (const [field, read] of Object.entries(readers))
     if (body[field] !== undefined) patch[field] = read(body[field], field);

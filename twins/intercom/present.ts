@@ -2,6 +2,7 @@
 import type { IntercomModel } from './model.ts';
 import type { Page } from './search.ts';
 import type { Admin, Attribute, Company, Contact } from './types.ts';
+import { atLeast } from './versions.ts';
 
 const embedded = 10;
 const seconds = (ms: number): number => Math.floor(ms / 1000);
@@ -58,7 +59,7 @@ export function contactView(contact: Contact, workspaceId: string, version: stri
 
 /** A number up to 2.15, a string from 2.16. */
 function ownerView(owner: number | null, version: string): number | string | null {
-  return owner === null || !['2.16', 'Preview', 'Unstable'].includes(version) ? owner : String(owner);
+  return owner === null || !atLeast(version, '2.16') ? owner : String(owner);
 }
 
 /** Archive, unarchive and delete answer with a stump. */

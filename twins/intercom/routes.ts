@@ -6,9 +6,12 @@ import type { Scrolls } from './scroll.ts';
 import { contactPage, pageSize, readQuery } from './search.ts';
 import { type Company, type Contact, type ModelName, refusals, type Written } from './types.ts';
 
-export interface Call {
+export interface Workspace {
   readonly model: IntercomModel;
   readonly scrolls: Scrolls;
+}
+
+export interface Call extends Workspace {
   /** Name of the client, as its token says. */
   readonly client: string;
   readonly version: string;

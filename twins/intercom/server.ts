@@ -5,15 +5,16 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { seededRandom } from '../common/random.ts';
+import { type Answer, answer, perform } from './answer.ts';
 import { CallLog } from './calls.ts';
 import { type Controlled, control } from './control.ts';
 import { type FaultOrder, Faults, faultCode } from './faults.ts';
-import { type Body, isRecord } from './fields.ts';
 import { type Quota, RateWindows } from './limits.ts';
 import { IntercomModel } from './model.ts';
-import { findRoute, type Reply } from './routes.ts';
+import type { Reply } from './routes.ts';
 import { Scrolls } from './scroll.ts';
 import { Refusal, type Switches } from './types.ts';
+import { defaultVersion } from './versions.ts';
 
 export interface IntercomTwinOptions {
   /** Loopback unless told: the control plane asks nobody who he is. */
@@ -41,22 +42,6 @@ export interface IntercomTwin {
 
 /** Of the twin only: it opens nothing but a double. */
 export const defaultToken = 'intercom-twin-token';
-
-const versions: ReadonlySet<string> = new Set([
-  '2.7',
-  '2.8',
-  '2.9',
-  '2.10',
-  '2.11',
-  '2.12',
-  '2.13',
-  '2.14',
-  '2.15',
-  '2.16',
-  'Preview',
-  'Unstable',
-]);
-const defaultVersion = '2.14';
 
 interface Twin extends Controlled {
   readonly token: string;
@@ -89,7 +74,10 @@ export async function startIntercomTwin(options: IntercomTwinOptions = {}): Prom
   const server = createServer((request, response) => {
     serve(twin, request, response, delayed).catch((error: unknown) => {
       if (response.headersSent || response.destroyed) response.destroy();
-      else send(response, 500, errorList(twin, 'server_error', error instanceof Error ? error.message : String(error)));
+      else {
+        const text = error instanceof Error ? error.message : String(error);
+        send(response, refusedBy(twin, defaultVersion, new Refusal(500, 'server_error', text)));
+      }
     });
   });
   const host = options.host ?? '127.0.0.1';
@@ -112,13 +100,6 @@ export async function startIntercomTwin(options: IntercomTwinOptions = {}): Prom
   };
 }
 
-interface Outcome {
-  readonly status: number;
-  readonly body: object;
-  readonly objectId?: string;
-  readonly changed?: readonly string[];
-}
-
 async function serve(
   twin: Twin,
   request: IncomingMessage,
@@ -131,24 +112,28 @@ async function serve(
   const url = new URL(request.url ?? '/', 'http://twin');
   response.setHeader('Date', new Date(now).toUTCString());
   if (url.pathname.startsWith('/__twin/')) {
-    const { status, body } = answered(twin, () => ({ body: control(twin, method, url, parse(text), now) }));
-    send(response, status, body);
+    const asker = { version: defaultVersion, requestId: twin.requestId() };
+    send(
+      response,
+      answer(() => ({ body: control(twin, method, url, parse(text), now) }), asker),
+    );
     return;
   }
   const client = clientOf(twin.token, request.headers.authorization);
   const quota = twin.rates.take(client ?? 'nobody', now);
   setQuota(response, quota);
   let fault: FaultOrder | undefined;
-  const act = (): Outcome =>
-    answered(twin, () => {
-      if (client === undefined) throw unauthorized(request.headers.authorization);
-      if (!quota.allowed)
-        throw new Refusal(429, 'rate_limit_exceeded', `Exceeded rate limit of ${quota.limit} in 10_seconds`);
-      fault = twin.faults.take(method, url.pathname);
-      if (fault !== undefined && !actsBefore(fault)) throw refusalOf(fault);
-      return callOf(twin, request, url, text, client, now);
-    });
-  const outcome = act();
+  const version = headerOf(request, 'intercom-version') ?? defaultVersion;
+  const act = (): Reply => {
+    if (client === undefined) throw unauthorized(request.headers.authorization);
+    if (!quota.allowed)
+      throw new Refusal(429, 'rate_limit_exceeded', `Exceeded rate limit of ${quota.limit} in 10_seconds`);
+    fault = twin.faults.take(method, url.pathname);
+    if (fault !== undefined && !actsBefore(fault)) throw refusalOf(fault);
+    checkAccept(request.headers.accept ?? '*/*');
+    return perform(twin, { method, path: url.pathname + url.search, body: parse(text), client, version, now });
+  };
+  const outcome = answer(act, { version, requestId: twin.requestId() });
   twin.calls.add({
     time: now,
     client: client ?? 'nobody',
@@ -159,36 +144,26 @@ async function serve(
     changed: outcome.changed ?? null,
     fault: fault === undefined ? null : (fault.kind ?? `status-${fault.status}`),
   });
-  deliver(twin, response, outcome, fault, delayed);
+  deliver(twin, response, outcome, fault, version, delayed);
 }
 
-function callOf(twin: Twin, request: IncomingMessage, url: URL, text: string, client: string, now: number): Reply {
-  const version = headerOf(request, 'intercom-version') ?? defaultVersion;
-  if (!versions.has(version))
-    throw new Refusal(400, 'intercom_version_invalid', 'The requested version could not be found');
-  const accept = request.headers.accept ?? '*/*';
+function checkAccept(accept: string): void {
   if (!/\*\/\*|application\/(\*|json)/.test(accept))
     throw new Refusal(
       406,
       'media_type_not_acceptable',
       'The Accept header should send a media type of application/json',
     );
-  const handle = findRoute(request.method ?? 'GET', url.pathname);
-  if (handle === undefined) throw new Refusal(404, 'not_found', 'Resource Not Found');
-  const body: unknown = parse(text) ?? {};
-  if (!isRecord(body)) throw new Refusal(400, 'bad_request', 'The body must be a JSON object');
-  return handle({ model: twin.model, scrolls: twin.scrolls, client, version, now, query: url.searchParams, body });
 }
 
-/** Runs a call; what the platform refuses becomes its error list. */
-function answered(twin: Twin, call: () => Reply): Outcome {
-  try {
-    return { status: 200, ...call() };
-  } catch (error) {
-    if (!(error instanceof Refusal)) throw error;
-    return { status: error.status, body: errorList(twin, error.code, error.message, error.field) };
-  }
-}
+/** An error list for what no call of the API refused. */
+const refusedBy = (twin: Twin, version: string, refusal: Refusal): Answer =>
+  answer(
+    () => {
+      throw refusal;
+    },
+    { version, requestId: twin.requestId() },
+  );
 
 // Faults
 
@@ -204,14 +179,15 @@ const refusalOf = (fault: FaultOrder): Refusal =>
 function deliver(
   twin: Twin,
   response: ServerResponse,
-  { status, body }: Outcome,
+  outcome: Answer,
   fault: FaultOrder | undefined,
+  version: string,
   delayed: Set<NodeJS.Timeout>,
 ): void {
+  const { status, body } = outcome;
   switch (fault?.kind) {
     case undefined:
-      if (fault === undefined || !fault.applied) send(response, status, body);
-      else send(response, fault.status ?? 500, errorList(twin, faultCode(fault), 'A fault that was ordered'));
+      send(response, fault?.applied === true ? refusedBy(twin, version, refusalOf(fault)) : outcome);
       return;
     case 'timeout-before':
     case 'timeout-after':
@@ -243,7 +219,7 @@ function deliver(
     case 'slow': {
       const timer = setTimeout(() => {
         delayed.delete(timer);
-        send(response, status, body);
+        send(response, outcome);
       }, fault.delayMs);
       delayed.add(timer);
       return;
@@ -282,24 +258,16 @@ async function readBody(request: IncomingMessage): Promise<string> {
 }
 
 /** An empty body is no body. */
-function parse(text: string): Body | unknown[] | undefined {
+function parse(text: string): unknown {
   if (text === '') return undefined;
   try {
-    return JSON.parse(text) as Body | unknown[];
+    return JSON.parse(text);
   } catch {
     throw new Refusal(400, 'bad_request', 'The body is not JSON');
   }
 }
 
-function errorList(twin: Twin, code: string, message: string, field?: string): object {
-  return {
-    type: 'error.list',
-    request_id: twin.requestId(),
-    errors: [{ code, message, ...(field !== undefined && { field }) }],
-  };
-}
-
-function send(response: ServerResponse, status: number, body: object): void {
-  response.writeHead(status, { 'content-type': 'application/json; charset=utf-8' });
+function send(response: ServerResponse, { status, headers, body }: Answer): void {
+  response.writeHead(status, { ...headers, 'content-type': 'application/json; charset=utf-8' });
   response.end(JSON.stringify(body));
 }

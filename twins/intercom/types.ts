@@ -108,18 +108,29 @@ export class Refusal extends Error {
   readonly status: number;
   readonly code: string;
   readonly field: string | undefined;
-  constructor(status: number, code: string, message: string, field?: string) {
+  /** Of a contact that was merged away: the id it lives on under. */
+  readonly survivor: string | undefined;
+  constructor(status: number, code: string, message: string, field?: string, survivor?: string) {
     super(message);
     this.name = 'Refusal';
     this.status = status;
     this.code = code;
     this.field = field;
+    this.survivor = survivor;
   }
 }
 
 export const refusals = {
   invalid: (message: string, field?: string) => new Refusal(400, 'parameter_invalid', message, field),
   contactNotFound: () => new Refusal(404, 'not_found', 'User Not Found'),
+  contactMerged: (survivor: string) =>
+    new Refusal(
+      410,
+      'contact_merged',
+      "This contact has been merged. See the 'Link' header for the canonical contact.",
+      undefined,
+      survivor,
+    ),
   companyNotFound: () => new Refusal(404, 'company_not_found', 'Company Not Found'),
   routeNotFound: () => new Refusal(404, 'not_found', 'Resource Not Found'),
 };
