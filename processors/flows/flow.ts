@@ -8,6 +8,12 @@ export interface FlowView {
 
 /** Keeps an entity in step on both platforms, as the mapping says; the flow decides who is created at all. */
 export interface SyncFlow {
-  /** Why the entity is not to be created on the other platform; empty when it is. */
-  reasonAgainstCreate(entity: EntityState, view: FlowView): string;
+  /** Why the entity is not to be created on that platform; empty when it is. */
+  reasonAgainstCreate(entity: EntityState, platform: 'salesforce' | 'intercom', view: FlowView): string;
 }
+
+/** Has the field a text in it? */
+export const hasText = (entity: EntityState, field: string): boolean => {
+  const value = entity.fields[field]?.value;
+  return typeof value === 'string' && value !== '';
+};

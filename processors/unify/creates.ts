@@ -37,12 +37,12 @@ function rivals(world: World, entity: EntityState): readonly string[] {
 }
 
 /** Why it is not created on the other platform now; empty when it is wanted. */
-function reasonAgainst(world: World, entity: EntityState): string {
+function reasonAgainst(world: World, entity: EntityState, platform: Platform): string {
   if (entity.mergedInto !== null) return 'merged';
   const alive = entity.refs.some((ref) => world.ref(ref)?.deleted === false);
   if (!alive) return 'deleted';
   if (isHeld(world, entity)) return 'held';
-  const against = syncFlows[entity.entity].reasonAgainstCreate(entity, {
+  const against = syncFlows[entity.entity].reasonAgainstCreate(entity, platform, {
     hasMembers: () => hasMembers(world, membersOf(entity.id)),
   });
   if (against !== '') return against;
@@ -70,7 +70,7 @@ export function planCreates(world: World, entity: EntityState, lane: Lane, sourc
     if (!side.creates || hasRefOn(world, entity, platform)) continue;
     const current = next.creates.find((one) => one.platform === platform);
     if (current?.state === 'open') continue;
-    const why = reasonAgainst(world, next);
+    const why = reasonAgainst(world, next, platform);
     const waiting = current?.state === 'gate' || current?.state === 'queued';
     if (waiting && why === '' && lanes.indexOf(lane) < lanes.indexOf(current.lane)) {
       // Somebody works on it now: it does not wait behind a whole snapshot. Its older place in the queue is stale then.
@@ -194,7 +194,7 @@ function openGate(world: World, platform: Platform, id: string): void {
   const entity = world.entity(id);
   const create = entity?.creates.find((one) => one.platform === platform);
   if (entity === undefined || create?.state !== 'gate') return;
-  const why = hasRefOn(world, entity, platform) ? 'linked' : reasonAgainst(world, entity);
+  const why = hasRefOn(world, entity, platform) ? 'linked' : reasonAgainst(world, entity, platform);
   if (why !== '') {
     const held = withCreate(entity, platform, { ...create, state: 'none', why });
     world.putEntity(held);
@@ -247,7 +247,7 @@ export function askCreate(world: World, platform: Platform, lane: Lane, id: stri
   const create = entity?.creates.find((one) => one.platform === platform);
   // Raised to a better lane, or settled meanwhile: this place in the queue is stale.
   if (entity === undefined || create?.state !== 'queued' || create.lane !== lane) return;
-  const why = hasRefOn(world, entity, platform) ? 'linked' : reasonAgainst(world, entity);
+  const why = hasRefOn(world, entity, platform) ? 'linked' : reasonAgainst(world, entity, platform);
   if (why !== '') {
     world.putEntity(withCreate(entity, platform, { ...create, state: 'none', why, ask: null }));
     return;
