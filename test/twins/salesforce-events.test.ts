@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Dml } from '../../twins/salesforce/dml.ts';
-import { customField, standardObjects } from '../../twins/salesforce/metadata.ts';
+import { field } from '../../twins/salesforce/metadata.ts';
+import { standardObjects } from '../../twins/salesforce/objects.ts';
 import { eventLayout, eventSchema, fieldBitmaps } from '../../twins/salesforce/schema.ts';
 import { decode, eventsOf, idOf, makeModel, namesIn, origin, start, take } from './salesforce-support.ts';
 
@@ -54,7 +55,7 @@ describe('the bitmaps', () => {
   });
 
   test('pass 64 bits', () => {
-    const many = Array.from({ length: 60 }, (_, n) => customField('string', `F${n}__c`, { length: 10 }));
+    const many = Array.from({ length: 60 }, (_, n) => field('string', `F${n}__c`, { length: 10 }));
     const [, contact] = standardObjects;
     if (contact === undefined) throw new Error('no Contact');
     const wide = { ...contact, fields: [...contact.fields, ...many] };
@@ -328,7 +329,7 @@ describe('the bus', () => {
     const org = makeModel();
     const [id = ''] = take(org, start, create({ LastName: 'A' }));
     take(org, start, update(id, { Level__c: 'Primary' }));
-    org.model.addField('Contact', customField('string', 'Nickname__c', { length: 40 }), start);
+    org.model.addField('Contact', field('string', 'Nickname__c', { length: 40 }), start);
     take(org, start, update(id, { Level__c: 'Secondary', Nickname__c: 'Al' }));
     const [, before, after] = eventsOf(org.model, start);
     expect(after?.schemaId).not.toBe(before?.schemaId);

@@ -211,6 +211,7 @@ describe('reading', () => {
       'Account',
       'Contact',
       'User',
+      'Lead',
     ]);
   });
 
@@ -330,7 +331,7 @@ describe('the control plane', () => {
     expect(await controlTwin(twin, 'stats')).toMatchObject({
       usage: { used: 0 },
       events: 0,
-      records: { Account: 1, Contact: 1, User: 2 },
+      records: { Account: 1, Contact: 1, User: 2, Lead: 0 },
     });
   });
 

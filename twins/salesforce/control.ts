@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Faults } from './faults.ts';
-import { customField } from './metadata.ts';
+import { field } from './metadata.ts';
 import type { SalesforceModel } from './model.ts';
 import type { PubSubSkin } from './pubsub.ts';
 import { wholeRow } from './rows.ts';
@@ -158,12 +158,12 @@ function cause(context: ControlContext, fault: z.infer<typeof faultSchema>): num
       return fault.ids.length;
     case 'overflow': {
       const object = model.object(fault.object);
-      if (object) model.gap(object, ['000000000000000AAA'], 'GAP_OVERFLOW', now());
+      if (object) model.overflow(object, now());
       return object ? 1 : 0;
     }
     case 'add-field': {
       const facts = fault.length === undefined ? {} : { length: fault.length };
-      model.addField(fault.object, customField(fault.type, fault.name, facts), now());
+      model.addField(fault.object, field(fault.type, fault.name, facts), now());
       return 1;
     }
   }

@@ -1,11 +1,14 @@
-import { type Refusal, refusal } from './errors.ts';
+import { type Conversion, convertLead } from './convert.ts';
+import { automate, brokenRules, foundDuplicates } from './customizing.ts';
+import { type Refusal, RowRefused, refusal } from './errors.ts';
 import { makeId, normalizeId } from './ids.ts';
+import { type Merge, mergeRecords } from './merge.ts';
 import { findField, type ObjectType } from './metadata.ts';
 import type { StoredRecord } from './store.ts';
-import { duplicates, type Org, validate } from './validate.ts';
+import { childrenOf, duplicates, type Org, validate } from './validate.ts';
 import type { Row, Value } from './values.ts';
 
-/** One row's wish. `upsert` finds its record by an external id. */
+/** One row's wish. `upsert` finds its record by an external id; `merge` and `convert` are not REST's, but somebody's at work. */
 export type Dml =
   | { readonly op: 'create'; readonly object: string; readonly row: Row }
   | { readonly op: 'update'; readonly object: string; readonly id: string; readonly row: Row }
@@ -17,7 +20,9 @@ export type Dml =
       readonly row: Row;
     }
   | { readonly op: 'delete'; readonly object: string; readonly id: string }
-  | { readonly op: 'undelete'; readonly object: string; readonly id: string };
+  | { readonly op: 'undelete'; readonly object: string; readonly id: string }
+  | Merge
+  | Conversion;
 
 export type RowResult =
   | { readonly success: true; readonly id: string; readonly created: boolean; readonly changed: boolean }
@@ -28,13 +33,13 @@ export type RowResult =
       readonly matches?: readonly string[];
     };
 
-const refused = (id: string | null, ...refusals: readonly Refusal[]): RowResult => ({ success: false, id, refusals });
-
 /** What a record was when the transaction first touched it (undefined: nothing) and is now. */
 export interface Touched {
   readonly object: ObjectType;
   readonly id: string;
   readonly before: StoredRecord | undefined;
+  /** Not by triggers and not by events: a merge moves children behind everybody's back. */
+  readonly silent: boolean;
 }
 
 const auditFields = new Set(['CreatedDate', 'CreatedById', 'LastModifiedDate', 'LastModifiedById', 'SystemModstamp']);
@@ -47,23 +52,32 @@ export function differs(before: StoredRecord, after: StoredRecord): boolean {
   return false;
 }
 
+export interface TransactionOptions {
+  readonly userId: string;
+  /** When the rows were saved: whole seconds, somewhat before the commit. */
+  readonly savedAt: number;
+  readonly now: number;
+  /** What was there before anybody looked is held to no duplicate rule and waits for no lock. */
+  readonly seeding: boolean;
+  /** The caller saves duplicates knowingly, where the rule lets it. */
+  readonly allowDuplicates: boolean;
+  readonly nextSequence: (object: string) => number;
+}
+
 /**
  * All rows of one call: each stands or falls alone (or all together), and what was touched is remembered as it was
  * before, because the platform announces a transaction's net effect per record and not its steps.
  */
 export class Transaction {
-  readonly #org: Org;
-  readonly #userId: string;
-  /** When the rows were saved: whole seconds, somewhat before the commit. */
-  readonly #savedAt: number;
-  readonly #nextSequence: (object: string) => number;
+  readonly org: Org;
+  readonly options: TransactionOptions;
   readonly #touched = new Map<string, Touched>();
+  /** Every save so far, newest last, to be taken back. */
+  readonly #saves: { readonly object: string; readonly id: string; readonly before: StoredRecord | undefined }[] = [];
 
-  constructor(org: Org, userId: string, savedAt: number, nextSequence: (object: string) => number) {
-    this.#org = org;
-    this.#userId = userId;
-    this.#savedAt = savedAt;
-    this.#nextSequence = nextSequence;
+  constructor(org: Org, options: TransactionOptions) {
+    this.org = org;
+    this.options = options;
   }
 
   get touched(): readonly Touched[] {
@@ -71,53 +85,141 @@ export class Transaction {
   }
 
   apply(dml: Dml): RowResult {
-    const object = this.#org.object(dml.object);
-    if (object === undefined) {
-      return refused(null, refusal('INVALID_TYPE', `sObject type '${dml.object}' is not supported.`));
-    }
-    switch (dml.op) {
-      case 'create':
-        return this.#create(object, dml.row);
-      case 'update':
-        return this.#withRecord(object, dml.id, (record) => this.#update(object, record, dml.row));
-      case 'upsert':
-        return this.#upsert(object, dml.field, dml.value, dml.row);
-      case 'delete':
-        return this.#withRecord(object, dml.id, (record) => this.#delete(object, record));
-      case 'undelete':
-        return this.#undelete(object, dml.id);
+    const savepoint = this.#saves.length;
+    try {
+      return this.#run(dml);
+    } catch (error) {
+      if (!(error instanceof RowRefused)) throw error;
+      this.rollBack(savepoint);
+      const { id, refusals, matches } = error;
+      return { success: false, id, refusals, ...(matches && { matches }) };
     }
   }
 
-  rollBack(): void {
-    for (const { object, id, before } of this.#touched.values()) {
-      if (before) this.#org.store.put(before);
-      else this.#org.store.remove(object.name, id);
+  rollBack(savepoint = 0): void {
+    for (const { object, id, before } of this.#saves.splice(savepoint).reverse()) {
+      if (before) this.org.store.put(before);
+      else this.org.store.remove(object, id);
     }
-    this.#touched.clear();
+    const saved = new Set(this.#saves.map(({ id }) => id));
+    for (const id of this.#touched.keys()) if (!saved.has(id)) this.#touched.delete(id);
   }
 
-  #create(object: ObjectType, row: Row): RowResult {
-    const draft = validate(this.#org, object, row, undefined);
-    if ('refusals' in draft) return refused(null, ...draft.refusals);
-    const id = makeId(object.keyPrefix, this.#nextSequence(object.name));
+  create(object: ObjectType, row: Row, known: { readonly duplicates: boolean } = { duplicates: false }): StoredRecord {
+    const draft = this.#valid(object, row, undefined);
+    const id = makeId(object.keyPrefix, this.options.nextSequence(object.name));
     const values: Record<string, Value> = { Id: id };
     for (const field of object.fields) {
       if (field.type === 'address' || field.type === 'id' || field.name === 'IsDeleted') continue;
-      values[field.name] = draft.values[field.name] ?? (field.type === 'boolean' ? field.initial === true : null);
+      values[field.name] = draft[field.name] ?? field.initial ?? (field.type === 'boolean' ? false : null);
     }
-    if ('OwnerId' in values) values['OwnerId'] ??= this.#userId;
+    if ('OwnerId' in values) values['OwnerId'] ??= this.options.userId;
     if ('UserType' in values) values['UserType'] = 'Standard';
-    values['CreatedDate'] = this.#savedAt;
-    values['CreatedById'] = this.#userId;
-    this.#save(object, { id, object: object.name, values, deleted: false, deletedWith: null }, undefined);
-    return { success: true, id, created: true, changed: true };
+    values['CreatedDate'] = this.options.savedAt;
+    values['CreatedById'] = this.options.userId;
+    this.#check(object, undefined, values, known.duplicates);
+    return this.save(object, { id, object: object.name, values, deleted: false, deletedWith: null }, undefined);
   }
 
-  #update(object: ObjectType, record: StoredRecord, row: Row): RowResult {
-    const draft = validate(this.#org, object, row, record);
-    if ('refusals' in draft) return refused(record.id, ...draft.refusals);
-    const after = this.#save(object, { ...record, values: { ...record.values, ...draft.values } }, record);
+  update(object: ObjectType, record: StoredRecord, row: Row): StoredRecord {
+    if (record.values['IsConverted'] === true) {
+      throw new RowRefused(record.id, [refusal('CANNOT_UPDATE_CONVERTED_LEAD', 'cannot reference converted lead')]);
+    }
+    const values = { ...record.values, ...this.#valid(object, row, record) };
+    this.#check(object, record, values, false);
+    return this.save(object, { ...record, values }, record);
+  }
+
+  /** Children that cannot be without their parent go along, and are announced after it. */
+  delete(object: ObjectType, record: StoredRecord): void {
+    if (!object.deletable) {
+      const text = `${object.name} cannot be deleted`;
+      throw new RowRefused(record.id, [refusal('INSUFFICIENT_ACCESS_OR_READONLY', text)]);
+    }
+    this.save(object, { ...record, deleted: true }, record);
+    for (const { child, field } of childrenOf(this.org, object)) {
+      if (!field.cascade) continue;
+      for (const orphan of this.org.store.find(child, field.name, record.id)) {
+        this.save(child, { ...orphan, deleted: true, deletedWith: record.id }, orphan);
+      }
+    }
+  }
+
+  /** The living record of this id; anything else refuses the row. */
+  record(object: ObjectType, rawId: string): StoredRecord {
+    const id = normalizeId(rawId);
+    if (id === undefined) {
+      const text = `${object.name} ID: id value of incorrect type: ${rawId}`;
+      throw new RowRefused(rawId, [refusal('MALFORMED_ID', text, ['Id'])]);
+    }
+    const record = this.org.store.get(object.name, id);
+    if (record === undefined) {
+      throw new RowRefused(id, [refusal('INVALID_CROSS_REFERENCE_KEY', 'invalid cross reference id')]);
+    }
+    if (record.deleted) throw new RowRefused(id, [refusal('ENTITY_IS_DELETED', 'entity is deleted')]);
+    return record;
+  }
+
+  /** Its place among the transaction's events is taken, whether or not it will have changed in the end. */
+  touch(object: ObjectType, { id }: { readonly id: string }, before: StoredRecord | undefined, silent = false): void {
+    const known = this.#touched.get(id);
+    if (known === undefined) this.#touched.set(id, { object, id, before, silent });
+    else if (known.silent && !silent) this.#touched.set(id, { ...known, silent });
+  }
+
+  /** A save that changes nothing still moves the audit trail, as it does on the platform; it only announces nothing. */
+  save(object: ObjectType, record: StoredRecord, before: StoredRecord | undefined): StoredRecord {
+    this.#lock(object, record, before);
+    const stamp = this.stamp(before);
+    const values: Record<string, Value> = { ...record.values };
+    if (!findField(object, 'Name')?.createable) values['Name'] = fullName(values);
+    values['LastModifiedDate'] = stamp;
+    values['LastModifiedById'] = this.options.userId;
+    values['SystemModstamp'] = stamp;
+    const after = { ...record, values };
+    this.touch(object, record, before);
+    this.put(object, after, before);
+    return after;
+  }
+
+  /** Stamps of one record never go back, whoever committed first. */
+  stamp(before: StoredRecord | undefined): number {
+    return Math.max(this.options.savedAt, Number(before?.values['SystemModstamp'] ?? 0));
+  }
+
+  put(object: ObjectType, after: StoredRecord, before: StoredRecord | undefined): void {
+    this.#saves.push({ object: object.name, id: after.id, before });
+    this.org.store.put(after);
+  }
+
+  #run(dml: Dml): RowResult {
+    const object = this.org.object(dml.object);
+    if (object === undefined) {
+      throw new RowRefused(null, [refusal('INVALID_TYPE', `sObject type '${dml.object}' is not supported.`)]);
+    }
+    switch (dml.op) {
+      case 'create':
+        return created(this.create(object, dml.row));
+      case 'update':
+        return this.#updated(object, this.record(object, dml.id), dml.row);
+      case 'upsert':
+        return this.#upsert(object, dml.field, dml.value, dml.row);
+      case 'delete': {
+        const record = this.record(object, dml.id);
+        this.delete(object, record);
+        return changed(record.id);
+      }
+      case 'undelete':
+        return changed(this.#undelete(object, dml.id));
+      case 'merge':
+        return changed(mergeRecords(this, object, dml));
+      case 'convert':
+        return changed(convertLead(this, object, dml));
+    }
+  }
+
+  #updated(object: ObjectType, record: StoredRecord, row: Row): RowResult {
+    const after = this.update(object, record, row);
     return { success: true, id: record.id, created: false, changed: differs(record, after) };
   }
 
@@ -125,82 +227,77 @@ export class Transaction {
     const field = findField(object, fieldName);
     if (!field?.idLookup || field.type === 'id') {
       const text = `Field name provided, ${fieldName} is not an External ID or indexed field for ${object.name}`;
-      return refused(null, refusal('INVALID_FIELD', text));
+      throw new RowRefused(null, [refusal('INVALID_FIELD', text)]);
     }
-    const [first, ...others] = this.#org.store.find(object, field.name, value);
-    if (first === undefined) return this.#create(object, { ...row, [field.name]: value });
+    const [first, ...others] = this.org.store.find(object, field.name, value);
+    if (first === undefined) return created(this.create(object, { ...row, [field.name]: value }));
     if (others.length > 0) {
-      const text = `${field.name}: more than one record found for external id field: [${[first, ...others].map(({ id }) => id).join(', ')}]`;
       const matches = [first, ...others].map(({ id }) => id);
-      return { success: false, id: null, refusals: [refusal('DUPLICATE_EXTERNAL_ID', text, [field.name])], matches };
+      const text = `${field.name}: more than one record found for external id field: [${matches.join(', ')}]`;
+      throw new RowRefused(null, [refusal('DUPLICATE_EXTERNAL_ID', text, [field.name])], matches);
     }
-    return this.#update(object, first, row);
+    return this.#updated(object, first, row);
   }
 
-  /** Children that cannot be without their parent go along, and are announced after it. */
-  #delete(object: ObjectType, record: StoredRecord): RowResult {
-    if (!object.deletable) {
-      return refused(record.id, refusal('INSUFFICIENT_ACCESS_OR_READONLY', `${object.name} cannot be deleted`));
+  /** A merged record comes back alone: what a merge took from it stays with the winner. */
+  #undelete(object: ObjectType, rawId: string): string {
+    const record = this.org.store.get(object.name, normalizeId(rawId) ?? '');
+    if (!record?.deleted) {
+      throw new RowRefused(rawId, [refusal('UNDELETE_FAILED', 'Entity is not in the recycle bin')]);
     }
-    this.#save(object, { ...record, deleted: true }, record);
-    for (const [child, name] of this.#childrenOf(object)) {
-      for (const orphan of this.#org.store.find(child, name, record.id)) {
-        this.#save(child, { ...orphan, deleted: true, deletedWith: record.id }, orphan);
+    const taken = duplicates(this.org.store, object, record.values, record);
+    if (taken.length > 0) throw new RowRefused(record.id, taken);
+    const values = 'MasterRecordId' in record.values ? { ...record.values, MasterRecordId: null } : record.values;
+    this.save(object, { ...record, values, deleted: false, deletedWith: null }, record);
+    for (const { child, field } of childrenOf(this.org, object)) {
+      if (!field.cascade) continue;
+      for (const orphan of [...this.org.store.all(child.name)].filter((row) => row.deletedWith === record.id)) {
+        this.save(child, { ...orphan, deleted: false, deletedWith: null }, orphan);
       }
     }
-    return { success: true, id: record.id, created: false, changed: true };
+    return record.id;
   }
 
-  #undelete(object: ObjectType, rawId: string): RowResult {
-    const record = this.#org.store.get(object.name, normalizeId(rawId) ?? '');
-    if (!record?.deleted) return refused(rawId, refusal('UNDELETE_FAILED', 'Entity is not in the recycle bin'));
-    const taken = duplicates(this.#org.store, object, record.values, record);
-    if (taken.length > 0) return refused(record.id, ...taken);
-    this.#save(object, { ...record, deleted: false, deletedWith: null }, record);
-    for (const [child] of this.#childrenOf(object)) {
-      for (const orphan of [...this.#org.store.all(child.name)].filter((row) => row.deletedWith === record.id)) {
-        this.#save(child, { ...orphan, deleted: false, deletedWith: null }, orphan);
-      }
-    }
-    return { success: true, id: record.id, created: false, changed: true };
+  #valid(object: ObjectType, row: Row, record: StoredRecord | undefined): Readonly<Record<string, Value>> {
+    const draft = validate(this.org, object, row, record);
+    if ('refusals' in draft) throw new RowRefused(record?.id ?? null, draft.refusals);
+    return draft.values;
   }
 
-  #childrenOf(object: ObjectType): readonly (readonly [ObjectType, string])[] {
-    return this.#org
-      .objects()
-      .flatMap((child) =>
-        child.fields
-          .filter((field) => field.cascade && field.referenceTo?.includes(object.name))
-          .map((field) => [child, field.name] as const),
-      );
-  }
-
-  #withRecord(object: ObjectType, rawId: string, act: (record: StoredRecord) => RowResult): RowResult {
-    const id = normalizeId(rawId);
-    if (id === undefined)
-      return refused(rawId, refusal('MALFORMED_ID', `${object.name} ID: id value of incorrect type: ${rawId}`, ['Id']));
-    const record = this.#org.store.get(object.name, id);
-    if (record === undefined) return refused(id, refusal('INVALID_CROSS_REFERENCE_KEY', 'invalid cross reference id'));
-    return record.deleted ? refused(id, refusal('ENTITY_IS_DELETED', 'entity is deleted')) : act(record);
-  }
-
-  /** A save that changes nothing still moves the audit trail, as it does on the platform; it only announces nothing. */
-  #save(object: ObjectType, record: StoredRecord, before: StoredRecord | undefined): StoredRecord {
-    const stamp = Math.max(this.#savedAt, Number(before?.values['SystemModstamp'] ?? 0));
-    const name = findField(object, 'Name')?.createable ? {} : { Name: fullName(record) };
-    const values = {
-      ...record.values,
-      ...name,
-      LastModifiedDate: stamp,
-      LastModifiedById: this.#userId,
-      SystemModstamp: stamp,
+  /** In the platform's order: flows before the save, then validation rules, then duplicate rules. */
+  #check(
+    object: ObjectType,
+    before: StoredRecord | undefined,
+    values: Record<string, Value>,
+    knownDuplicate: boolean,
+  ): void {
+    const stop = (refusals: readonly Refusal[]): void => {
+      if (refusals.length > 0) throw new RowRefused(before?.id ?? null, refusals);
     };
-    const after = { ...record, values };
-    if (!this.#touched.has(record.id)) this.#touched.set(record.id, { object, id: record.id, before });
-    this.#org.store.put(after);
-    return after;
+    stop(automate(this.org, object, before, values));
+    stop(brokenRules(this.org, object, values));
+    if (this.options.seeding || knownDuplicate) return;
+    const isNew = (id: string): boolean => this.#touched.has(id) && this.#touched.get(id)?.before === undefined;
+    stop(foundDuplicates(this.org, object, before, values, { insists: this.options.allowDuplicates, isNew }));
+  }
+
+  /** A write locks its record and the parents that cannot be without it: the old one and the new one. */
+  #lock(object: ObjectType, record: StoredRecord, before: StoredRecord | undefined): void {
+    const locks = this.org.locksAt(this.options.now);
+    if (locks.size === 0 || this.options.seeding) return;
+    const parents = object.fields
+      .filter((field) => field.cascade)
+      .flatMap(({ name }) => [record.values[name], before?.values[name]]);
+    const locked = [record.id, ...parents].filter((id) => typeof id === 'string' && locks.has(id));
+    if (locked.length === 0) return;
+    const ids = [...new Set(locked)];
+    const text = `unable to obtain exclusive access to this record or ${ids.length} records: ${ids.join(',')}`;
+    throw new RowRefused(before?.id ?? null, [refusal('UNABLE_TO_LOCK_ROW', text)]);
   }
 }
 
-const fullName = ({ values }: StoredRecord): string =>
+const created = ({ id }: StoredRecord): RowResult => ({ success: true, id, created: true, changed: true });
+const changed = (id: string): RowResult => ({ success: true, id, created: false, changed: true });
+
+const fullName = (values: Readonly<Record<string, Value>>): string =>
   [values['FirstName'], values['LastName']].filter((part) => part !== null && part !== undefined).join(' ');

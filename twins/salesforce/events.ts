@@ -42,6 +42,8 @@ export interface EventHabits {
   readonly nullBooleans: boolean;
   /** A save without a change is announced too, with LastModifiedDate alone. */
   readonly noopEvents: boolean;
+  /** Changes that one transaction may announce: what exceeds them becomes one overflow event per object. */
+  readonly overflowAfter: number;
 }
 
 /** A transaction's net effect, one draft per record: what came and went within it is never heard of. */
@@ -51,7 +53,8 @@ export function draftEvents(
   schemaOf: (object: ObjectType) => EventSchema,
   habits: EventHabits,
 ): readonly EventDraft[] {
-  const drafts = touched.flatMap(({ object, id, before }): readonly EventDraft[] => {
+  const drafts = touched.flatMap(({ object, id, before, silent }): readonly EventDraft[] => {
+    if (silent) return [];
     const after = current(object, id);
     const wasAlive = before !== undefined && !before.deleted;
     const isAlive = after !== undefined && !after.deleted;
@@ -71,8 +74,44 @@ export function draftEvents(
       .filter((name) => after.values[name] !== before.values[name] || name === 'LastModifiedDate');
     return draft('UPDATE', new Map(changed.map((name) => [name, after.values[name] ?? null])), changed);
   });
-  return habits.mergeEvents && drafts.length > 1 ? mergeAlike(drafts) : drafts;
+  return cutOff(habits.mergeEvents && drafts.length > 1 ? mergeAlike(drafts) : drafts, habits.overflowAfter);
 }
+
+/** Stands for every record of its object. */
+const overflowId = '000000000000000AAA';
+
+/** A creation or deletion counts as one change, an update as many as it changed fields, of every record it tells of. */
+function cutOff(drafts: readonly EventDraft[], limit: number): readonly EventDraft[] {
+  let changes = 0;
+  const kept = drafts.filter(({ type, ids, changed }) => {
+    changes += ids.length * (type === 'UPDATE' ? changed.size : 1);
+    return changes <= limit;
+  });
+  const lost = new Set(drafts.slice(kept.length).map(({ object }) => object));
+  return [...kept, ...[...lost].map((object) => overflow(object))];
+}
+
+export const overflow = (object: ObjectType): EventDraft => headerOnly(object, [overflowId], 'GAP_OVERFLOW');
+
+/** All that a gap event tells: that something happened, and to whom. */
+export const headerOnly = (object: ObjectType, ids: readonly string[], type: ChangeType): EventDraft => ({
+  object,
+  ids,
+  type,
+  body: new Map(),
+  changed: new Set(),
+});
+
+const gaps = {
+  CREATE: 'GAP_CREATE',
+  UPDATE: 'GAP_UPDATE',
+  DELETE: 'GAP_DELETE',
+  UNDELETE: 'GAP_UNDELETE',
+} as const;
+
+/** The event that comes where the platform could not make the one it should have. */
+export const gapOf = (draft: EventDraft): EventDraft =>
+  draft.type in gaps ? headerOnly(draft.object, draft.ids, gaps[draft.type as keyof typeof gaps]) : draft;
 
 function wholeBody(fields: readonly Field[], { values }: StoredRecord, nullBooleans: boolean): Map<string, Value> {
   return new Map(

@@ -1,8 +1,4 @@
-/**
- * The org's objects as data: a further object is a further entry in `standardObjects`, never a branch somewhere.
- * Names, lengths and flags are those a describe of a plain org gives; `events` is the fixed order of the standard
- * fields in the change-event schema (custom fields follow them in the order of the object).
- */
+/** What an object and a field are. The objects themselves, as data, are in `objects.ts`. */
 export type FieldType =
   | 'id'
   | 'string'
@@ -40,8 +36,8 @@ export interface Field {
   readonly compound?: readonly [name: string, part: string];
   readonly referenceTo?: readonly string[];
   readonly relationship?: string;
-  /** What a boolean is when a creation does not say; false unless told. */
-  readonly initial?: true;
+  /** What the field is when a creation does not say; a boolean is false unless told. */
+  readonly initial?: true | string;
   /** Deleting the parent deletes this record too, in the same transaction. */
   readonly cascade?: true;
   /** Semantic type in the `doc` of the change-event schema, where it does not follow from `type`. */
@@ -55,11 +51,13 @@ export interface ObjectType {
   readonly keyPrefix: string;
   /** Setup objects (User) can only be deactivated. */
   readonly deletable: boolean;
+  readonly mergeable: boolean;
   readonly fields: readonly Field[];
+  /** The fixed order of the standard fields in the change-event schema; custom fields follow in the order of the object. */
   readonly events: readonly string[];
 }
 
-type Facts = Partial<Omit<Field, 'name' | 'label' | 'type'>>;
+export type Facts = Partial<Omit<Field, 'name' | 'label' | 'type'>>;
 
 const labelOf = (name: string): string =>
   name
@@ -68,7 +66,8 @@ const labelOf = (name: string): string =>
     .replace(/_/g, ' ')
     .replace(/([a-z])([A-Z])/g, '$1 $2');
 
-const field = (type: FieldType, name: string, facts: Facts = {}): Field => ({
+/** A writable field; facts say what else is to know about it. */
+export const field = (type: FieldType, name: string, facts: Facts = {}): Field => ({
   name,
   label: labelOf(name),
   type,
@@ -76,266 +75,6 @@ const field = (type: FieldType, name: string, facts: Facts = {}): Field => ({
   updateable: true,
   ...facts,
 });
-const text = (name: string, length: number, facts: Facts = {}): Field => field('string', name, { length, ...facts });
-const longText = (name: string, length: number): Field =>
-  field('textarea', name, { length, ...(length > 255 && { doc: 'StringPlusClob' }) });
-const phone = (name: string): Field => field('phone', name, { length: 40 });
-const pick = (name: string, length: number, picklist: readonly string[], facts: Facts = {}): Field =>
-  field('picklist', name, { length, picklist, ...facts });
-const reference = (name: string, referenceTo: string, facts: Facts = {}): Field =>
-  field('reference', name, {
-    length: 18,
-    referenceTo: [referenceTo],
-    relationship: name.replace(/Id$/, ''),
-    ...facts,
-  });
-const readOnly = { createable: false, updateable: false } as const;
-
-const address = (name: string): readonly Field[] => {
-  const prefix = name.replace(/Address$/, '');
-  const part = (type: FieldType, partName: string, facts: Facts): Field =>
-    field(type, `${prefix}${partName}`, { ...facts, compound: [name, partName] });
-  return [
-    part('textarea', 'Street', { length: 255 }),
-    part('string', 'City', { length: 40 }),
-    part('string', 'State', { length: 80 }),
-    part('string', 'PostalCode', { length: 20 }),
-    part('string', 'Country', { length: 80 }),
-    part('double', 'Latitude', { precision: 18, scale: 15 }),
-    part('double', 'Longitude', { precision: 18, scale: 15 }),
-    part('picklist', 'GeocodeAccuracy', { length: 40, picklist: accuracies, restricted: true, doc: 'StaticEnum' }),
-    field('address', name, readOnly),
-  ];
-};
-const accuracies = [
-  'Address',
-  'NearAddress',
-  'Block',
-  'Street',
-  'ExtendedZip',
-  'Zip',
-  'Neighborhood',
-  'City',
-  'County',
-  'State',
-  'Unknown',
-];
-
-const personName: readonly Field[] = [
-  text('LastName', 80, { required: true, compound: ['Name', 'LastName'] }),
-  text('FirstName', 40, { compound: ['Name', 'FirstName'] }),
-  pick('Salutation', 40, ['Mr.', 'Ms.', 'Mrs.', 'Dr.', 'Prof.'], { compound: ['Name', 'Salutation'] }),
-  text('Name', 121, readOnly),
-];
-
-const identity: readonly Field[] = [field('id', 'Id', { length: 18, ...readOnly, idLookup: true })];
-const deletedFlag = field('boolean', 'IsDeleted', readOnly);
-const audit: readonly Field[] = [
-  field('datetime', 'CreatedDate', readOnly),
-  reference('CreatedById', 'User', readOnly),
-  field('datetime', 'LastModifiedDate', readOnly),
-  reference('LastModifiedById', 'User', readOnly),
-  field('datetime', 'SystemModstamp', readOnly),
-];
-const auditEvents = ['CreatedDate', 'CreatedById', 'LastModifiedDate', 'LastModifiedById'] as const;
-const owner = reference('OwnerId', 'User');
-const marker = text('Tributary_Id__c', 36, { unique: true, externalId: true, idLookup: true });
-const sources = ['Web', 'Phone Inquiry', 'Partner Referral', 'Purchased List', 'Other'];
-
-const contact: ObjectType = {
-  name: 'Contact',
-  label: 'Contact',
-  plural: 'Contacts',
-  keyPrefix: '003',
-  deletable: true,
-  fields: [
-    ...identity,
-    deletedFlag,
-    reference('AccountId', 'Account', { cascade: true }),
-    ...personName,
-    ...address('OtherAddress'),
-    ...address('MailingAddress'),
-    phone('Phone'),
-    phone('Fax'),
-    phone('MobilePhone'),
-    phone('HomePhone'),
-    phone('OtherPhone'),
-    phone('AssistantPhone'),
-    reference('ReportsToId', 'Contact'),
-    field('email', 'Email', { length: 80, idLookup: true }),
-    text('Title', 128),
-    text('Department', 80),
-    text('AssistantName', 40),
-    pick('LeadSource', 255, sources),
-    field('date', 'Birthdate'),
-    longText('Description', 32000),
-    owner,
-    field('boolean', 'HasOptedOutOfEmail'),
-    field('boolean', 'HasOptedOutOfFax'),
-    field('boolean', 'DoNotCall'),
-    ...audit,
-    text('EmailBouncedReason', 255),
-    field('datetime', 'EmailBouncedDate'),
-    pick('Level__c', 255, ['Primary', 'Secondary', 'Tertiary'], { restricted: true }),
-    field('double', 'Seats__c', { precision: 8, scale: 0 }),
-    field('boolean', 'Newsletter__c'),
-    field('date', 'Renewal_Date__c'),
-    field('datetime', 'Last_Order_At__c'),
-    field('double', 'Score__c', { precision: 5, scale: 2 }),
-    field('multipicklist', 'Languages__c', {
-      length: 4099,
-      picklist: ['English', 'French', 'German', 'Italian', 'Japanese', 'Portuguese', 'Spanish'],
-      restricted: true,
-    }),
-    marker,
-  ],
-  events: [
-    'AccountId',
-    'Name',
-    'OtherAddress',
-    'MailingAddress',
-    'Phone',
-    'Fax',
-    'MobilePhone',
-    'HomePhone',
-    'OtherPhone',
-    'AssistantPhone',
-    'ReportsToId',
-    'Email',
-    'Title',
-    'Department',
-    'AssistantName',
-    'LeadSource',
-    'Birthdate',
-    'Description',
-    'OwnerId',
-    'HasOptedOutOfEmail',
-    'HasOptedOutOfFax',
-    'DoNotCall',
-    ...auditEvents,
-    'EmailBouncedReason',
-    'EmailBouncedDate',
-  ],
-};
-
-const account: ObjectType = {
-  name: 'Account',
-  label: 'Account',
-  plural: 'Accounts',
-  keyPrefix: '001',
-  deletable: true,
-  fields: [
-    ...identity,
-    deletedFlag,
-    text('Name', 255, { required: true, doc: 'Switchable_PersonName' }),
-    pick('Type', 40, ['Prospect', 'Customer - Direct', 'Customer - Channel', 'Technology Partner', 'Other']),
-    reference('ParentId', 'Account'),
-    ...address('BillingAddress'),
-    ...address('ShippingAddress'),
-    phone('Phone'),
-    phone('Fax'),
-    text('AccountNumber', 40),
-    field('url', 'Website', { length: 255 }),
-    text('Sic', 20),
-    pick('Industry', 40, [
-      'Agriculture',
-      'Banking',
-      'Biotechnology',
-      'Consulting',
-      'Education',
-      'Energy',
-      'Technology',
-    ]),
-    field('currency', 'AnnualRevenue', { precision: 18, scale: 0 }),
-    field('int', 'NumberOfEmployees', { precision: 8, scale: 0 }),
-    pick('Ownership', 40, ['Public', 'Private', 'Subsidiary', 'Other']),
-    text('TickerSymbol', 20),
-    longText('Description', 32000),
-    pick('Rating', 40, ['Hot', 'Warm', 'Cold']),
-    text('Site', 80),
-    owner,
-    ...audit,
-    pick('AccountSource', 40, sources),
-    pick('Tier__c', 255, ['Bronze', 'Silver', 'Gold', 'Platinum'], { restricted: true }),
-    field('currency', 'Contract_Value__c', { precision: 16, scale: 2 }),
-    marker,
-  ],
-  events: [
-    'Name',
-    'Type',
-    'ParentId',
-    'BillingAddress',
-    'ShippingAddress',
-    'Phone',
-    'Fax',
-    'AccountNumber',
-    'Website',
-    'Sic',
-    'Industry',
-    'AnnualRevenue',
-    'NumberOfEmployees',
-    'Ownership',
-    'TickerSymbol',
-    'Description',
-    'Rating',
-    'Site',
-    'OwnerId',
-    ...auditEvents,
-    'AccountSource',
-  ],
-};
-
-/** Neither the order of the User event's fields nor all its flags could be read in a published schema: the guide's order. */
-const user: ObjectType = {
-  name: 'User',
-  label: 'User',
-  plural: 'Users',
-  keyPrefix: '005',
-  deletable: false,
-  fields: [
-    ...identity,
-    text('Username', 80, { required: true, unique: true, idLookup: true }),
-    text('LastName', 80, { required: true, compound: ['Name', 'LastName'] }),
-    text('FirstName', 40, { compound: ['Name', 'FirstName'] }),
-    text('Name', 121, readOnly),
-    text('CompanyName', 80),
-    text('Department', 80),
-    text('Title', 80),
-    field('email', 'Email', { length: 128, required: true }),
-    phone('Phone'),
-    phone('MobilePhone'),
-    text('Alias', 8),
-    field('boolean', 'IsActive', { initial: true }),
-    pick('UserType', 40, ['Standard', 'AutomatedProcess'], { ...readOnly, doc: 'StaticEnum' }),
-    reference('ManagerId', 'User'),
-    ...audit,
-    text('FederationIdentifier', 512, { unique: true }),
-  ],
-  events: [
-    'Username',
-    'Name',
-    'CompanyName',
-    'Department',
-    'Title',
-    'Email',
-    'Phone',
-    'MobilePhone',
-    'Alias',
-    'IsActive',
-    'UserType',
-    'ManagerId',
-    ...auditEvents,
-    'FederationIdentifier',
-  ],
-};
-
-export const standardObjects: readonly ObjectType[] = [account, contact, user];
-
-/** What an administrator adds while the stream runs; a writable text, number, … field like the ones above. */
-export function customField(type: FieldType, name: string, facts: Facts = {}): Field {
-  return field(type, name, facts);
-}
-
 /** By definition and not by org: thousands of orgs of a simulation share the definitions. */
 const fieldsByName = new WeakMap<ObjectType, ReadonlyMap<string, Field>>();
 
@@ -351,4 +90,7 @@ export function findField(object: ObjectType, name: string): Field | undefined {
 
 /** Set by the platform when a creation does not say otherwise, so never "missing". */
 export const defaulted = (candidate: Field): boolean =>
-  candidate.type === 'boolean' || candidate.name === 'OwnerId' || !candidate.createable;
+  candidate.type === 'boolean' ||
+  candidate.initial !== undefined ||
+  candidate.name === 'OwnerId' ||
+  !candidate.createable;

@@ -1,29 +1,56 @@
 import type { Random } from '../common/random.ts';
 import { EventBus } from './bus.ts';
+import { type Customizing, plainOrg } from './customizing.ts';
 import { type Dml, type RowResult, Transaction } from './dml.ts';
 import { RequestRefused, refuse } from './errors.ts';
-import { type ChangeType, draftEvents, type EventDraft, type EventHabits, encodeEvent } from './events.ts';
+import {
+  type ChangeType,
+  draftEvents,
+  type EventDraft,
+  type EventHabits,
+  encodeEvent,
+  gapOf,
+  headerOnly,
+  overflow,
+} from './events.ts';
 import { makeId, normalizeId } from './ids.ts';
-import { type Field, type ObjectType, standardObjects } from './metadata.ts';
+import type { MergeHabits } from './merge.ts';
+import type { Field, ObjectType } from './metadata.ts';
+import { standardObjects } from './objects.ts';
 import { type AccountName, type EventSchema, eventSchema } from './schema.ts';
 import { Store, type StoredRecord } from './store.ts';
+import type { Org } from './validate.ts';
 import type { Row } from './values.ts';
 
 const hour = 3_600_000;
 
 /** What real orgs do differently from each other, or what the documentation leaves open. */
-export interface Habits extends EventHabits {
+export interface Habits extends EventHabits, MergeHabits {
   /** Rows carry a SystemModstamp up to this long before the commit that makes them visible. */
   readonly modstampLagMs: number;
+  /** Chance that a transaction takes long, and how long at most: its rows carry stamps of that long before the commit. */
+  readonly longChance: number;
+  readonly longMs: number;
+  /** Chance that a gap event comes instead of the event it should have been. */
+  readonly gapChance: number;
   /** Chance that the platform publishes an event once more. */
   readonly redeliverChance: number;
+  /** Rows of collections name the records that a duplicate rule found, as single calls do. */
+  readonly rowsNameDuplicates: boolean;
 }
 const usualHabits: Habits = {
   mergeEvents: true,
   nullBooleans: false,
   noopEvents: false,
+  overflowAfter: 100_000,
+  mergeDeletesFirst: false,
+  reparenting: 'stamped',
   modstampLagMs: 400,
+  longChance: 0,
+  longMs: 8000,
+  gapChance: 0,
   redeliverChance: 0,
+  rowsNameDuplicates: false,
 };
 
 const firstUsers: readonly Row[] = ['Integration', 'Person'].map((name) => {
@@ -37,6 +64,7 @@ export interface ModelOptions {
   readonly now: number;
   readonly orgId?: string;
   readonly habits?: Partial<Habits>;
+  readonly customizing?: Partial<Customizing>;
   readonly accountName?: AccountName;
   readonly retentionMs?: number;
   readonly dailyLimit?: number;
@@ -46,13 +74,23 @@ export interface ModelOptions {
 export interface Caller {
   readonly userId: string;
   readonly changeOrigin: string;
+  /** Saves duplicates knowingly, where the rule lets anybody. */
+  readonly allowDuplicates?: boolean;
+}
+
+/** A lead's way out: into the account and the contact given, or new ones. */
+export interface ConvertOptions {
+  readonly accountId?: string;
+  readonly contactId?: string;
+  /** `Closed - Converted` unless told. */
+  readonly status?: string;
 }
 
 /**
  * A Salesforce org as a machine: every call carries the time it happens at, chance comes from the generator given,
  * and nothing else enters. The same calls give the same records, ids, events and bytes.
  */
-export class SalesforceModel {
+export class SalesforceModel implements Org {
   readonly orgId: string;
   readonly store = new Store(standardObjects);
   readonly bus: EventBus;
@@ -60,6 +98,7 @@ export class SalesforceModel {
   readonly integrationUserId = makeId('005', 1);
   readonly personUserId: string;
   habits: Habits;
+  customizing: Customizing;
   /** When the metadata changed last; describe answers carry it. */
   metadataAt: number;
   readonly dailyLimit: number;
@@ -70,6 +109,7 @@ export class SalesforceModel {
   readonly #schemas = new Map<string, EventSchema>();
   readonly #sequences = new Map<string, number>();
   readonly #callsPerHour = new Map<number, number>();
+  #locks: readonly { readonly id: string; readonly from: number; readonly until: number }[] = [];
   #commitNumber = 1_652_977_933_433_528_300n;
 
   constructor(options: ModelOptions) {
@@ -79,6 +119,7 @@ export class SalesforceModel {
     if (orgId === undefined) throw new Error(`not an org id: ${options.orgId}`);
     this.orgId = orgId;
     this.habits = { ...usualHabits, ...options.habits };
+    this.customizing = { ...plainOrg, ...options.customizing };
     this.#accountName = options.accountName ?? 'switchable';
     this.dailyLimit = options.dailyLimit ?? 150_000;
     this.bus = new EventBus(random, options.retentionMs ?? 72 * hour);
@@ -105,8 +146,7 @@ export class SalesforceModel {
 
   /** One call is one transaction; its rows stand alone unless the caller wants all or none. */
   execute(rows: readonly Dml[], caller: Caller, now: number, allOrNone = false): readonly RowResult[] {
-    const savedAt = wholeSecond(now - this.#random.int(this.habits.modstampLagMs + 1));
-    const transaction = new Transaction(this, caller.userId, savedAt, (object) => this.#nextSequence(object));
+    const transaction = this.#transaction(caller, now, this.#savedAt(now), false);
     const results = rows.map((row) => transaction.apply(row));
     if (allOrNone && results.some(({ success }) => !success)) {
       transaction.rollBack();
@@ -121,11 +161,43 @@ export class SalesforceModel {
     return results;
   }
 
+  /**
+   * Merges one or two losers into a winner of their object; `row` is what the winner takes over from them. Not part of
+   * REST: somebody at work does it.
+   */
+  merge(
+    object: string,
+    winnerId: string,
+    loserIds: readonly string[],
+    caller: Caller,
+    now: number,
+    row: Row = {},
+  ): RowResult {
+    return this.#one({ op: 'merge', object, id: winnerId, loserIds, row }, caller, now);
+  }
+
+  /** Turns a lead into a contact of an account. The lead's row names both afterwards. Not part of REST either. */
+  convertLead(leadId: string, options: ConvertOptions, caller: Caller, now: number): RowResult {
+    return this.#one({ op: 'convert', object: 'Lead', id: leadId, ...options }, caller, now);
+  }
+
+  /** From one moment up to another, somebody else's transaction holds the record: writes to it, and to its children, fail. */
+  lock(rawId: string, from: number, until: number): void {
+    const id = normalizeId(rawId);
+    if (id === undefined) throw new Error(`not an id: ${rawId}`);
+    this.#locks = [...this.#locks, { id, from, until }];
+  }
+
+  locksAt(now: number): ReadonlySet<string> {
+    if (this.#locks.length === 0) return noLocks;
+    const held = this.#locks.filter(({ from, until }) => from <= now && now < until);
+    return new Set(held.map(({ id }) => id));
+  }
+
   /** Records that were there before anybody looked: validated like any, but announced to nobody and counted as no call. */
   load(objectName: string, rows: readonly Row[], now: number): readonly string[] {
-    const transaction = new Transaction(this, this.integrationUserId, wholeSecond(now), (object) =>
-      this.#nextSequence(object),
-    );
+    const caller = { userId: this.integrationUserId, changeOrigin: '' };
+    const transaction = this.#transaction(caller, now, wholeSecond(now), true);
     return rows.map((row) => {
       const result = transaction.apply({ op: 'create', object: objectName, row });
       if (result.success) return result.id;
@@ -150,11 +222,12 @@ export class SalesforceModel {
 
   /** Events that only say that something happened: internal errors, oversized events, changes made below the platform. */
   gap(object: ObjectType, ids: readonly string[], type: ChangeType, now: number): void {
-    this.#publish(
-      [{ object, ids, type, body: new Map(), changed: new Set() }],
-      { userId: this.integrationUserId, changeOrigin: '' },
-      now,
-    );
+    this.#publish([headerOnly(object, ids, type)], { userId: this.integrationUserId, changeOrigin: '' }, now);
+  }
+
+  /** A transaction of too many changes elsewhere: whatever is known of the object's records may be out of date. */
+  overflow(object: ObjectType, now: number): void {
+    this.#publish([overflow(object)], { userId: this.integrationUserId, changeOrigin: '' }, now);
   }
 
   currentSchema(object: ObjectType): EventSchema {
@@ -185,6 +258,30 @@ export class SalesforceModel {
     return schema;
   }
 
+  #one(dml: Dml, caller: Caller, now: number): RowResult {
+    const [result] = this.execute([dml], caller, now);
+    if (result === undefined) throw new Error('one row, one result');
+    return result;
+  }
+
+  #transaction(caller: Caller, now: number, savedAt: number, seeding: boolean): Transaction {
+    return new Transaction(this, {
+      userId: caller.userId,
+      savedAt,
+      now,
+      seeding,
+      allowDuplicates: caller.allowDuplicates === true,
+      nextSequence: (object) => this.#nextSequence(object),
+    });
+  }
+
+  /** When the rows of a transaction that commits now were saved. */
+  #savedAt(now: number): number {
+    const { modstampLagMs, longChance, longMs } = this.habits;
+    const isLong = longChance > 0 && this.#random.next() < longChance;
+    return wholeSecond(now - this.#random.int((isLong ? longMs : modstampLagMs) + 1));
+  }
+
   #nextSequence(object: string): number {
     const next = (this.#sequences.get(object) ?? 0) + 1;
     this.#sequences.set(object, next);
@@ -194,7 +291,9 @@ export class SalesforceModel {
   #publish(drafts: readonly EventDraft[], caller: Caller, now: number): void {
     const transactionKey = this.#random.uuid();
     this.#commitNumber += BigInt(1 + this.#random.int(90));
-    drafts.forEach((draft, index) => {
+    drafts.forEach((intended, index) => {
+      const { gapChance } = this.habits;
+      const draft = gapChance > 0 && this.#random.next() < gapChance ? gapOf(intended) : intended;
       const schema = this.currentSchema(draft.object);
       const payload = encodeEvent(schema, draft, {
         changeOrigin: caller.changeOrigin,
@@ -211,6 +310,7 @@ export class SalesforceModel {
   }
 }
 
+const noLocks: ReadonlySet<string> = new Set();
 const wholeSecond = (at: number): number => Math.floor(at / 1000) * 1000;
 
 const rolledBack = (id: string): RowResult => ({

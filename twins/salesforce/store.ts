@@ -1,5 +1,4 @@
-import type { ObjectType } from './metadata.ts';
-import { findField } from './metadata.ts';
+import { findField, type ObjectType } from './metadata.ts';
 import type { Value } from './values.ts';
 
 export interface StoredRecord {
@@ -14,13 +13,20 @@ export interface StoredRecord {
 /** Text keys match whatever their case, as the platform's unique and external-id fields do unless told otherwise. */
 const keyOf = (value: Value): string => String(value).toLowerCase();
 
+/** Ids of living records by the key of one field's value. */
+type Index = Map<string, Set<string>>;
+
 /** All records by id, with an index per field that rows are looked up by. Records are values: put replaces, nothing mutates. */
 export class Store {
   readonly #tables = new Map<string, Map<string, StoredRecord>>();
-  readonly #indexes = new Map<string, Map<string, Set<string>>>();
+  /** By object and field. */
+  readonly #indexes = new Map<string, Map<string, Index>>();
 
   constructor(objects: readonly ObjectType[]) {
-    for (const object of objects) this.#tables.set(object.name, new Map());
+    for (const { name } of objects) {
+      this.#tables.set(name, new Map());
+      this.#indexes.set(name, new Map());
+    }
   }
 
   get(object: string, id: string): StoredRecord | undefined {
@@ -33,8 +39,8 @@ export class Store {
 
   /** Living records whose field has the value. The first question about a field builds its index. */
   find(object: ObjectType, fieldName: string, value: Value): readonly StoredRecord[] {
-    const ids = this.#index(object, fieldName).get(keyOf(value)) ?? new Set<string>();
-    return [...ids].flatMap((id) => this.get(object.name, id) ?? []);
+    const ids = this.#index(object, findField(object, fieldName)?.name ?? fieldName).get(keyOf(value));
+    return ids === undefined ? [] : [...ids].flatMap((id) => this.get(object.name, id) ?? []);
   }
 
   put(record: StoredRecord): void {
@@ -50,30 +56,27 @@ export class Store {
     this.#reindex(object, before, undefined);
   }
 
-  #index(object: ObjectType, fieldName: string): Map<string, Set<string>> {
-    const name = `${object.name}.${findField(object, fieldName)?.name ?? fieldName}`;
-    const known = this.#indexes.get(name);
+  #index(object: ObjectType, field: string): Index {
+    const indexes = this.#indexes.get(object.name);
+    const known = indexes?.get(field);
     if (known) return known;
-    const index = new Map<string, Set<string>>();
-    this.#indexes.set(name, index);
-    for (const record of this.all(object.name)) enter(index, record, name);
+    const index: Index = new Map();
+    indexes?.set(field, index);
+    for (const record of this.all(object.name)) enter(index, record, field);
     return index;
   }
 
   #reindex(object: string, before: StoredRecord | undefined, after: StoredRecord | undefined): void {
-    for (const [name, index] of this.#indexes) {
-      if (!name.startsWith(`${object}.`)) continue;
-      if (before) index.get(keyOf(valueAt(before, name)))?.delete(before.id);
-      if (after) enter(index, after, name);
+    for (const [field, index] of this.#indexes.get(object) ?? []) {
+      if (before && before.deleted === after?.deleted && before.values[field] === after.values[field]) continue;
+      if (before) index.get(keyOf(before.values[field] ?? null))?.delete(before.id);
+      if (after) enter(index, after, field);
     }
   }
 }
 
-const valueAt = (record: StoredRecord, index: string): Value =>
-  record.values[index.slice(index.indexOf('.') + 1)] ?? null;
-
-function enter(index: Map<string, Set<string>>, record: StoredRecord, name: string): void {
-  const value = valueAt(record, name);
+function enter(index: Index, record: StoredRecord, field: string): void {
+  const value = record.values[field] ?? null;
   if (record.deleted || value === null) return;
   const ids = index.get(keyOf(value));
   if (ids) ids.add(record.id);

@@ -1,13 +1,30 @@
+import type { Customizing } from './customizing.ts';
 import { type Refusal, refusal } from './errors.ts';
+import type { MergeHabits } from './merge.ts';
 import { defaulted, type Field, findField, type ObjectType } from './metadata.ts';
 import type { Store, StoredRecord } from './store.ts';
 import { parseValue, type Row, type Value } from './values.ts';
 
+/** What a transaction needs to know of the org it runs in. */
 export interface Org {
   readonly store: Store;
+  readonly habits: MergeHabits;
+  readonly customizing: Customizing;
   object(name: string): ObjectType | undefined;
   objects(): readonly ObjectType[];
+  /** Records that somebody else's transaction holds. */
+  locksAt(now: number): ReadonlySet<string>;
 }
+
+/** Every field of any object that refers to this one, the merge's own trail apart. */
+export const childrenOf = (org: Org, object: ObjectType): readonly { child: ObjectType; field: Field }[] =>
+  org
+    .objects()
+    .flatMap((child) =>
+      child.fields
+        .filter(({ name, referenceTo }) => name !== 'MasterRecordId' && referenceTo?.includes(object.name))
+        .map((field) => ({ child, field })),
+    );
 
 type Draft = { readonly values: Readonly<Record<string, Value>> } | { readonly refusals: readonly Refusal[] };
 
@@ -75,8 +92,10 @@ function missing(
   current: StoredRecord | undefined,
 ): readonly Refusal[] {
   const names = object.fields
-    .filter((field) => field.required && !defaulted(field))
-    .filter(({ name }) => (current === undefined || name in values) && (values[name] ?? null) === null)
+    .filter((field) => field.required)
+    .filter((field) =>
+      field.name in values ? values[field.name] === null : current === undefined && !defaulted(field),
+    )
     .map(({ name }) => name);
   return names.length === 0
     ? []
