@@ -26,11 +26,16 @@ export class CommandQueue<T extends Queued> {
     this.#lanes[entry.command.lane].push(entry);
   }
 
-  /** The next that may begin; its subject is busy until `done`. */
-  next(): T | undefined {
+  /** Begun and not done: it waits again, before those that came after it. */
+  putBack(entry: T): void {
+    this.#lanes[entry.command.lane].unshift(entry);
+  }
+
+  /** The next that fits and may begin; its subject is busy until `done`. */
+  next(fits: (entry: T) => boolean = () => true): T | undefined {
     for (const lane of lanes) {
       const waiting = this.#lanes[lane];
-      const index = waiting.findIndex(({ command }) => !this.#busy.has(subjectOf(command)));
+      const index = waiting.findIndex((entry) => !this.#busy.has(subjectOf(entry.command)) && fits(entry));
       const [entry] = index < 0 ? [] : waiting.splice(index, 1);
       if (entry === undefined) continue;
       this.#busy.add(subjectOf(entry.command));

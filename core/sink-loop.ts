@@ -1,5 +1,6 @@
 /**
- * The loop under every sink: commands in, calls out, exactly one result per command. It knows no platform.
+ * The loop under every sink: commands in, calls out, exactly one result per command. It knows no platform, and decides
+ * nothing: sink-state.ts does.
  *
  * Taking a partition it begins an *epoch*: it starts at the topic's end, announces a new epoch id and its window in
  * `changes`, and unify sends the partition's open asks again under it. The newest epoch in the log is the only valid one, so
@@ -11,18 +12,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { changeOf } from '../schemas/change.ts';
 import type { TopicName } from '../schemas/topics.ts';
-import type { Change, Command, Result } from '../schemas/types.ts';
+import type { Change, Command, Epoch } from '../schemas/types.ts';
 import type { Budget, EpochHolder } from './budget.ts';
 import type { Codec } from './codec.ts';
-import { CommandQueue, subjectOf } from './command-queue.ts';
+import { subjectOf } from './command-queue.ts';
 import { deadLetter } from './dead-letter.ts';
 import { type ErrorCode, TributaryError } from './errors.ts';
 import type { InBatch, InRecord, KafkaAccess, OutRecord, TopicPartition } from './kafka.ts';
 import { metrics } from './metrics.ts';
-import { Gate, LogClock, Outbox, windowFor } from './sink-parts.ts';
-
-/** What became of a command; the loop adds whose it was. */
-export type Answer = Omit<Result, 'command' | 'platform' | 'partition' | 'epoch'>;
+import { Outbox } from './sink-parts.ts';
+import { type Answer, type Entry, expired, Interrupted, type Reported, SinkState, type Turn } from './sink-state.ts';
 
 /** What a sink's `execute` gets besides the command. */
 export interface Execution {
@@ -32,12 +31,6 @@ export interface Execution {
   /** A try failed for no fault of the record's. */
   trouble(code: ErrorCode, text: string): void;
 }
-
-/**
- * `execute` was told to stop before it began any call. Once one was begun it has to answer, `expired` if need be, with
- * `calls` and `doubt`: unify asks again for what was never called as if it had not asked, and for nothing else.
- */
-export class Interrupted extends Error {}
 
 export interface SinkOptions {
   readonly kafka: KafkaAccess;
@@ -55,31 +48,18 @@ export interface SinkOptions {
   now(): number;
 }
 
-/** Windows are said anew at least this often, so that a lost one is not missed for long. */
-const heartbeatMs = 10_000;
 const tickMs = 1_000;
 const rejoinMs = 500;
 
-/** A partition under our epoch. */
+/** A partition that is ours. */
 interface Held {
-  readonly partition: number;
-  readonly epoch: string;
   readonly holder: EpochHolder;
   /** Ends with the partition. */
   readonly lost: AbortController;
-  /** Commands taken in, with the time after which they could only be answered `expired`. */
-  readonly known: Map<string, number>;
-  n: number;
-  window: number;
-  bulkWindow: number;
-  announcedAt: number;
 }
 
-interface Entry {
-  readonly command: Command;
-  readonly held: Held;
-  readonly record: InRecord;
-}
+/** The record that a command came in, for the dead letters. */
+type Waiting = Entry<InRecord>;
 
 /**
  * Runs until the signal. Rejects with an error whose verdict is `stop` or `crash`; everything else is waited for.
@@ -106,14 +86,12 @@ class SinkRound {
   readonly #options: SinkOptions;
   readonly #outbox: Outbox;
   readonly #topic: TopicName;
-  readonly #clock: LogClock;
+  readonly #state: SinkState<InRecord>;
   readonly #held = new Map<number, Held>();
-  readonly #queue = new CommandQueue<Entry>();
   readonly #running = new Set<Promise<void>>();
   /** Ends this round: the signal, a rival, or an error. */
   readonly #end = new AbortController();
   #failure: unknown;
-  readonly #gate = new Gate();
   #joined = { state: false, why: 'joining the consumer group' };
   #said = '';
   readonly #drained: (() => void)[] = [];
@@ -122,7 +100,7 @@ class SinkRound {
     this.#options = options;
     this.#outbox = outbox;
     this.#topic = `${options.platform}.commands`;
-    this.#clock = new LogClock(() => options.now());
+    this.#state = new SinkState(options.platform, options.concurrency);
   }
 
   async run(): Promise<void> {
@@ -162,7 +140,7 @@ class SinkRound {
   // ---- epochs and windows
 
   async #take(partitions: readonly TopicPartition[]): Promise<ReadonlyMap<string, number>> {
-    const { kafka } = this.#options;
+    const { kafka, budget } = this.#options;
     const ends = await kafka.offsets(this.#topic);
     const starts = new Map<string, number>();
     for (const { partition } of partitions) {
@@ -172,22 +150,18 @@ class SinkRound {
       starts.set(`${this.#topic}/${partition}`, end);
     }
     const [tip] = await kafka.offsets('changes');
-    const taken = partitions.map(({ partition }): Omit<Held, 'holder'> => {
-      const [window, bulkWindow] = this.#windowNow();
-      const epoch = randomUUID();
-      const lost = new AbortController();
-      return { partition, epoch, lost, known: new Map(), n: 0, window, bulkWindow, announcedAt: this.#options.now() };
-    });
-    await this.#outbox.send(taken.map((held) => this.#announcement(held, 'a sink took the partition')));
+    const now = this.#options.now();
+    const taken = partitions.map(({ partition }) => this.#state.take(partition, randomUUID(), budget.level(), now));
+    await this.#outbox.send(taken.map((epoch) => this.#announcement(epoch)));
     const appended = await this.#readBack(tip?.latest ?? 0);
-    for (const held of taken) {
+    for (const { partition, epoch } of taken) {
       // Append times order the epochs of a partition as the log does, and outlive a topic that is made anew.
-      const fence = appended.get(held.epoch);
+      const fence = appended.get(epoch);
       if (fence === undefined)
-        throw new TributaryError('KAFKA_UNAVAILABLE', `the epoch announced for ${held.partition} is not in the log`);
-      const holder = { partition: held.partition, fence };
-      this.#held.set(held.partition, { ...held, holder });
-      await this.#options.budget.claim(holder);
+        throw new TributaryError('KAFKA_UNAVAILABLE', `the epoch announced for ${partition} is not in the log`);
+      const holder = { partition, fence };
+      this.#held.set(partition, { holder, lost: new AbortController() });
+      await budget.claim(holder);
     }
     return starts;
   }
@@ -204,54 +178,36 @@ class SinkRound {
       for (const { value, time } of said) {
         const change = value === null ? undefined : (codec.decode(value).value as Change);
         if (change?.epoch != null) times.set(change.epoch.epoch, time);
-        this.#clock.appended(time, this.#options.now());
+        this.#state.appended(time, this.#options.now());
       }
     });
     return times;
   }
 
-  #announcement(held: Omit<Held, 'holder'>, reason: string): OutRecord {
-    const { platform, codec } = this.#options;
-    const { partition, epoch, n, window, bulkWindow } = held;
+  #announcement(epoch: Epoch): OutRecord {
+    const { codec } = this.#options;
+    const { platform, partition, window, bulkWindow } = epoch;
     metrics.window.set({ platform, partition, lane: 'all' }, window);
     metrics.window.set({ platform, partition, lane: 'bulk' }, bulkWindow);
-    const change = changeOf({ kind: 'epoch', epoch: { platform, partition, epoch, n, window, bulkWindow, reason } });
-    return { topic: 'changes', key: `${platform}/${partition}`, value: codec.encode('changes', 'Change', change) };
-  }
-
-  #windowNow(): readonly [number, number] {
-    return windowFor(this.#options.budget.level(), this.#gate.state(this.#options.now()));
+    const value = codec.encode('changes', 'Change', changeOf({ kind: 'epoch', epoch }));
+    return { topic: 'changes', key: `${platform}/${partition}`, value };
   }
 
   async #tick(): Promise<void> {
+    const { budget, platform } = this.#options;
     // An idle sink would not notice that a pause ended, that the limit changed, or that Redis is away.
-    await this.#options.budget.tell({});
-    metrics.budgetLeft.set({ platform: this.#options.platform }, this.#options.budget.level().left);
-    const now = this.#options.now();
-    const logNow = this.#clock.now();
-    const [window, bulkWindow] = this.#windowNow();
-    for (const held of this.#held.values()) {
-      for (const [id, until] of held.known) if (until < logNow) held.known.delete(id);
-      const changed =
-        (held.window === 0) !== (window === 0) || Math.abs(held.window - window) > Math.max(2, held.window / 4);
-      if (!changed && now - held.announcedAt < heartbeatMs) continue;
-      Object.assign(held, { n: held.n + 1, window, bulkWindow, announcedAt: now });
-      this.#outbox.add([this.#announcement(held, this.#whyWindow())]);
-    }
-    for (const entry of this.#queue.take(({ command }) => command.expiresAt <= logNow)) this.#reply(entry, expired);
+    await budget.tell({});
+    metrics.budgetLeft.set({ platform }, budget.level().left);
+    const { epochs, results } = this.#state.due(budget.level(), this.#options.now());
+    this.#outbox.add(epochs.map((epoch) => this.#announcement(epoch)));
+    this.#report(results);
     this.#sayReady();
     this.#pump();
     await this.#outbox.healthy();
   }
 
-  #whyWindow(): string {
-    const why = this.#gate.why(this.#options.now());
-    if (why !== '') return why;
-    return this.#options.budget.level().pausedMs > 0 ? 'the platform told us to wait' : 'within the budget';
-  }
-
   #sayReady(): void {
-    const stopped = this.#gate.why(this.#options.now());
+    const stopped = this.#state.why(this.#options.now());
     const { away } = this.#options.budget.level();
     const trouble = away ? 'Redis is away: no call is made without the budget' : stopped;
     const why = !this.#joined.state ? this.#joined.why : trouble === '' ? 'running' : trouble;
@@ -269,17 +225,12 @@ class SinkRound {
     await codec.prepare(batch.records.map(({ value }) => value));
     const arrived = this.#options.now();
     for (const record of batch.records) {
-      this.#clock.appended(record.time, arrived);
-      const held = this.#held.get(batch.partition);
+      this.#state.appended(record.time, arrived);
       const command = this.#decode(record);
-      if (command === undefined || held === undefined || command.epoch !== held.epoch || held.known.has(command.id)) {
-        if (command !== undefined) metrics.drops.inc({ stage: 'sinks', reason: 'not of this epoch' });
-        continue;
-      }
-      held.known.set(command.id, command.expiresAt);
+      if (command === undefined) continue;
       await this.#room(batch.signal);
-      this.#queue.add({ command, held, record });
-      this.#pump();
+      if (this.#state.offer(batch.partition, command, record)) this.#pump();
+      else metrics.drops.inc({ stage: 'sinks', reason: 'not of this epoch' });
     }
     const last = batch.records.at(-1);
     if (last !== undefined) batch.commit(last.offset + 1);
@@ -297,12 +248,7 @@ class SinkRound {
 
   /** Unify keeps to the window; whoever does not waits in the topic, not in our memory. */
   async #room(signal: AbortSignal): Promise<void> {
-    const most =
-      Math.max(
-        1,
-        [...this.#held.values()].reduce((sum, { window }) => sum + window, 0),
-      ) * 2;
-    while (this.#queue.size >= most && !signal.aborted && !this.#end.signal.aborted) {
+    while (this.#state.full && !signal.aborted && !this.#end.signal.aborted) {
       await new Promise<void>((resolve) => {
         this.#drained.push(resolve);
         signal.addEventListener('abort', () => resolve(), { once: true });
@@ -312,19 +258,18 @@ class SinkRound {
   }
 
   #pump(): void {
-    const { signal, concurrency } = this.#options;
+    const { signal } = this.#options;
     if (signal.aborted || this.#end.signal.aborted) return;
+    this.#report(this.#state.expire(this.#options.now()));
     for (;;) {
-      const gate = this.#gate.state(this.#options.now());
-      if (gate === 'open' || this.#running.size >= (gate === 'half-open' ? 1 : concurrency)) break;
-      const entry = this.#queue.next();
-      if (entry === undefined) break;
-      const work = this.#perform(entry);
+      const turn = this.#state.next(1, this.#options.now());
+      if (turn === undefined) break;
+      const work = this.#perform(turn);
       this.#running.add(work);
       this.#guard(
         work.finally(() => {
           this.#running.delete(work);
-          this.#queue.done(entry);
+          this.#state.ended(turn);
           for (const wake of this.#drained.splice(0)) wake();
           this.#pump();
         }),
@@ -332,65 +277,56 @@ class SinkRound {
     }
   }
 
-  async #perform(entry: Entry): Promise<void> {
-    const { command, held } = entry;
-    const left = command.expiresAt - this.#clock.now();
-    if (held.lost.signal.aborted) return;
-    if (left <= 0) return this.#reply(entry, expired);
-    const expiry = AbortSignal.timeout(left);
+  async #perform({ entries: [entry], leftMs }: Turn<InRecord>): Promise<void> {
+    const { command, partition } = entry;
+    const held = this.#held.get(partition);
+    if (held === undefined) return;
+    const expiry = AbortSignal.timeout(leftMs);
     const run: Execution = {
       holder: held.holder,
       signal: AbortSignal.any([held.lost.signal, this.#end.signal, this.#options.signal, expiry]),
       trouble: (code, text) => {
-        this.#gate.failed(code, this.#options.now());
+        this.#state.trouble(code, this.#options.now());
         this.#options.log.debug({ command: command.id, code, why: text }, 'a try failed');
         this.#sayReady();
       },
     };
     try {
-      const answer = await this.#options.execute(command, run);
-      this.#judgeAndReply(entry, answer);
+      this.#answer(entry, await this.#options.execute(command, run));
     } catch (error) {
       if (error instanceof Interrupted) {
-        // Nothing was called. Not expired: we stop or lost the partition, and the next epoch gets the command again.
-        if (expiry.aborted) this.#reply(entry, expired);
+        const reported = this.#state.interrupted(entry, this.#options.now());
+        if (reported !== undefined) this.#report([reported]);
         return;
       }
       const ours = TributaryError.from(error);
       if (ours.verdict === 'stop' || ours.verdict === 'retry') throw ours;
       // The record's fault, or a defect of ours that this record brings out: either way the others go on.
       if (ours.verdict === 'crash') this.#options.log.error({ err: ours, command: command.id }, 'a command failed');
-      this.#judgeAndReply(entry, {
-        ...expired,
-        outcome: 'refused',
-        refusals: [
-          {
-            field: Object.hasOwn(command.fields, ours.field ?? '') ? (ours.field ?? '') : '',
-            code: ours.code,
-            message: ours.message,
-          },
-        ],
-      });
+      const field = Object.hasOwn(command.fields, ours.field ?? '') ? (ours.field ?? '') : '';
+      const refusals = [{ field, code: ours.code, message: ours.message }];
+      this.#answer(entry, { ...expired, outcome: 'refused', refusals });
     }
   }
 
-  #judgeAndReply(entry: Entry, answer: Answer): void {
-    this.#gate.answered(subjectOf(entry.command), answer, this.#options.now());
-    this.#reply(entry, answer);
+  #answer(entry: Waiting, answer: Answer): void {
+    this.#report([this.#state.answered(entry, answer, this.#options.now())]);
   }
 
-  #reply({ command, held, record }: Entry, answer: Answer): void {
-    const { codec, platform } = this.#options;
-    const result: Result = { ...answer, command: command.id, platform, partition: held.partition, epoch: held.epoch };
-    metrics.results.inc({ platform, outcome: answer.outcome });
-    const value = codec.encode('changes', 'Change', changeOf({ kind: 'result', result }));
-    this.#outbox.add([{ topic: 'changes', key: subjectOf(command), value }]);
-    if (answer.outcome === 'refused' || answer.outcome === 'applied')
-      for (const { field, code, message } of answer.refusals) {
+  #report(reported: readonly Reported<InRecord>[]): void {
+    const { codec } = this.#options;
+    for (const { entry, result } of reported) {
+      const { command, origin } = entry;
+      metrics.results.inc({ platform: result.platform, outcome: result.outcome });
+      const value = codec.encode('changes', 'Change', changeOf({ kind: 'result', result }));
+      this.#outbox.add([{ topic: 'changes', key: subjectOf(command), value }]);
+      if (result.outcome !== 'refused' && result.outcome !== 'applied') continue;
+      for (const { field, code, message } of result.refusals) {
         const given = command.fields[field];
         const error = new TributaryError(code as ErrorCode, message, { field });
-        this.#bury(error, record, given === undefined ? '' : JSON.stringify(given), command.ref);
+        this.#bury(error, origin, given === undefined ? '' : JSON.stringify(given), command.ref);
       }
+    }
   }
 
   #bury(error: TributaryError, record: InRecord, value: string, ref: string): void {
@@ -400,22 +336,10 @@ class SinkRound {
 
   /** The partitions are lost or given back: begin nothing, let calls under way end, send what they brought, drop the rest. */
   async #giveUp(): Promise<void> {
+    this.#state.giveUp();
     for (const held of this.#held.values()) held.lost.abort();
     this.#held.clear();
-    this.#queue.take(() => true);
     await Promise.allSettled(this.#running);
     await this.#outbox.flush();
   }
 }
-
-/** Time ran out before a call was made. */
-const expired: Answer = {
-  outcome: 'expired',
-  ref: '',
-  returned: null,
-  platformTime: 0,
-  refusals: [],
-  doubt: false,
-  calls: 0,
-  into: null,
-};

@@ -19,13 +19,9 @@ const clockSpanMs = 60_000;
  * right in steps, and a guess that is minutes too large has every command expire uncalled, be asked again, and expire.
  */
 export class LogClock {
-  readonly #monotonic: () => number;
   #since = Number.NEGATIVE_INFINITY;
   #recent = Number.NEGATIVE_INFINITY;
   #before = Number.NEGATIVE_INFINITY;
-  constructor(monotonic: () => number) {
-    this.#monotonic = monotonic;
-  }
   appended(time: number, arrivedAt: number): void {
     const age = arrivedAt - this.#since;
     if (age >= clockSpanMs) {
@@ -36,8 +32,8 @@ export class LogClock {
     this.#recent = Math.max(this.#recent, time - arrivedAt);
   }
   /** Whole ms. Before anything was seen of the log: no time at all, at which nothing has expired. */
-  now(): number {
-    return Math.floor(this.#monotonic() + Math.max(this.#recent, this.#before));
+  at(now: number): number {
+    return Math.floor(now + Math.max(this.#recent, this.#before));
   }
 }
 

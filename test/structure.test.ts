@@ -22,12 +22,13 @@ const isOurs = (target: string): boolean => layerOf(target) !== undefined;
 
 /**
  * The two sideways edges, both within one platform: the spelling of its values is written once, where its events are
- * decoded; its client and the verdicts on its errors are written once, where we connect to it.
+ * decoded; its client, its requests and the verdicts on its errors are written once, where we connect to it.
  */
 function isSidewaysByName(from: string, target: string): boolean {
   const [, layer, platform] = /^(connectors|sinks)\/(\w+)\//.exec(from) ?? [];
   if (platform === undefined) return false;
-  if (layer === 'sinks' && new RegExp(`^connectors/${platform}/(client|classify)\\.ts$`).test(target)) return true;
+  if (layer === 'sinks' && new RegExp(`^connectors/${platform}/(client|classify|requests|soql)\\.ts$`).test(target))
+    return true;
   return new RegExp(`^processors/decode/${platform}[\\w-]*\\.ts$`).test(target);
 }
 

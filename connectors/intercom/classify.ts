@@ -4,6 +4,7 @@
  * its own specification, so a 404, 409 or 429 on a contact is a plain IntercomError (7.0.3).
  */
 import type { ErrorCode } from '../../core/errors.ts';
+import type { Passing } from '../../core/passing.ts';
 
 /** What one HTTP exchange brought, before anybody judged it. */
 export type Exchange =
@@ -29,12 +30,7 @@ export type Exchange =
 
 export type Verdict =
   | { readonly kind: 'ok'; readonly body: Readonly<Record<string, unknown>>; readonly time: number }
-  /** Try again later. `doubt`: it may have been applied, or may yet be. */
-  | { readonly kind: 'retry'; readonly doubt: boolean; readonly code: ErrorCode; readonly text: string }
-  /** A limit: wait, then go on; it is not an attempt. */
-  | { readonly kind: 'wait'; readonly ms: number; readonly text: string }
-  /** Nothing will succeed until a person acts. */
-  | { readonly kind: 'stop'; readonly code: ErrorCode; readonly text: string }
+  | Passing
   /** Another record holds the values that must be unique. */
   | {
       readonly kind: 'exists';

@@ -16,6 +16,7 @@ import { metrics } from '../../core/metrics.ts';
 import { pinPlatform } from '../../core/pin.ts';
 import type { RoleContext } from '../../core/role.ts';
 import { classify, type Exchange, type Verdict } from './classify.ts';
+import { type IntercomRequest, invoke } from './requests.ts';
 
 /** On whose account a call is made. */
 export interface Caller {
@@ -27,7 +28,7 @@ export interface Caller {
 
 export interface IntercomAccess {
   /** One call, with one token of the budget. Rejects only with the reasons of `Budget.take`. */
-  call(caller: Caller, invoke: (client: IntercomClient) => PromiseLike<unknown>): Promise<Verdict>;
+  call(caller: Caller, request: IntercomRequest): Promise<Verdict>;
   close(): Promise<void>;
 }
 
@@ -136,7 +137,7 @@ export function connectIntercom(options: {
   });
 
   return {
-    async call(caller, invoke) {
+    async call(caller, request) {
       await budget.take(caller.lane, caller.holder, caller.signal);
       const slot: Slot = {
         deadline: AbortSignal.timeout(timeoutMs),
@@ -145,7 +146,7 @@ export function connectIntercom(options: {
       };
       const begun = performance.now();
       // How the client settles does not matter: whatever it makes of the answer, the exchange says more.
-      await slots.run(slot, () => Promise.resolve(invoke(client)).catch(() => undefined));
+      await slots.run(slot, () => Promise.resolve(invoke(client, request)).catch(() => undefined));
       const { exchange } = slot;
       if (exchange === undefined) throw new TributaryError('INTERNAL', 'an Intercom call that called nothing');
       const verdict = classify(exchange);
@@ -205,11 +206,7 @@ export interface Told {
 }
 
 /** A question that changes nothing. @throws TributaryError whose verdict says whether to ask again. */
-export async function askIntercom(
-  access: IntercomAccess,
-  caller: Caller,
-  question: (client: IntercomClient) => PromiseLike<unknown>,
-): Promise<Told> {
+export async function askIntercom(access: IntercomAccess, caller: Caller, question: IntercomRequest): Promise<Told> {
   const verdict = await access.call(caller, question);
   switch (verdict.kind) {
     case 'ok':
@@ -234,9 +231,7 @@ export async function askIntercom(
  */
 export async function identifyWorkspace(context: RoleContext, access: IntercomAccess): Promise<string> {
   const { config, redis, kafka, signal } = context;
-  const { body } = await askIntercom(access, { lane: 'live', holder: null, signal }, (client) =>
-    client.admins.identify(),
-  );
+  const { body } = await askIntercom(access, { lane: 'live', holder: null, signal }, { kind: 'identify' });
   const app = body['app'];
   const id = typeof app === 'object' && app !== null && 'id_code' in app ? app.id_code : undefined;
   if (typeof id !== 'string' || id === '')

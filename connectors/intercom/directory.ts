@@ -68,9 +68,7 @@ export class Directory {
   /** One poll: whoever is new or changed, whoever left; at the first one everybody, and that the directory is whole. */
   async poll(signal: AbortSignal, first: boolean): Promise<void> {
     const { redis } = this.#context;
-    const told = await askIntercom(this.#access, { lane: 'live', holder: null, signal }, (client) =>
-      client.admins.list(),
-    );
+    const told = await askIntercom(this.#access, { lane: 'live', holder: null, signal }, { kind: 'listAdmins' });
     const now = teammatesIn(told.body);
     // A memory, not the truth. Telling somebody again changes nothing.
     const before = await asking(() => redis.hgetall(this.#key));

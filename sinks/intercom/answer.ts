@@ -1,12 +1,13 @@
 /** What one answer of Intercom says about the record and the fields that were asked. Pure. */
 import type { Verdict } from '../../connectors/intercom/classify.ts';
 import { TributaryError } from '../../core/errors.ts';
+import type { Passing } from '../../core/passing.ts';
 import { observeIntercom } from '../../processors/decode/intercom.ts';
 import type { Observation } from '../../schemas/types.ts';
 import { askedName, blamed, type Fields, membershipField, scalarNames, without } from './body.ts';
 
 /** A verdict that ends a call: retries and waits are behind it. */
-export type Settled = Exclude<Verdict, { kind: 'retry' | 'wait' | 'stop' }>;
+export type Settled = Exclude<Verdict, Passing>;
 export type Ok = Extract<Settled, { kind: 'ok' }>;
 
 /**

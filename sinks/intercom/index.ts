@@ -4,6 +4,7 @@ import { requireSettings } from '../../core/config.ts';
 import { patiently } from '../../core/patience.ts';
 import type { Role } from '../../core/role.ts';
 import { runSink } from '../../core/sink-loop.ts';
+import { drive } from '../drive.ts';
 import { execute } from './execute.ts';
 import { preflight } from './preflight.ts';
 
@@ -31,7 +32,8 @@ export const intercomSink: Role = {
         platform: 'intercom',
         budget,
         concurrency: config.intercom.budget.concurrency,
-        execute: (command, run) => execute({ access, markers }, command, run),
+        execute: (command, run) =>
+          drive(execute(markers, command), run, (caller, request) => access.call(caller, request)),
         signal,
         ready: (state, why) => context.ready(state, why),
         log,

@@ -2,7 +2,6 @@
  * Before the first command: does every field that the mapping names exist in Intercom, with a type that can hold it?
  * Intercom refuses a whole write for one unknown attribute, so a misspelt name would otherwise refuse every record.
  */
-import type { Intercom } from 'intercom-client';
 import { askIntercom, type Caller, type IntercomAccess } from '../../connectors/intercom/client.ts';
 import { type Config, type FieldMapping, mappedFields } from '../../core/config.ts';
 import { TributaryError } from '../../core/errors.ts';
@@ -116,9 +115,7 @@ const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 async function attributes(access: IntercomAccess, caller: Caller, model: Model): Promise<readonly Attribute[]> {
-  const { body } = await askIntercom(access, caller, (client) =>
-    client.dataAttributes.list({ model, include_archived: true }),
-  );
+  const { body } = await askIntercom(access, caller, { kind: 'listAttributes', model });
   const list = Array.isArray(body['data']) ? body['data'].filter(isRecord) : [];
   return list.map((one) => ({
     name: String(one['name']),
@@ -130,12 +127,8 @@ async function attributes(access: IntercomAccess, caller: Caller, model: Model):
 
 /** A name used on the other model is refused by Intercom; its text says so and goes to the operator as it is. */
 async function define(access: IntercomAccess, caller: Caller, need: Need, name: string, type: string): Promise<void> {
-  // The client's type of this request lacks `name` and `model`; both go through.
-  const request: unknown = { name, model: need.model, data_type: type };
   try {
-    await askIntercom(access, caller, (client) =>
-      client.dataAttributes.create(request as Intercom.CreateDataAttributeRequest),
-    );
+    await askIntercom(access, caller, { kind: 'createAttribute', model: need.model, name, type });
   } catch (error) {
     if (!(error instanceof TributaryError) || error.code !== 'PLATFORM_REFUSED') throw error;
     throw unknown(need, `Intercom does not take the ${need.model} attribute ${need.field}: ${error.message}`);

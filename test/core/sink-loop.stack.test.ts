@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { TributaryError } from '../../core/errors.ts';
-import { type Answer, Interrupted } from '../../core/sink-loop.ts';
+import { type Answer, Interrupted } from '../../core/sink-state.ts';
 import type { Command } from '../../schemas/types.ts';
 import { applied, budgetOn, SinkWorld } from '../support/sink-world.ts';
 

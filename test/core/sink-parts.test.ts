@@ -51,6 +51,22 @@ describe('command queue', () => {
     expect(queue.next()?.command.id).toBe('a1');
   });
 
+  test('what could not be done after all waits before those that came later', () => {
+    const queue = queueOf(command('a'), command('b'));
+    const first = queue.next();
+    if (first !== undefined) {
+      queue.done(first);
+      queue.putBack(first);
+    }
+    expect([queue.next(), queue.next()].map((one) => one?.command.id)).toEqual(['a', 'b']);
+  });
+
+  test('hands out only what fits', () => {
+    const queue = queueOf(command('a', { lane: 'urgent' }), command('b'));
+    expect(queue.next((one) => one.command.lane === 'live')?.command.id).toBe('b');
+    expect(queue.next((one) => one.command.lane === 'live')).toBeUndefined();
+  });
+
   test('knows a create by its key, since it has no ref yet', () => {
     const queue = queueOf(command('c1', { ref: '', key: 'k' }), command('c2', { ref: '', key: 'k' }));
     expect(queue.next()?.command.id).toBe('c1');
@@ -156,40 +172,37 @@ describe('window', () => {
 
 describe('log clock', () => {
   test('follows the log, whose clock is ahead of ours or behind', () => {
-    let now = 1_000;
-    const clock = new LogClock(() => now);
+    const clock = new LogClock();
     clock.appended(5_990, 1_000);
     clock.appended(5_950, 1_000);
     // A timer of what is left of a command takes whole ms only.
-    now = 1_100.4;
-    expect(clock.now()).toBe(6_090);
-    const behind = new LogClock(() => now);
-    behind.appended(100, now);
-    expect(behind.now()).toBe(100);
+    expect(clock.at(1_100.4)).toBe(6_090);
+    const behind = new LogClock();
+    behind.appended(100, 1_100.4);
+    expect(behind.at(1_100.4)).toBe(100);
   });
 
   test('before it has seen anything of the log, says no time at which anything has expired', () => {
-    expect(new LogClock(() => 1_000).now()).toBe(Number.NEGATIVE_INFINITY);
+    expect(new LogClock().at(1_000)).toBe(Number.NEGATIVE_INFINITY);
   });
 
   test('comes down within minutes after the log’s clock was ahead for a while and was put right', () => {
-    let now = 0;
-    const clock = new LogClock(() => now);
+    const clock = new LogClock();
     const start = 1_790_000_000_000;
     clock.appended(start + 120_000, 0);
+    let now = 0;
     for (; now <= 150_000; now += 1_000) clock.appended(start + now, now);
-    expect(clock.now()).toBe(start + now);
+    expect(clock.at(now)).toBe(start + now);
   });
 
   test('keeps what it knew through any silence', () => {
-    let now = 0;
-    const clock = new LogClock(() => now);
+    const clock = new LogClock();
     clock.appended(1_790_000_000_000, 0);
-    now = 3_600_000;
-    expect(clock.now()).toBe(1_790_003_600_000);
+    const now = 3_600_000;
+    expect(clock.at(now)).toBe(1_790_003_600_000);
     // Late by a minute: what was known before is too old to correct it.
     clock.appended(1_790_003_540_000, now);
-    expect(clock.now()).toBe(1_790_003_540_000);
+    expect(clock.at(now)).toBe(1_790_003_540_000);
   });
 });
 

@@ -1,10 +1,10 @@
-import { IntercomClient } from 'intercom-client';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Verdict } from '../../connectors/intercom/classify.ts';
 import type { IntercomAccess } from '../../connectors/intercom/client.ts';
 import type { LimitTold } from '../../core/budget.ts';
-import { type Answer, Interrupted } from '../../core/sink-loop.ts';
+import { type Answer, Interrupted } from '../../core/sink-state.ts';
 import type { Command } from '../../schemas/types.ts';
+import { drive } from '../../sinks/drive.ts';
 import { execute } from '../../sinks/intercom/execute.ts';
 import { type IntercomTwin, startIntercomTwin } from '../../twins/intercom/server.ts';
 import { accessTo, callsOf, openBudget, twinControl } from '../support/intercom-access.ts';
@@ -33,12 +33,6 @@ afterEach(async () => {
   await twin.close();
 });
 
-/** Builds requests that go nowhere. */
-const unreachable = new IntercomClient({
-  token: 'none',
-  maxRetries: 0,
-  fetch: () => Promise.reject(new Error('nothing is called here')),
-});
 const markers = { contact: 'custom_attributes.tributary_id', company: 'company_id' } as const;
 const asked: Command = {
   id: 'ask',
@@ -55,16 +49,19 @@ const asked: Command = {
   expiresAt: 0,
   lineage: '',
 };
-const run = (given: Partial<Command>, signal = AbortSignal.timeout(20_000)): Promise<Answer> =>
-  execute(
-    { access, markers },
-    { ...asked, ...given },
-    {
-      holder: { partition: 0, fence: 1 },
-      signal,
-      trouble: () => undefined,
-    },
+const carryOut = (
+  through: IntercomAccess,
+  given: Partial<Command>,
+  signal: AbortSignal,
+  trouble: (code: string) => void = () => undefined,
+): Promise<Answer> =>
+  drive(
+    execute(markers, { ...asked, ...given }),
+    { holder: { partition: 0, fence: 1 }, signal, trouble },
+    (caller, request) => through.call(caller, request),
   );
+const run = (given: Partial<Command>, signal = AbortSignal.timeout(20_000)): Promise<Answer> =>
+  carryOut(access, given, signal);
 
 const person = {
   email: 'mara@orchard.example',
@@ -394,24 +391,15 @@ describe('an answer that does not say enough', () => {
     const left = [...answers];
     const troubles: string[] = [];
     const scripted: IntercomAccess = {
-      call: async (_caller, invoke) => {
+      call: async () => {
         const verdict = left.shift();
         if (verdict === undefined) throw new Error('a call too many');
-        // Begun as every call is; the script, not the network, has the answer.
-        await Promise.resolve(invoke(unreachable)).catch(() => undefined);
         return verdict;
       },
       close: () => Promise.resolve(),
     };
-    const answer = await execute(
-      { access: scripted, markers },
-      { ...asked, verb: 'update', ref, fields: { name: 'New' }, ...given },
-      {
-        holder: { partition: 0, fence: 1 },
-        signal: AbortSignal.timeout(20_000),
-        trouble: (code) => troubles.push(code),
-      },
-    );
+    const command = { verb: 'update', ref, fields: { name: 'New' }, ...given } as const;
+    const answer = await carryOut(scripted, command, AbortSignal.timeout(20_000), (code) => troubles.push(code));
     expect(left).toEqual([]);
     return { answer, troubles };
   }
@@ -500,18 +488,15 @@ describe('a command that ended unanswered says whether anything may stand', () =
     const end = new AbortController();
     const first: IntercomAccess = {
       ...access,
-      call: async (caller, invoke) => {
+      call: async (caller, request) => {
         caller.signal.throwIfAborted();
-        const verdict = await access.call(caller, invoke);
+        const verdict = await access.call(caller, request);
         end.abort();
         return verdict;
       },
     };
-    const answer = await execute(
-      { access: first, markers },
-      { ...asked, verb: 'update', ref, fields: { companies: [a, b] }, before: { companies: [] } },
-      { holder: { partition: 0, fence: 1 }, signal: end.signal, trouble: () => undefined },
-    );
+    const given = { verb: 'update', ref, fields: { companies: [a, b] }, before: { companies: [] } } as const;
+    const answer = await carryOut(first, given, end.signal);
     expect(answer).toMatchObject({ outcome: 'expired', doubt: true, calls: 1 });
   });
 
@@ -520,18 +505,14 @@ describe('a command that ended unanswered says whether anything may stand', () =
     const end = new AbortController();
     const blind: IntercomAccess = {
       ...access,
-      call: async (caller, invoke) => {
+      call: async (caller, request) => {
         caller.signal.throwIfAborted();
-        const verdict = await access.call(caller, invoke);
+        const verdict = await access.call(caller, request);
         end.abort();
         return verdict.kind === 'ok' ? { ...verdict, time: 0 } : verdict;
       },
     };
-    const answer = await execute(
-      { access: blind, markers },
-      { ...asked, verb: 'update', ref, fields: { name: 'New' } },
-      { holder: { partition: 0, fence: 1 }, signal: end.signal, trouble: () => undefined },
-    );
+    const answer = await carryOut(blind, { verb: 'update', ref, fields: { name: 'New' } }, end.signal);
     expect(answer).toMatchObject({ outcome: 'expired', doubt: true, calls: 1 });
   });
 });
