@@ -8,11 +8,12 @@
 import { TributaryError } from '../../core/errors.ts';
 import { changeOf } from '../../schemas/change.ts';
 import type { Change, Observation, RawRecord, Source, SourceMark, Value } from '../../schemas/types.ts';
-import { parseDateTime } from './time.ts';
+import { embeddedIds, instant, isRecord, type Json, parseJson } from './intercom-json.ts';
+import { readNotification, type Told, tellingsOf } from './intercom-webhook.ts';
+
+export { embeddedIds };
 
 export type IntercomObject = 'contact' | 'company' | 'admin';
-
-type Json = Readonly<Record<string, unknown>>;
 
 /** Fields besides custom attributes that an observation tells: what it does not tell cannot be kept in step. */
 export const standardFields: Readonly<Record<'contact' | 'company', readonly string[]>> = {
@@ -31,20 +32,25 @@ export const intercomRef = (object: string, id: string): string => `intercom:${o
 /** The platform's id at the end of a ref. */
 export const intercomId = (ref: string): string => ref.slice(ref.lastIndexOf(':') + 1);
 
-const isRecord = (value: unknown): value is Json =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
 const text = (value: unknown): Value => (typeof value === 'string' && value !== '' ? value : null);
 
 const number = (value: unknown): Value => {
-  if (typeof value === 'number') return value;
-  return typeof value === 'string' && value !== '' && Number.isFinite(Number(value)) ? Number(value) : null;
+  const told = typeof value === 'string' && value !== '' ? Number(value) : value;
+  return typeof told === 'number' && Number.isFinite(told) ? told : null;
 };
 
 /** Relationship attributes are objects (`{type: "Order.list", …}`): kept as their JSON, so that a change of them is seen. */
 function attribute(value: unknown): Value {
-  if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') return value;
-  return value === null || value === undefined ? null : JSON.stringify(value);
+  if (typeof value === 'boolean') return value;
+  if (typeof value === 'string') return text(value);
+  if (typeof value === 'number') return number(value);
+  if (value === null || value === undefined) return null;
+  try {
+    return JSON.stringify(value);
+  } catch (cause) {
+    // Nested deeper than the stack: no attribute of Intercom's is.
+    throw new TributaryError('PAYLOAD_UNDECODABLE', 'an Intercom attribute is nested too deeply', { cause });
+  }
 }
 
 function attributes(json: Json): Record<string, Value> {
@@ -55,37 +61,32 @@ function attributes(json: Json): Record<string, Value> {
   return fields;
 }
 
-/** Unix seconds or ISO text → ms; undefined when it is neither. */
-function instant(value: unknown): { readonly ms: number; readonly second: boolean } | undefined {
-  if (typeof value === 'number' && Number.isFinite(value)) return { ms: value * 1000, second: true };
-  if (typeof value !== 'string') return undefined;
-  const ms = parseDateTime(value);
-  return ms === undefined ? undefined : { ms, second: false };
-}
+const contactValues: Readonly<Record<string, (value: unknown) => Value>> = {
+  email: text,
+  phone: text,
+  name: text,
+  external_id: text,
+  role: text,
+  owner_id: number,
+  unsubscribed_from_emails: (value) => value === true,
+};
 
-/** Ids of an embedded list, sorted; undefined where the list is cut (at 10, `has_more`) or not there. */
-export function embeddedIds(list: unknown): readonly string[] | undefined {
-  if (!isRecord(list) || !Array.isArray(list['data']) || list['has_more'] === true) return undefined;
-  const ids: string[] = [];
-  for (const entry of list['data']) if (isRecord(entry)) ids.push(String(entry['id']));
-  return ids.sort();
-}
-
+/**
+ * REST tells every field of a contact, the empty ones as null, and so does a webhook as far as any was seen; but a few
+ * topics are documented by their name alone. What such a contact leaves out is not told, rather than empty.
+ */
 function contactFields(json: Json): Record<string, Value> {
+  const fields: Record<string, Value> = {};
+  for (const [name, value] of Object.entries(contactValues)) if (name in json) fields[name] = value(json[name]);
   const companies = embeddedIds(json['companies']);
-  return {
-    email: text(json['email']),
-    phone: text(json['phone']),
-    name: text(json['name']),
-    external_id: text(json['external_id']),
-    role: text(json['role']),
-    owner_id: number(json['owner_id']),
-    unsubscribed_from_emails: json['unsubscribed_from_emails'] === true,
-    ...(companies === undefined ? {} : { companies }),
-    ...attributes(json),
-  };
+  if (companies !== undefined) fields['companies'] = companies;
+  return Object.assign(fields, attributes(json));
 }
 
+const isWholeContact = (json: Json): boolean =>
+  isRecord(json['custom_attributes']) && Object.keys(contactValues).every((name) => name in json);
+
+/** A company leaves its empty fields out over REST, and tells them as null in webhooks. */
 function companyFields(json: Json): Record<string, Value> {
   const plan = json['plan'];
   return {
@@ -129,7 +130,7 @@ export function observeIntercom(object: IntercomObject, json: unknown, telling: 
     ref: intercomRef(object, json['id']),
     op: 'seen',
     via: telling.via,
-    whole: true,
+    whole: object !== 'contact' || isWholeContact(json),
     created: false,
     fields,
     unknown: object === 'contact' && !('companies' in fields) ? ['companies'] : [],
@@ -143,9 +144,9 @@ export function observeIntercom(object: IntercomObject, json: unknown, telling: 
 }
 
 /** The record is gone: nothing but its id is told (`contact.deleted` carries no external_id either). */
-const gone = (record: RawRecord): Observation => ({
+const gone = (record: RawRecord, into: string | null): Observation => ({
   ref: intercomRef(record.object, record.recordId),
-  op: 'deleted',
+  op: into === null ? 'deleted' : 'moved',
   via: record.reason === 'webhook' ? 'event' : 'read',
   whole: false,
   created: false,
@@ -156,18 +157,53 @@ const gone = (record: RawRecord): Observation => ({
   origin: null,
   by: null,
   transaction: null,
-  into: null,
+  into: into === null ? null : intercomRef(record.object, into),
 });
 
 const objects: ReadonlySet<string> = new Set<IntercomObject>(['contact', 'company', 'admin']);
 const isObject = (name: string): name is IntercomObject => objects.has(name);
 
-function parse(body: Buffer): unknown {
-  try {
-    return JSON.parse(body.toString('utf8'));
-  } catch (cause) {
-    throw new TributaryError('PAYLOAD_UNDECODABLE', 'the body of an Intercom record is not JSON', { cause });
-  }
+/**
+ * What stands in raw for a contact that lives on as another one, where the platform says so in a header (410 and its
+ * `Link`) or in the survivor's history: the survivor in the words of `contact.merged`, as far as it is known.
+ */
+export const mergedBody = (loser: string, survivor: string): Buffer =>
+  Buffer.from(JSON.stringify({ type: 'contact', id: survivor, merged_from: { type: 'contact', id: loser } }));
+
+function survivorOf({ recordId, body }: RawRecord): string | null {
+  const told = body.length === 0 ? null : parseJson(body);
+  if (!isRecord(told) || !isRecord(told['merged_from']) || told['merged_from']['id'] !== recordId) return null;
+  const { id } = told;
+  return typeof id === 'string' && id !== '' && id !== recordId ? id : null;
+}
+
+/** A record read over REST. */
+function observeRead(object: IntercomObject, record: RawRecord): Observation {
+  if (record.deleted) return gone(record, survivorOf(record));
+  const json = parseJson(record.body);
+  // Whether an archived contact can be read is nowhere said; if so, it is as gone as its webhook tells it.
+  if (isRecord(json) && json['archived'] === true) return gone(record, null);
+  return observeIntercom(object, json, { via: 'read', at: record.takenAt });
+}
+
+/** A record of a notification. Its body is the whole notification: the topic says what became of the record. */
+function observeWebhook(record: RawRecord): Observation {
+  const { told } = tellingsOf(readNotification(record.body));
+  const one = told.find(({ object, id }) => object === record.object && id === record.recordId);
+  if (one === undefined)
+    throw new TributaryError('PAYLOAD_UNDECODABLE', `the notification does not tell of ${record.recordId}`);
+  return observeTold(one, record);
+}
+
+function observeTold(told: Told, record: RawRecord): Observation {
+  if (told.kind === 'gone') return gone(record, null);
+  if (told.kind === 'merged') return gone(record, told.into);
+  const seen = observeIntercom(told.object, told.json, { via: 'event', at: record.takenAt });
+  if (told.kind === 'created') return { ...seen, created: true };
+  if (told.kind === 'seen') return seen;
+  // Back from the archive it is newer than its archiving, whether or not the platform counts that as an update.
+  const at = seen.at.time < record.takenAt ? { time: record.takenAt, seq: -1, second: true } : seen.at;
+  return { ...seen, op: 'undeleted', at };
 }
 
 export type IntercomRaw =
@@ -186,11 +222,6 @@ export function decodeIntercom(raw: IntercomRaw, source: Source): readonly Chang
   const record = raw.value;
   if (!isObject(record.object))
     throw new TributaryError('PAYLOAD_UNDECODABLE', `Intercom object ${record.object} is not one we read`);
-  const observation = record.deleted
-    ? gone(record)
-    : observeIntercom(record.object, parse(record.body), {
-        via: record.reason === 'webhook' ? 'event' : 'read',
-        at: record.takenAt,
-      });
+  const observation = record.reason === 'webhook' ? observeWebhook(record) : observeRead(record.object, record);
   return [changeOf({ kind: 'observation', source, observation })];
 }

@@ -1,6 +1,11 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { decodeIntercom, observeIntercom } from '../../../processors/decode/intercom.ts';
+import { TributaryError } from '../../../core/errors.ts';
+import { decodeIntercom, mergedBody, observeIntercom } from '../../../processors/decode/intercom.ts';
 import type { RawRecord } from '../../../schemas/types.ts';
+import type { IntercomModel } from '../../../twins/intercom/model.ts';
+import { companyNotice, companyView, contactNotice, contactView } from '../../../twins/intercom/present.ts';
+import type { Company, Contact } from '../../../twins/intercom/types.ts';
 
 const contact = {
   type: 'contact',
@@ -116,6 +121,96 @@ describe('observeIntercom', () => {
   });
 });
 
+describe('the two voices of Intercom', () => {
+  const at = fc.integer({ min: 1_700_000_000_000, max: 1_800_000_000_000 });
+  const some = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: null });
+  const text = fc.string({ minLength: 1, maxLength: 20 });
+  const attributes = fc.dictionary(text, fc.oneof(text, fc.integer(), fc.double({ noNaN: true }), fc.boolean()), {
+    maxKeys: 4,
+  });
+  const id = fc.string({ unit: fc.constantFrom('0', '7', 'a', 'f'), minLength: 24, maxLength: 24 });
+  const person = fc.record({
+    id,
+    role: fc.constantFrom('user', 'lead'),
+    external_id: some(text),
+    email: some(text),
+    phone: some(text),
+    name: some(text),
+    avatar: fc.constant(null),
+    owner_id: some(fc.integer({ min: 1, max: 9_999_999 })),
+    unsubscribed_from_emails: fc.boolean(),
+    signed_up_at: fc.constant(null),
+    last_seen_at: fc.constant(null),
+    language_override: fc.constant(null),
+    custom_attributes: attributes,
+    companies: fc.uniqueArray(id, { maxLength: 14 }),
+    archived: fc.constant(false),
+    blocked: fc.constant(false),
+    created_ms: at,
+    updated_ms: at,
+  }) satisfies fc.Arbitrary<Contact>;
+  const organisation = fc.record({
+    id,
+    company_id: text,
+    name: some(text),
+    plan: some(text),
+    size: some(fc.nat()),
+    website: some(text),
+    industry: some(text),
+    monthly_spend: some(fc.nat()),
+    remote_created_at: fc.constant(null),
+    custom_attributes: attributes,
+    created_ms: at,
+    updated_ms: at,
+  }) satisfies fc.Arbitrary<Company>;
+  const spelling = fc.record({
+    workspaceId: fc.constant('w'),
+    version: fc.constantFrom('2.14', '2.16'),
+    emptyPhone: fc.constantFrom(null, '' as const),
+  });
+  const wire = (shown: object): unknown => JSON.parse(JSON.stringify(shown));
+
+  /** Both spellings of one state, decoded, with what cannot be alike taken off: how they came, and the milliseconds. */
+  const decoded = (object: 'contact' | 'company', rest: object, notice: object) => {
+    const read = observeIntercom(object, wire(rest), { via: 'read', at: 0 });
+    const event = observeIntercom(object, wire(notice), { via: 'event', at: 0 });
+    const second = { time: Math.floor(event.at.time / 1000) * 1000, seq: -1, second: true };
+    return { read, event, alike: { ...event, via: 'read', at: second, modified: second.time } };
+  };
+
+  test('say the same of a contact, field by field, in every version', () => {
+    fc.assert(
+      fc.property(person, spelling, fc.constantFrom('2.14', '2.16'), (one, told, version) => {
+        const { read, event, alike } = decoded('contact', contactView(one, 'w', version), contactNotice(one, told));
+        expect(alike).toEqual(read);
+        expect(event.at).toEqual({ time: one.updated_ms, seq: -1, second: false });
+        expect(event.whole).toBe(true);
+      }),
+    );
+  });
+
+  test('say the same of a company, field by field', () => {
+    const model = { workspaceId: 'w', userCount: () => 1 } as unknown as IntercomModel;
+    fc.assert(
+      fc.property(organisation, spelling, (one, told) => {
+        const { read, event, alike } = decoded('company', companyView(one, model), companyNotice(one, 1, told));
+        expect(alike).toEqual(read);
+        expect(event.at).toEqual({ time: one.updated_ms, seq: -1, second: false });
+        expect(event.whole).toBe(true);
+      }),
+    );
+  });
+});
+
+/** What it gives, or the code of what it throws; any other error as it is. */
+function outcomeOf(run: () => unknown): unknown {
+  try {
+    return run();
+  } catch (error) {
+    return error instanceof TributaryError ? error.code : error;
+  }
+}
+
 describe('decodeIntercom', () => {
   test('places a teammate, who has no updated_at, at the time of the poll', () => {
     const [change] = decodeIntercom({ schema: 'RawRecord', value: raw({}) }, source);
@@ -139,6 +234,26 @@ describe('decodeIntercom', () => {
     expect(change?.observation).toMatchObject({ ref: 'intercom:admin:17', op: 'deleted', fields: {} });
   });
 
+  const contactRead = { reason: 'recheck', object: 'contact', recordId: 'b2', takenAt: 1_787_151_770_000 } as const;
+  const observationOf = (given: Partial<RawRecord>) =>
+    decodeIntercom({ schema: 'RawRecord', value: raw({ ...contactRead, ...given }) }, source)[0]?.observation;
+
+  test('tells a contact that was read to be merged as living on, with or without the words of the survivor', () => {
+    expect(observationOf({ deleted: true, body: mergedBody('b2', 'a1') })).toMatchObject({
+      ref: 'intercom:contact:b2',
+      op: 'moved',
+      into: 'intercom:contact:a1',
+      at: { time: contactRead.takenAt, second: true },
+    });
+    expect(observationOf({ deleted: true, body: mergedBody('c3', 'a1') })).toMatchObject({ op: 'deleted', into: null });
+    expect(observationOf({ deleted: true, body: mergedBody('b2', 'b2') })).toMatchObject({ op: 'deleted', into: null });
+  });
+
+  test('takes a contact that can be read from the archive for gone', () => {
+    const body = Buffer.from(JSON.stringify({ ...contact, id: 'b2', archived: true }));
+    expect(observationOf({ body })).toMatchObject({ op: 'deleted', fields: {} });
+  });
+
   test('passes a mark on', () => {
     const mark = { platform: 'intercom', kind: 'snapshotComplete', upTo: 5_000, detail: 'admin' } as const;
     expect(decodeIntercom({ schema: 'SourceMark', value: mark }, source)).toEqual([
@@ -153,5 +268,51 @@ describe('decodeIntercom', () => {
     expect(() => decodeIntercom({ schema: 'RawRecord', value }, source)).toThrow(
       expect.objectContaining({ code: 'PAYLOAD_UNDECODABLE' }),
     );
+  });
+
+  test('throws nothing but PAYLOAD_UNDECODABLE, whatever the body', () => {
+    const names = [
+      'id',
+      'type',
+      'updated_at',
+      'archived',
+      'merged_from',
+      'companies',
+      'data',
+      'custom_attributes',
+      'plan',
+      'size',
+    ];
+    const body = fc.oneof(
+      fc.uint8Array().map((bytes) => Buffer.from(bytes)),
+      fc.json().map((json) => Buffer.from(json)),
+      fc
+        .tuple(
+          fc.object({ key: fc.constantFrom(...names), maxDepth: 3 }),
+          fc.oneof(fc.integer(), fc.double(), fc.string()),
+        )
+        .map(([json, updated_at]) => Buffer.from(JSON.stringify({ ...json, id: 'b2', updated_at }))),
+    );
+    const part = fc.record({
+      reason: fc.constantFrom('snapshot', 'hole', 'recheck', 'poll', 'webhook'),
+      object: fc.constantFrom('contact', 'company', 'admin', 'ticket', ''),
+      deleted: fc.boolean(),
+      body,
+    });
+    fc.assert(
+      fc.property(part, (given) => {
+        // What is told has a place in `changes`: a time that is a long.
+        expect(outcomeOf(() => observationOf(given)?.at.time)).toSatisfy(
+          (outcome) => Number.isSafeInteger(outcome) || outcome === 'PAYLOAD_UNDECODABLE',
+        );
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  test('does not fall over an attribute that is nested deeper than the stack', () => {
+    const deep = `${'['.repeat(200_000)}${']'.repeat(200_000)}`;
+    const body = Buffer.from(`{"id":"b2","updated_at":1787151767,"custom_attributes":{"x":${deep}}}`);
+    expect(() => observationOf({ body })).toThrow(expect.objectContaining({ code: 'PAYLOAD_UNDECODABLE' }));
   });
 });

@@ -268,6 +268,7 @@ describe('a row', () => {
       origin: null,
       by: null,
       transaction: null,
+      into: null,
     });
   });
 
