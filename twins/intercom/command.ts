@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Command, InvalidArgumentError } from 'commander';
-import { defaultToken, startIntercomTwin } from './server.ts';
+import { defaultClientSecret, defaultToken, startIntercomTwin } from './server.ts';
 
 interface Options {
   readonly host: string;
@@ -23,10 +23,12 @@ export function intercomTwinCommand(): Command {
     .option('--rate <number>', 'calls per minute and app', whole, 10_000)
     .addHelpText(
       'after',
-      `\nThe access token is INTERCOM_TOKEN or the content of INTERCOM_TOKEN_FILE; without them it is "${defaultToken}".`,
+      `\nThe access token is INTERCOM_TOKEN or the content of INTERCOM_TOKEN_FILE; without them it is "${defaultToken}".
+Webhooks are signed with INTERCOM_CLIENT_SECRET or the content of INTERCOM_CLIENT_SECRET_FILE; without them with "${defaultClientSecret}".`,
     )
     .action(async (options: Options) => {
-      const token = tokenFromEnvironment();
+      const token = secretFromEnvironment('INTERCOM_TOKEN');
+      const clientSecret = secretFromEnvironment('INTERCOM_CLIENT_SECRET');
       const twin = await startIntercomTwin({
         host: options.host,
         port: options.port,
@@ -35,13 +37,18 @@ export function intercomTwinCommand(): Command {
         timezone: options.timezone,
         ratePerMinute: options.rate,
         ...(token !== undefined && { token }),
+        ...(clientSecret !== undefined && { clientSecret }),
       });
       process.stdout.write(
         `${[
           `# Intercom twin, workspace ${twin.workspaceId}; everything in it: ${twin.url}/__twin/store, calls: ${twin.url}/__twin/calls`,
           '# a token that begins with "person" is somebody at work there',
+          `# for webhooks POST {"url": "http://127.0.0.1:…"} to ${twin.url}/__twin/webhooks`,
           `export INTERCOM_BASE_URL=${twin.url}`,
           token === undefined ? `export INTERCOM_TOKEN=${defaultToken}` : '# the token is the one given',
+          clientSecret === undefined
+            ? `export INTERCOM_CLIENT_SECRET=${defaultClientSecret}`
+            : '# the client secret is the one given',
         ].join('\n')}\n`,
       );
       await new Promise<void>((resolve) => {
@@ -52,9 +59,9 @@ export function intercomTwinCommand(): Command {
     });
 }
 
-function tokenFromEnvironment(): string | undefined {
-  const file = process.env['INTERCOM_TOKEN_FILE'];
-  return process.env['INTERCOM_TOKEN'] ?? (file === undefined ? undefined : readFileSync(file, 'utf8').trim());
+function secretFromEnvironment(name: string): string | undefined {
+  const file = process.env[`${name}_FILE`];
+  return process.env[name] ?? (file === undefined ? undefined : readFileSync(file, 'utf8').trim());
 }
 
 function whole(text: string): number {

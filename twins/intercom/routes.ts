@@ -1,10 +1,21 @@
 /** The calls of the REST API: one line each, from method and path to a question or a write to the model. */
 import { type Body, isRecord } from './fields.ts';
 import type { IntercomModel } from './model.ts';
-import { adminView, attributeView, companyView, contactStump, contactView, meView, pageView } from './present.ts';
+import type { MergedAway } from './people.ts';
+import {
+  adminView,
+  attributeView,
+  companyView,
+  contactStump,
+  contactView,
+  mergeView,
+  meView,
+  pageView,
+} from './present.ts';
 import type { Scrolls } from './scroll.ts';
 import { contactPage, pageSize, readQuery } from './search.ts';
-import { type Company, type Contact, type ModelName, refusals, type Written } from './types.ts';
+import { type Caller, type Company, type Contact, type ModelName, Refusal, refusals, type Written } from './types.ts';
+import { atLeast } from './versions.ts';
 
 export interface Workspace {
   readonly model: IntercomModel;
@@ -29,10 +40,17 @@ export interface Reply {
 
 type Handler = (call: Call, id: string, other: string) => Reply;
 
-const contactReply = (call: Call, contact: Contact): Reply => ({
-  body: contactView(contact, call.model.workspaceId, call.version),
-  objectId: contact.id,
+const callerOf = ({ client, version }: Call): Caller => ({ version, as: client === 'app' ? 'app' : 'person' });
+
+/** The history is shown of users, on request, since 2.16. */
+const shown = (call: Call, contact: Contact): object => ({
+  ...contactView(contact, call.model.workspaceId, call.version),
+  ...(call.query.get('include_merge_history') === 'true' &&
+    contact.role === 'user' &&
+    atLeast(call.version, '2.16') && { merge_history: call.model.mergedInto(contact.id).map(mergeView) }),
 });
+
+const contactReply = (call: Call, contact: Contact): Reply => ({ body: shown(call, contact), objectId: contact.id });
 const contactWritten = (call: Call, written: Written<Contact>): Reply => ({
   ...contactReply(call, written.value),
   changed: written.changed,
@@ -64,7 +82,7 @@ const listContacts: Handler = (call) => ({
       { startingAfter: call.query.get('starting_after'), perPage: call.query.get('per_page') },
       10,
     ),
-    (contact) => contactView(contact, call.model.workspaceId, call.version),
+    (contact) => shown(call, contact),
   ),
 });
 
@@ -76,19 +94,32 @@ const searchContacts: Handler = (call) => {
     { sort: call.body['sort'], startingAfter: pagination['starting_after'], perPage: pagination['per_page'] },
     50,
   );
-  return { body: pageView(page, (contact) => contactView(contact, call.model.workspaceId, call.version)) };
+  return { body: pageView(page, (contact) => shown(call, contact)) };
 };
 
 /** Lists of companies and sub-lists go by page number; past the last page they are empty. */
-function numbered<T>(call: Call, all: readonly T[], size: number, view: (item: T) => object): Reply {
+function numbered<T>(
+  call: Call,
+  all: readonly T[],
+  size: number,
+  view: (item: T) => object,
+): Reply & { readonly from: number } {
   const perPage = pageSize(call.query.get('per_page') ?? call.body['per_page'], size);
   const page = Math.max(1, Number(call.query.get('page') ?? call.body['page'] ?? 1) || 1);
-  const data = all.slice((page - 1) * perPage, page * perPage);
-  return { body: pageView({ data, total: all.length, page, perPage, next: undefined }, view) };
+  const from = (page - 1) * perPage;
+  const data = all.slice(from, from + perPage);
+  return { body: pageView({ data, total: all.length, page, perPage, next: undefined }, view), from };
 }
 
-const listCompanies: Handler = (call) =>
-  numbered(call, call.model.listedCompanies(), 15, (company) => companyView(company, call.model));
+/** Further than the list goes there is only the scroll. */
+const listedAtMost = 10_000;
+
+const listCompanies: Handler = (call) => {
+  const reply = numbered(call, call.model.listedCompanies(), 15, (company) => companyView(company, call.model));
+  if (reply.from >= listedAtMost)
+    throw new Refusal(400, 'bad_request', `Only ${listedAtMost} companies can be listed, please use the scroll API`);
+  return reply;
+};
 
 const findCompany: Handler = (call, id, other) => {
   const companyId = call.query.get('company_id');
@@ -108,6 +139,29 @@ const scrollCompanies: Handler = (call) => {
   return { body: { type: 'list', data, pages: null, total_count: null, scroll_param: param } };
 };
 
+/** Newest first unless `order=asc`; the cursor is opaque, and absent on the last page. */
+const mergeHistory: Handler = (call, id) => {
+  if (!atLeast(call.version, '2.16'))
+    throw new Refusal(400, 'intercom_version_invalid', 'The requested version could not be found');
+  const { role } = call.model.contact(id);
+  if (role === 'lead') throw new Refusal(404, 'not_found', 'Contact not found');
+  const merges: readonly MergedAway[] = call.model.mergedInto(id);
+  const ordered = call.query.get('order') === 'asc' ? merges : merges.toReversed();
+  const perPage = pageSize(call.query.get('per_page'), 50);
+  const from = readOffset(call.query.get('cursor'));
+  const next = from + perPage;
+  const more = next < ordered.length;
+  const data = ordered.slice(from, next).map(mergeView);
+  return { body: { type: 'list', data, ...(more && { next_cursor: btoa(String(next)) }), has_more: more } };
+};
+
+function readOffset(cursor: string | null): number {
+  if (cursor === null) return 0;
+  const text = /^[A-Za-z0-9+/]+=*$/.test(cursor) && cursor.length % 4 === 0 ? atob(cursor) : '';
+  if (!/^\d+$/.test(text)) throw refusals.invalid('cursor is not one of ours', 'cursor');
+  return Number(text);
+}
+
 const readModelName = (text: string | null): ModelName | undefined => {
   if (text === null || text === 'contact' || text === 'company') return text ?? undefined;
   throw refusals.invalid('The Data Attribute model field must be either contact or company', 'model');
@@ -116,50 +170,63 @@ const readModelName = (text: string | null): ModelName | undefined => {
 const routes: readonly (readonly [string, Handler])[] = [
   ['GET /me', ({ model }) => ({ body: meView(model) })],
   ['GET /admins', ({ model }) => ({ body: { type: 'admin.list', admins: model.admins().map(adminView) } })],
-  ['POST /contacts', (call) => contactWritten(call, call.model.createContact(call.body, call.now, call.version))],
+  ['POST /contacts', (call) => contactWritten(call, call.model.createContact(call.body, call.now, callerOf(call)))],
   ['GET /contacts', listContacts],
   ['POST /contacts/search', searchContacts],
+  ['POST /contacts/merge', (call) => contactWritten(call, call.model.mergeByCall(call.body, call.now, callerOf(call)))],
   ['GET /contacts/find_by_external_id/:id', (call, id) => contactReply(call, call.model.userByExternalId(id))],
   ['GET /contacts/:id', (call, id) => contactReply(call, call.model.contact(id))],
   [
     'PUT /contacts/:id',
-    (call, id) => contactWritten(call, call.model.updateContact(id, call.body, call.now, call.version)),
+    (call, id) => contactWritten(call, call.model.updateContact(id, call.body, call.now, callerOf(call))),
   ],
-  ['DELETE /contacts/:id', (call, id) => stump(call.model.deleteContact(id, call.now), { deleted: true })],
-  ['POST /contacts/:id/archive', (call, id) => stump(call.model.archive(id, true, call.now), { archived: true })],
-  ['POST /contacts/:id/unarchive', (call, id) => stump(call.model.archive(id, false, call.now), { archived: false })],
+  [
+    'DELETE /contacts/:id',
+    (call, id) => stump(call.model.deleteContact(id, call.now, callerOf(call)), { deleted: true }),
+  ],
+  [
+    'POST /contacts/:id/archive',
+    (call, id) => stump(call.model.archive(id, true, call.now, callerOf(call)), { archived: true }),
+  ],
+  [
+    'POST /contacts/:id/unarchive',
+    (call, id) => stump(call.model.archive(id, false, call.now, callerOf(call)), { archived: false }),
+  ],
+  ['POST /contacts/:id/block', (call, id) => stump(call.model.block(id, true, call.now), { blocked: true })],
+  ['GET /contacts/:id/merge_history', mergeHistory],
   [
     'GET /contacts/:id/companies',
     (call, id) => numbered(call, call.model.companiesOf(id), 50, (company) => companyView(company, call.model)),
   ],
   [
     'POST /contacts/:id/companies',
-    (call, id) => membershipWritten(call, id, call.model.attach(id, call.body['id'], call.now)),
+    (call, id) => membershipWritten(call, id, call.model.attach(id, call.body['id'], call.now, callerOf(call))),
   ],
   [
     'DELETE /contacts/:id/companies/:other',
-    (call, id, other) => membershipWritten(call, id, call.model.detach(id, other, call.now)),
+    (call, id, other) => membershipWritten(call, id, call.model.detach(id, other, call.now, callerOf(call))),
   ],
-  ['POST /companies', (call) => companyWritten(call, call.model.upsertCompany(call.body, call.now))],
+  ['POST /companies', (call) => companyWritten(call, call.model.upsertCompany(call.body, call.now, callerOf(call)))],
   ['GET /companies', findCompany],
   ['POST /companies/list', listCompanies],
   ['GET /companies/scroll', scrollCompanies],
   ['GET /companies/:id', (call, id) => companyReply(call, call.model.company(id))],
-  ['PUT /companies/:id', (call, id) => companyWritten(call, call.model.updateCompany(id, call.body, call.now))],
+  [
+    'PUT /companies/:id',
+    (call, id) => companyWritten(call, call.model.updateCompany(id, call.body, call.now, callerOf(call))),
+  ],
   [
     'DELETE /companies/:id',
     (call, id) => ({
       body: { id, object: 'company', deleted: true },
       objectId: id,
-      changed: call.model.deleteCompany(id, call.now).changed,
+      changed: call.model.deleteCompany(id, call.now, callerOf(call)).changed,
     }),
   ],
   [
     'GET /companies/:id/contacts',
     (call, id) =>
-      numbered(call, call.model.contactsOf(call.model.company(id).id), 50, (contact) =>
-        contactView(contact, call.model.workspaceId, call.version),
-      ),
+      numbered(call, call.model.contactsOf(call.model.company(id).id), 50, (contact) => shown(call, contact)),
   ],
   [
     'GET /data_attributes',

@@ -15,6 +15,7 @@ import type { Reply } from './routes.ts';
 import { Scrolls } from './scroll.ts';
 import { Refusal, type Switches } from './types.ts';
 import { defaultVersion } from './versions.ts';
+import { WebhookCarrier } from './webhooks.ts';
 
 export interface IntercomTwinOptions {
   /** Loopback unless told: the control plane asks nobody who he is. */
@@ -24,6 +25,8 @@ export interface IntercomTwinOptions {
   readonly seed?: number;
   /** The app's access token. A token that begins with `person` is somebody working in Intercom, logged under it. */
   readonly token?: string;
+  /** The app's, which signs its webhooks. */
+  readonly clientSecret?: string;
   readonly workspaceId?: string;
   readonly timezone?: string;
   readonly ratePerMinute?: number;
@@ -35,13 +38,15 @@ export interface IntercomTwinOptions {
 export interface IntercomTwin {
   readonly url: string;
   readonly token: string;
+  readonly clientSecret: string;
   readonly workspaceId: string;
   readonly model: IntercomModel;
   close(): Promise<void>;
 }
 
-/** Of the twin only: it opens nothing but a double. */
+/** Of the twin only: they open and sign nothing but a double. */
 export const defaultToken = 'intercom-twin-token';
+export const defaultClientSecret = 'intercom-twin-secret';
 
 interface Twin extends Controlled {
   readonly token: string;
@@ -55,20 +60,25 @@ export async function startIntercomTwin(options: IntercomTwinOptions = {}): Prom
   const chance = seededRandom((options.seed ?? 1) + 1);
   const model = new IntercomModel({
     random,
+    deliveryRandom: seededRandom((options.seed ?? 1) + 2),
     workspaceId: options.workspaceId ?? 'twin0001',
     timezone: options.timezone ?? 'Etc/UTC',
     ...(options.switches !== undefined && { switches: options.switches }),
   });
   model.addAdmin({ name: 'Workspace owner', email: 'owner@twin.example' });
+  const now = options.now ?? Date.now;
+  const clientSecret = options.clientSecret ?? defaultClientSecret;
+  const webhooks = new WebhookCarrier(model, clientSecret, now);
   const twin: Twin = {
     model,
+    webhooks,
     token: options.token ?? defaultToken,
     calls: new CallLog(),
     faults: new Faults(),
     rates: new RateWindows(options.ratePerMinute ?? 10_000),
     scrolls: new Scrolls(() => chance.hex(32)),
     requestId: () => chance.hex(20),
-    now: options.now ?? Date.now,
+    now,
   };
   const delayed = new Set<NodeJS.Timeout>();
   const server = createServer((request, response) => {
@@ -89,14 +99,17 @@ export async function startIntercomTwin(options: IntercomTwinOptions = {}): Prom
   return {
     url: `http://${host}:${port}`,
     token: twin.token,
+    clientSecret,
     workspaceId: model.workspaceId,
     model,
-    close: () =>
-      new Promise((resolve, reject) => {
+    close: async () => {
+      await webhooks.close();
+      await new Promise<void>((resolve, reject) => {
         for (const timer of delayed) clearTimeout(timer);
         server.close((error) => (error === undefined ? resolve() : reject(error)));
         server.closeAllConnections();
-      }),
+      });
+    },
   };
 }
 
@@ -112,11 +125,8 @@ async function serve(
   const url = new URL(request.url ?? '/', 'http://twin');
   response.setHeader('Date', new Date(now).toUTCString());
   if (url.pathname.startsWith('/__twin/')) {
-    const asker = { version: defaultVersion, requestId: twin.requestId() };
-    send(
-      response,
-      answer(() => ({ body: control(twin, method, url, parse(text), now) }), asker),
-    );
+    send(response, await controlled(twin, method, url, text, now));
+    twin.webhooks.wake();
     return;
   }
   const client = clientOf(twin.token, request.headers.authorization);
@@ -145,6 +155,16 @@ async function serve(
     fault: fault === undefined ? null : (fault.kind ?? `status-${fault.status}`),
   });
   deliver(twin, response, outcome, fault, version, delayed);
+  twin.webhooks.wake();
+}
+
+async function controlled(twin: Twin, method: string, url: URL, text: string, now: number): Promise<Answer> {
+  try {
+    return { status: 200, headers: {}, body: await control(twin, method, url, parse(text), now) };
+  } catch (error) {
+    if (error instanceof Refusal) return refusedBy(twin, defaultVersion, error);
+    throw error;
+  }
 }
 
 function checkAccept(accept: string): void {

@@ -8,6 +8,8 @@
  * Fields are spelled as on the wire; times end in `_ms` because REST shows whole seconds while the platform knows
  * milliseconds (its webhooks say so), and a double that forgot them could not show two writes within one second.
  */
+import { defaultVersion } from './versions.ts';
+
 export type Scalar = string | number | boolean;
 export type Attributes = Readonly<Record<string, Scalar>>;
 export type ModelName = 'contact' | 'company';
@@ -31,6 +33,8 @@ export interface Contact {
   /** Intercom ids, in the order of attachment. */
   readonly companies: readonly string[];
   readonly archived: boolean;
+  /** Archived as spam: no call brings it back. */
+  readonly blocked: boolean;
   readonly created_ms: number;
   readonly updated_ms: number;
 }
@@ -87,6 +91,22 @@ export interface Switches {
   readonly attachTouchesContact: boolean;
   /** How long a write stays unseen by search and list, ms; reading by id is immediate. */
   readonly searchLagMs: number;
+  /** A merge fills what the survivor has not from the one merged away; else the survivor stays as it was. */
+  readonly mergeFills: boolean;
+  /** `contact.merged` names the one merged away, as the pages of 2026 say and a capture of January 2026 does not. */
+  readonly mergedFrom: boolean;
+  /** The one merged away is announced by `contact.deleted` too. */
+  readonly mergeNotifiesDeleted: boolean;
+  /** An app is notified of what it wrote itself. */
+  readonly echoOwnWrites: boolean;
+  /** Attaching and detaching announce the person as updated too, besides the membership. */
+  readonly attachNotifiesContact: boolean;
+  /** Documented, and as captured in January 2026. */
+  readonly unarchiveTopic: 'contact.unarchive' | 'contact.unarchived';
+  /** An absent phone in webhooks; captures have both. */
+  readonly emptyPhone: null | '';
+  /** Version of the app, by which webhooks are spelt. */
+  readonly webhookVersion: string;
 }
 
 export const defaultSwitches: Switches = {
@@ -95,7 +115,24 @@ export const defaultSwitches: Switches = {
   cutLongStrings: false,
   attachTouchesContact: true,
   searchLagMs: 3_000,
+  mergeFills: true,
+  mergedFrom: true,
+  mergeNotifiesDeleted: false,
+  echoOwnWrites: true,
+  attachNotifiesContact: false,
+  unarchiveTopic: 'contact.unarchive',
+  emptyPhone: '',
+  webhookVersion: defaultVersion,
 };
+
+/** Who writes. A loader is no user of the platform: nothing is announced of what it does. */
+export interface Caller {
+  readonly version: string;
+  /** `app`: ours, whose subscription it is; `person`: somebody at work there, or another app. */
+  readonly as: 'app' | 'person' | 'loader';
+}
+
+export const somebody: Caller = { version: defaultVersion, as: 'person' };
 
 export interface Written<T> {
   readonly value: T;
