@@ -4,7 +4,7 @@
  * from the topic's tail. No second store can be ahead of Kafka or behind it.
  *
  * cursor: the replay id up to which everything is in raw. hole: something was missed and is read again over REST.
- * debt: what an event leaves to be read. recheck: a record of which an event said only that it changed. place: how far the
+ * debt: what an event leaves to be read. recheck: a record of which an event said only that it changed, or that it is gone. place: how far the
  * rows of a snapshot or a hole came.
  */
 import type { ChangeEventHeader } from '../../processors/decode/salesforce.ts';
@@ -44,6 +44,8 @@ export interface Recheck extends RecordId {
   /** Commits of the oldest and the newest event that ask for it, ms. */
   readonly since: number;
   readonly until: number;
+  /** Asked for by deletions alone: its row was modified then, if there still is one. */
+  readonly gone: boolean;
 }
 
 export interface ConnectorState {
@@ -88,6 +90,8 @@ export interface Debt {
   readonly ids: readonly string[];
   /** When the event was committed, ms. */
   readonly commit: number;
+  /** The event was a deletion. */
+  readonly gone: boolean;
   readonly hole: Hole | null;
 }
 
@@ -110,24 +114,30 @@ export const header = {
 } as const;
 
 const gaps = new Set(['GAP_CREATE', 'GAP_UPDATE', 'GAP_UNDELETE', 'UNDELETE']);
+const deletions = new Set(['DELETE', 'GAP_DELETE']);
+/** Objects whose records Salesforce merges, of those that are people and companies. */
+const mergeable = new Set(['Account', 'Contact', 'Lead']);
 
 /**
- * Gap events carry no values, an undelete was seen with an empty body, and an event may name fields that its schema does
- * not reach (`unreached`): the records are read. Ids that name no record stand for rows nobody
- * can list, and neither a type conversion nor the bulk of an overflowing transaction is found by its time: all rows.
+ * Gap events carry no values, an undelete was seen with an empty body, and an event may say less than happened (`untold`:
+ * it names fields that its schema does not reach, or a conversion without its contact): the records are read. So are
+ * deleted ones that may have been merged: the loser of a merge is told by a plain DELETE, and its `MasterRecordId` stands
+ * in its row alone. Ids that name no record stand for rows nobody can list, and neither a type conversion nor the bulk of
+ * an overflowing transaction is found by its time: all rows.
  */
-export function debtOf(event: ChangeEventHeader, unreached: boolean): Debt | null {
-  const { entityName: object, commitTimestamp: commit } = event;
+export function debtOf(event: ChangeEventHeader, untold: boolean): Debt | null {
+  const { entityName: object, commitTimestamp: commit, changeType } = event;
   const known = event.recordIds.filter(isRecordId);
-  const ids = unreached || gaps.has(event.changeType) ? known : [];
-  const hole = known.length === event.recordIds.length ? null : wholeObject(object, holeOf(event), commit, true);
-  return ids.length === 0 && hole === null ? null : { object, ids, commit, hole };
+  const gone = deletions.has(changeType);
+  const ids = untold || gaps.has(changeType) || (gone && mergeable.has(object)) ? known : [];
+  const hole = known.length === event.recordIds.length ? null : rowsOf(object, holeOf(event), 0, commit, true);
+  return ids.length === 0 && hole === null ? null : { object, ids, commit, gone, hole };
 }
 
-const wholeObject = (object: string, detail: string, until: number, told: boolean): Hole => ({
+const rowsOf = (object: string, detail: string, since: number, until: number, told: boolean): Hole => ({
   detail,
   objects: [object],
-  since: 0,
+  since,
   until,
   lost: false,
   told,
@@ -152,7 +162,7 @@ export function afterRecord(state: ConnectorState, key: string, headers: RawHead
   return bounded({ ...afterDebt(state, JSON.parse(String(owed)) as Debt), cursor });
 }
 
-function afterDebt(state: ConnectorState, { object, ids, commit, hole }: Debt): ConnectorState {
+function afterDebt(state: ConnectorState, { object, ids, commit, gone, hole }: Debt): ConnectorState {
   const debt = state.debts + 1;
   const asked = new Set(ids);
   const before = new Map<string, Recheck>();
@@ -162,23 +172,26 @@ function afterDebt(state: ConnectorState, { object, ids, commit, hole }: Debt): 
     return false;
   });
   const now = [...asked].map((id) => {
-    const { since, until } = before.get(id) ?? { since: commit, until: commit };
-    return { object, id, debt, since: Math.min(since, commit), until: Math.max(until, commit) };
+    const old = before.get(id) ?? { since: commit, until: commit, gone };
+    const [since, until] = [Math.min(old.since, commit), Math.max(old.until, commit)];
+    return { object, id, debt, since, until, gone: old.gone && gone };
   });
   const holes = hole === null ? state.holes : withHole(state.holes, hole);
   return { ...state, debts: debt, rechecks: [...others, ...now], holes };
 }
 
 /**
- * A gap may come of a change that the application server never saw, which moves no SystemModstamp: where its records
- * are too many to be remembered, all rows of the object are read.
+ * Where records to be read are too many to be remembered, rows of their object are read instead: those modified since, if
+ * all were deleted; else all, for a gap may come of a change that the application server never saw, which moves no
+ * SystemModstamp.
  */
 function bounded(state: ConnectorState): ConnectorState {
   if (state.rechecks.length <= mostRechecks) return state;
   const byObject = Map.groupBy(state.rechecks, ({ object }) => object);
   const [[object, most] = ['', []]] = [...byObject].sort(([, a], [, b]) => b.length - a.length);
   const until = most.reduce((latest, one) => Math.max(latest, one.until), 0);
-  const hole = wholeObject(object, `gaps of ${object}, ${state.debts}`, until, false);
+  const since = most.every(({ gone }) => gone) ? most.reduce((first, one) => Math.min(first, one.since), Infinity) : 0;
+  const hole = rowsOf(object, `gaps of ${object}, ${state.debts}`, since, until, false);
   return {
     ...state,
     rechecks: state.rechecks.filter((one) => one.object !== object),
@@ -187,12 +200,12 @@ function bounded(state: ConnectorState): ConnectorState {
 }
 
 /**
- * All rows of an object that nobody has begun to read stand for any number of its holes. The first hole may be under way,
- * past the rows that were missed now.
+ * Rows of an object that nobody has begun to read stand for any number of its later holes. The first hole may be under
+ * way, past the rows that were missed now.
  */
 function withHole(holes: readonly Hole[], hole: Hole): readonly Hole[] {
   const waiting = holes.findIndex(
-    (one, index) => index > 0 && one.since === 0 && !one.lost && one.objects.join() === hole.objects.join(),
+    (one, index) => index > 0 && one.since <= hole.since && !one.lost && one.objects.join() === hole.objects.join(),
   );
   if (waiting < 0) return [...holes.filter(({ detail }) => detail !== hole.detail), hole];
   return holes.map((one, index) =>
@@ -269,7 +282,8 @@ export function afterSnapshotOf(state: ConnectorState, object: string): Connecto
 
 /**
  * Up to when the source may be called current, of what the stream has proven. Nothing, while rows are missing; nothing
- * from the first event on whose record is still to be read: a person that a gap hides would be created a second time.
+ * from the first event on whose record is still to be read: a person that a gap hides would be created a second time, and
+ * one who was merged away would be taken for gone.
  */
 export function claimOf(state: ConnectorState, objects: readonly string[], proven: number): number {
   if (state.holes.length > 0 || nextSnapshot(state, objects) !== undefined) return state.claim;

@@ -12,11 +12,16 @@ import { foreignType } from '../../core/foreign-avro.ts';
 import type { OutRecord } from '../../core/kafka.ts';
 import { metrics } from '../../core/metrics.ts';
 import type { RegistryCodec } from '../../core/registry.ts';
-import { type ChangeEventHeader, changeEventHeader, unreachedBits } from '../../processors/decode/salesforce.ts';
+import {
+  type ChangeEventHeader,
+  changeEventHeader,
+  hidesConversion,
+  unreachedBits,
+} from '../../processors/decode/salesforce.ts';
 import { type EventSchema, eventSchema } from '../../processors/decode/salesforce-schema.ts';
 import type { PlatformClock } from './clock.ts';
 import { answered, asked, type Currency, closed, noStream, opened, received, written } from './decide-currency.ts';
-import { afterLoss, claimOf, debtOf, header } from './decide-state.ts';
+import { afterLoss, claimOf, type Debt, debtOf, header } from './decide-state.ts';
 import { type Delivery, type Identity, maxCredit, type PubSub, PubSubError, type StreamEvent } from './pubsub.ts';
 import type { RawWriter } from './raw-writer.ts';
 import { interval, persistently, together, Wake } from './tasks.ts';
@@ -224,19 +229,18 @@ export class Live {
       if (ours.verdict !== 'reject') throw ours;
       return { record: this.#options.reject(event, ours), commit: 0 };
     }
-    const told = headerOf(known.type, event.payload);
-    const debt = told === undefined ? null : debtOf(told, unreachedBits(known.fields, told) > 0);
+    const told = toldBy(known, event.payload);
     return {
-      commit: told?.commitTimestamp ?? 0,
+      commit: told?.header.commitTimestamp ?? 0,
       record: {
         topic,
         // A payload that cannot be read goes to raw all the same: decoding, and its dead letter, are decode's affair.
-        key: told?.recordIds[0] ?? event.id,
+        key: told?.header.recordIds[0] ?? event.id,
         value: this.#options.codec.frame(known.registryId, event.payload),
         headers: {
           [header.eventId]: event.id,
           [header.replayId]: event.replayId,
-          ...(debt === null ? {} : { [header.debt]: JSON.stringify(debt) }),
+          ...(told?.debt == null ? {} : { [header.debt]: JSON.stringify(told.debt) }),
         },
       },
     };
@@ -292,9 +296,15 @@ export class Live {
   }
 }
 
-function headerOf(type: avsc.Type, payload: Buffer): ChangeEventHeader | undefined {
+/** Undefined when it cannot be read. */
+function toldBy(
+  { type, fields }: KnownSchema,
+  payload: Buffer,
+): { readonly header: ChangeEventHeader; readonly debt: Debt | null } | undefined {
   try {
-    return changeEventHeader(type.fromBuffer(payload));
+    const value: unknown = type.fromBuffer(payload);
+    const told = changeEventHeader(value);
+    return { header: told, debt: debtOf(told, unreachedBits(fields, told) > 0 || hidesConversion(told, value)) };
   } catch {
     return undefined;
   }

@@ -37,15 +37,16 @@ export async function shapesOf(
   const wanted = new Map(objects.map((object) => [object, [] as { field: string; mapping: string }[]]));
   for (const name of ['customer', 'account'] satisfies EntityName[]) {
     const { salesforce, fields } = entities[name];
-    const list = wanted.get(salesforce.object) ?? [];
-    wanted.set(salesforce.object, list);
-    list.push({ field: salesforce.marker, mapping: `entities.${name}.salesforce.marker` });
-    for (const field of fields) {
-      if (field.salesforce === undefined) continue;
-      list.push({
-        field: field.salesforce,
-        mapping: `entities.${name}.fields (${[field.canonical].flat().join(', ')})`,
-      });
+    for (const side of ['salesforce', 'lead'] as const) {
+      const object = side === 'lead' ? salesforce.lead : salesforce.object;
+      if (object === null) continue;
+      const list = wanted.get(object) ?? [];
+      wanted.set(object, list);
+      list.push({ field: salesforce.marker, mapping: `entities.${name}.salesforce.marker` });
+      for (const { canonical, [side]: field } of fields) {
+        if (field === undefined) continue;
+        list.push({ field, mapping: `entities.${name}.fields (${[canonical].flat().join(', ')})` });
+      }
     }
   }
   const shapes = new Map<string, ObjectShape>();

@@ -117,7 +117,8 @@ export class RawWriter {
       recordId: row.id,
       deleted: row.deleted,
       takenAt: at,
-      body: Buffer.from(row.deleted ? '' : JSON.stringify(row.body)),
+      // Of a deleted row too: it alone says into which one it was merged.
+      body: Buffer.from(row.body === null ? '' : JSON.stringify(row.body)),
     };
     return {
       topic,

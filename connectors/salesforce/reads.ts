@@ -20,7 +20,8 @@ export interface ObjectShape {
 export interface Row {
   readonly id: string;
   readonly deleted: boolean;
-  readonly body: Readonly<Record<string, unknown>>;
+  /** Null: there is no such row, not even in the Recycle Bin. */
+  readonly body: Readonly<Record<string, unknown>> | null;
 }
 
 export interface Page {
@@ -36,6 +37,8 @@ interface DescribedField {
 
 /** Compounds repeat their parts; blobs are no values. */
 const unread = new Set(['address', 'location', 'base64', 'complexvalue', 'anyType']);
+/** What became of a record, and when; a cut list must not cut these. */
+const fateFields = ['Id', 'SystemModstamp', 'IsDeleted', 'MasterRecordId', 'IsConverted', 'ConvertedContactId'];
 /** URI and headers together may take 16,384 bytes. */
 const mostFieldText = 8_000;
 const pageSize = 2_000;
@@ -56,7 +59,7 @@ export async function describe(
     names,
     shape: (first) => ({
       object,
-      fields: bounded([...new Set(['Id', 'SystemModstamp', ...first, ...names])].filter((name) => names.has(name))),
+      fields: bounded([...new Set([...fateFields, ...first, ...names])].filter((name) => names.has(name))),
       multiSelects: readable.filter(({ type }) => type === 'multipicklist').map(({ name }) => name),
       deletable: names.has('IsDeleted'),
     }),
@@ -130,17 +133,20 @@ export async function* pages(rest: SalesforceRest, slice: Slice): AsyncGenerator
   }
 }
 
-/** The rows of these ids, for people wait for them; an id without a row is given as deleted: it was seen, and is not there any more. */
+/**
+ * The rows of these ids, for people wait for them, from the Recycle Bin too: only there stands into which record another
+ * one was merged. An id without a row is given as deleted: it was seen, and is not there any more.
+ */
 export async function* byIds(rest: SalesforceRest, shape: ObjectShape, ids: readonly string[]): AsyncGenerator<Page> {
   for (let from = 0; from < ids.length; from += mostIds) {
     const some = ids.slice(from, from + mostIds);
-    const { body, at } = await query(rest, 'live', false, {
+    const { body, at } = await query(rest, 'live', shape.deletable, {
       fields: shape.fields,
       from: shape.object,
       where: among('Id', some),
     });
     const found = new Map(body.records.map(rowOf).map((row) => [row.id, row]));
-    yield { at, rows: some.map((id) => found.get(id) ?? { id, deleted: true, body: {} }) };
+    yield { at, rows: some.map((id) => found.get(id) ?? { id, deleted: true, body: null }) };
   }
 }
 
@@ -162,7 +168,7 @@ function rowOf(body: Readonly<Record<string, unknown>>): Row {
 
 /** SystemModstamp, ms. */
 export function modifiedAt({ body }: Row): number {
-  const at = Date.parse(String(body['SystemModstamp']).replace(/\+0000$/, 'Z'));
+  const at = Date.parse(String(body?.['SystemModstamp']).replace(/\+0000$/, 'Z'));
   if (Number.isNaN(at)) {
     throw new TributaryError('PLATFORM_NONSENSE', 'Salesforce: a row came without its SystemModstamp');
   }

@@ -123,6 +123,23 @@ export function unreachedBits(schema: EventSchema, header: ChangeEventHeader): n
   return lists.reduce((sum, bitmaps) => sum + expandBitmaps(schema, bitmaps, {}).outOfRange, 0);
 }
 
+/** A conversion without the Contact that came of it: a user who may not see that field is not told it. */
+export const hidesConversion = (header: ChangeEventHeader, value: unknown): boolean =>
+  isBody(value) && isConverted(header.entityName, value) && survivorOf(header.entityName, value) === null;
+
+const isConverted = (object: string, record: Body): boolean => object === 'Lead' && record['IsConverted'] === true;
+
+/**
+ * The record that this one lives on as. A conversion tells it in the Lead itself, in its change event too
+ * (`ConvertedContactId`); a merge only in the deleted row (`MasterRecordId`), which no event carries.
+ */
+function survivorOf(object: string, record: Body): string | null {
+  const [survivor, id] = isConverted(object, record)
+    ? ['Contact', record['ConvertedContactId']]
+    : [object, record['IsDeleted'] === true ? record['MasterRecordId'] : null];
+  return typeof id === 'string' && isRecordId(id) ? salesforceRef(survivor, id) : null;
+}
+
 function decodeEvent(schema: EventSchema, value: unknown, source: Source): readonly Change[] {
   const header = changeEventHeader(value);
   const base = {
@@ -132,7 +149,6 @@ function decodeEvent(schema: EventSchema, value: unknown, source: Source): reado
     origin: clientOf(header.changeOrigin),
     by: header.commitUser || null,
     transaction: header.transactionKey || null,
-    into: null,
   } as const;
   return header.recordIds.map((id, index) => {
     const from = { ...source, index };
@@ -151,10 +167,17 @@ function decodeEvent(schema: EventSchema, value: unknown, source: Source): reado
   });
 }
 
-type Told = Pick<Observation, 'op' | 'whole' | 'created' | 'fields' | 'unknown'>;
-const bare = { whole: false, created: false, fields: {}, unknown: [] } as const;
+type Told = Pick<Observation, 'op' | 'whole' | 'created' | 'fields' | 'unknown' | 'into'>;
+const bare = { whole: false, created: false, fields: {}, unknown: [], into: null } as const;
 
+/** Of a converted Lead nothing counts any more but where it lives on; its row will tell, where the event does not. */
 function toldBy(schema: EventSchema, header: ChangeEventHeader, body: Body): Told {
+  if (!isConverted(header.entityName, body)) return valuesToldBy(schema, header, body);
+  const into = survivorOf(header.entityName, body);
+  return into === null ? { ...bare, op: 'gap' } : { ...bare, op: 'moved', into };
+}
+
+function valuesToldBy(schema: EventSchema, header: ChangeEventHeader, body: Body): Told {
   switch (header.changeType) {
     case 'CREATE':
     case 'UNDELETE': {
@@ -197,24 +220,27 @@ function wholeFields(leaves: readonly Leaf[], body: Body): Record<string, Value>
 }
 
 function observeRow(row: RawRecord, multiSelects: readonly string[]): Observation {
-  const body = row.deleted ? {} : parseRow(row.body);
-  const fields = rowFields(body, multiSelects);
+  // Gone without a trace is told without a body; gone with one tells where it went.
+  const body = row.deleted && row.body.length === 0 ? {} : parseRow(row.body);
   const modified = body['SystemModstamp'];
   return {
+    ...toldByRow(row, body, multiSelects),
     ref: salesforceRef(row.object, row.recordId),
-    op: row.deleted ? 'deleted' : 'seen',
     via: 'read',
-    whole: !row.deleted,
-    created: false,
-    fields,
-    unknown: [],
     at: { time: row.takenAt, seq: -1, second: true },
     modified: typeof modified === 'string' ? (parseDateTime(modified) ?? null) : null,
     origin: null,
     by: null,
     transaction: null,
-    into: null,
   };
+}
+
+function toldByRow(row: RawRecord, body: Body, multiSelects: readonly string[]): Told {
+  const into = survivorOf(row.object, body);
+  if (into !== null) return { ...bare, op: 'moved', into };
+  // Converted to a Contact that is gone or hidden, a Lead is read-only: nothing will ever be kept in step with it.
+  if (row.deleted || isConverted(row.object, body)) return { ...bare, op: 'deleted' };
+  return { ...bare, op: 'seen', whole: true, fields: rowFields(body, multiSelects) };
 }
 
 /** A REST row's values in the spelling of observations; also for what a sink's answer returns. */

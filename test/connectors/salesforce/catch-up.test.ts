@@ -94,7 +94,7 @@ const load = (count: number): readonly string[] =>
 
 /** An event of the stream that tells only that a record changed. */
 async function gap(id: string, commit: number): Promise<void> {
-  const debt: Debt = { object: 'Contact', ids: [id], commit, hole: null };
+  const debt: Debt = { object: 'Contact', ids: [id], commit, gone: false, hole: null };
   const headers = { [header.replayId]: Buffer.from([1]), [header.debt]: JSON.stringify(debt) };
   await writer.write(() => [{ topic: 'salesforce.raw', key: id, value: null, headers }]);
   wake.wake();

@@ -41,8 +41,10 @@ const event = (replay: string, more: Record<string, string> = {}) => ({
   [header.replayId]: Buffer.from(replay, 'hex'),
   ...more,
 });
-const owing = (ids: readonly string[], commit: number, object = 'Contact', hole: Debt['hole'] = null) =>
-  event('01', { [header.debt]: JSON.stringify({ object, ids, commit, hole } satisfies Debt) });
+const owing = (ids: readonly string[], commit: number, object = 'Contact', more: Partial<Debt> = {}) =>
+  event('01', {
+    [header.debt]: JSON.stringify({ object, ids, commit, gone: false, hole: null, ...more } satisfies Debt),
+  });
 const row = (note: RowNote) => ({ [header.row]: JSON.stringify(note) });
 const mark = (state: ConnectorState) => ({ [header.state]: JSON.stringify(state) });
 
@@ -66,7 +68,9 @@ describe('the state in the headers of raw', () => {
 
   it('owes a recheck until its row stands in raw', () => {
     const owed = afterRecord(unborn, '003A', owing(['003A'], 5_000));
-    expect(owed.rechecks).toEqual([{ object: 'Contact', id: '003A', debt: 1, since: 5_000, until: 5_000 }]);
+    expect(owed.rechecks).toEqual([
+      { object: 'Contact', id: '003A', debt: 1, since: 5_000, until: 5_000, gone: false },
+    ]);
     expect(afterRecord(owed, '003A', row({ reason: 'recheck', object: 'Contact', debt: 1 })).rechecks).toEqual([]);
     expect(afterRecord(owed, '003A', row({ reason: 'snapshot', object: 'Contact' })).rechecks).toEqual(owed.rechecks);
   });
@@ -89,7 +93,7 @@ describe('the state in the headers of raw', () => {
   it('owes a record once, however many gaps it has', () => {
     let state = unborn;
     for (let n = 0; n < 50; n++) state = afterRecord(state, '003A', owing(['003A'], n));
-    expect(state.rechecks).toEqual([{ object: 'Contact', id: '003A', debt: 50, since: 0, until: 49 }]);
+    expect(state.rechecks).toEqual([{ object: 'Contact', id: '003A', debt: 50, since: 0, until: 49, gone: false }]);
   });
 
   it('owes all rows of an object instead of more records than a mark can hold, and goes on being small', () => {
@@ -117,7 +121,7 @@ describe('the state in the headers of raw', () => {
     const note: RowNote = { reason: 'hole', object: 'Account', hole: 'stream lost, 1', modified: 9_000 };
     const state = afterRecord({ ...unborn, holes }, '001B', row(note));
     expect(state.holes).toEqual([{ ...holes[0], place: { object: 'Account', id: '001B', modified: 9_000 } }, holes[1]]);
-    const more = afterRecord(state, 'x', owing([], 5, 'Lead', { ...lostHole, detail: 'Lead', lost: false }));
+    const more = afterRecord(state, 'x', owing([], 5, 'Lead', { hole: { ...lostHole, detail: 'Lead', lost: false } }));
     expect(more.holes[0]).toEqual(state.holes[0]);
   });
 
@@ -126,12 +130,40 @@ describe('the state in the headers of raw', () => {
 
   it('owes nothing for an ordinary event, the records for a gap and for bits that cannot be named', () => {
     expect(debtFor({})).toBeNull();
-    expect(debtFor({ changeType: 'GAP_DELETE' })).toBeNull();
-    const owed = { object: 'Contact', ids: ['003Dp00000A1b2CIAR'], commit: 1_790_000_000_123, hole: null };
+    expect(debtFor({ entityName: 'Task', changeType: 'DELETE' })).toBeNull();
+    expect(debtFor({ entityName: 'Task', changeType: 'GAP_DELETE' })).toBeNull();
+    const owed = { object: 'Contact', ids: ['003Dp00000A1b2CIAR'], commit: 1_790_000_000_123, gone: false, hole: null };
     const commitTimestamp = BigInt(owed.commit);
     expect(debtFor({ changeType: 'GAP_UPDATE', commitTimestamp })).toEqual(owed);
     expect(debtFor({ changeType: 'UNDELETE', commitTimestamp })).toEqual(owed);
     expect(debtFor({ commitTimestamp }, true)).toEqual(owed);
+  });
+
+  it.each(['Contact', 'Lead', 'Account'])(
+    'owes the row of a deleted %s, which alone says that it was merged',
+    (name) => {
+      for (const changeType of ['DELETE', 'GAP_DELETE'])
+        expect(debtFor({ entityName: name, changeType })).toMatchObject({
+          object: name,
+          ids: [expect.any(String)],
+          gone: true,
+        });
+    },
+  );
+
+  it('owes the rows modified since, instead of more deleted records than a mark can hold', () => {
+    let state = unborn;
+    for (let n = 0; n < 3 * mostRechecks; n++)
+      state = afterRecord(
+        state,
+        'x',
+        owing([`003Dp0000${String(n).padStart(9, '0')}`], 5_000 + n, 'Contact', { gone: true }),
+      );
+    // The first may be under way; the next stands for all that come after it.
+    expect(state.holes.map(({ since }) => since)).toEqual([5_000, 5_000 + mostRechecks + 1]);
+    const [only = ''] = state.rechecks.map(({ id }) => id);
+    const back = afterRecord(state, 'x', owing([only], 20_000));
+    expect(back.rechecks.at(-1)).toMatchObject({ id: only, gone: false });
   });
 
   it('owes all rows for an event that names none', () => {
