@@ -365,6 +365,46 @@ describe('the control plane', () => {
     expect(twin.model.store.get('Contact', id)?.values['LastModifiedById']).toBe(twin.model.personUserId);
   });
 
+  test('converts and merges as somebody at work does', async () => {
+    const [lead = ''] = twin.model.load('Lead', [{ LastName: 'A', Company: 'C' }], twin.now());
+    const [winner = '', loser = ''] = twin.model.load('Contact', [{ LastName: 'W' }, { LastName: 'L' }], twin.now());
+    expect(await controlTwin(twin, 'convert', { leadId: lead, contactId: winner })).toMatchObject({ success: true });
+    const merge = { object: 'Contact', winnerId: winner, loserIds: [loser], row: { Title: 'T' } };
+    expect(await controlTwin(twin, 'merge', merge)).toMatchObject({ success: true, id: winner });
+    expect(await connection.sobject('Lead').retrieve(lead)).toMatchObject({
+      IsConverted: true,
+      ConvertedContactId: winner,
+    });
+    await expect(connection.sobject('Lead').update({ Id: lead, Phone: '1' })).rejects.toMatchObject({
+      errorCode: 'CANNOT_UPDATE_CONVERTED_LEAD',
+    });
+    const soql = `SELECT MasterRecordId FROM Contact WHERE Id = '${loser}'`;
+    expect((await connection.query(soql, { scanAll: true })).records).toMatchObject([{ MasterRecordId: winner }]);
+    expect((await connection.query(soql)).records).toEqual([]);
+    await controlTwin(twin, 'transaction', { rows: [{ op: 'undelete', object: 'Contact', id: loser }] });
+    expect((await connection.query(soql)).records).toMatchObject([{ MasterRecordId: null }]);
+  });
+
+  test('sets rules and locks up, and takes none about a field that is not there', async () => {
+    await controlTwin(twin, 'customizing', {
+      validationRules: [{ object: 'Contact', field: 'Phone', pattern: '^0', message: 'no leading zero' }],
+      duplicateRules: [{ object: 'Contact', field: 'Email', against: ['Contact'] }],
+      automations: [{ object: 'Contact', when: 'LastName', set: 'LastName', to: 'properCase' }],
+    });
+    const { id = '' } = await connection.sobject('Contact').create({ LastName: 'BYRON', Email: 'a@x.example' });
+    expect(await connection.sobject('Contact').retrieve(id)).toMatchObject({ LastName: 'Byron' });
+    const update = (row: object) => connection.sobject('Contact').update({ Id: id, ...row });
+    await expect(update({ Phone: '01' })).rejects.toMatchObject({ errorCode: 'FIELD_CUSTOM_VALIDATION_EXCEPTION' });
+    const again = connection.sobject('Contact').create({ LastName: 'B', Email: 'A@x.example' });
+    await expect(again).rejects.toMatchObject({ errorCode: 'DUPLICATES_DETECTED' });
+    await controlTwin(twin, 'lock', { id, forMs: 60_000 });
+    await expect(update({ Phone: '1' })).rejects.toMatchObject({ errorCode: 'UNABLE_TO_LOCK_ROW' });
+    await controlTwin(twin, 'clock', { advanceMs: 60_000 });
+    expect(await update({ Phone: '1' })).toMatchObject({ success: true });
+    const rule = { object: 'Contact', field: 'Fone', pattern: '^0', message: '' };
+    await expect(controlTwin(twin, 'customizing', { validationRules: [rule] })).rejects.toThrow('Fone');
+  });
+
   test('runs several changes as one transaction, as automation does', async () => {
     const rows = [
       { op: 'create', object: 'Account', row: { Name: 'Acme' } },

@@ -1,10 +1,12 @@
 import { z } from 'zod';
+import { formulas } from './customizing.ts';
 import type { Faults } from './faults.ts';
 import { field } from './metadata.ts';
-import type { SalesforceModel } from './model.ts';
+import type { Caller, SalesforceModel } from './model.ts';
 import type { PubSubSkin } from './pubsub.ts';
 import { wholeRow } from './rows.ts';
 import type { Sessions } from './sessions.ts';
+import type { Value } from './values.ts';
 
 export interface LoggedCall {
   readonly n: number;
@@ -48,13 +50,72 @@ const transactionSchema = z.strictObject({
   allOrNone: z.boolean().default(false),
 });
 
+const mergeSchema = z.strictObject({
+  object: z.string(),
+  winnerId: z.string(),
+  loserIds: z.array(z.string()),
+  row: rowSchema.default({}),
+});
+const convertSchema = z.strictObject({
+  leadId: z.string(),
+  accountId: z.string().optional(),
+  contactId: z.string().optional(),
+  status: z.string().optional(),
+});
+const lockSchema = z.strictObject({
+  id: z.string(),
+  inMs: z.number().int().min(0).default(0),
+  forMs: z.number().int().positive(),
+});
+
+const customizingSchema = z
+  .strictObject({
+    validationRules: z.array(
+      z.strictObject({
+        object: z.string(),
+        field: z.string(),
+        pattern: z.string().transform((source) => new RegExp(source, 'u')),
+        message: z.string(),
+      }),
+    ),
+    duplicateRules: z.array(
+      z.strictObject({
+        object: z.string(),
+        field: z.string(),
+        against: z.array(z.string()).min(1),
+        action: z.enum(['alert', 'block']).default('alert'),
+      }),
+    ),
+    automations: z.array(
+      z
+        .strictObject({
+          object: z.string(),
+          when: z.string(),
+          set: z.string(),
+          to: z.enum(['copy', 'upperCase', 'properCase']),
+        })
+        .transform(({ to, ...automation }) => ({
+          ...automation,
+          to: (values: Readonly<Record<string, Value>>) => formulas[to](values[automation.when] ?? null),
+        })),
+    ),
+  })
+  .partial();
+
 const habitsSchema = z
   .strictObject({
     mergeEvents: z.boolean(),
     nullBooleans: z.boolean(),
     noopEvents: z.boolean(),
     modstampLagMs: z.number().int().min(0),
+    overflowAfter: z.number().int().min(0),
+    mergeDeletesFirst: z.boolean(),
+    reparenting: z.enum(['announced', 'stamped', 'silent']),
+    longChance: z.number().min(0).max(1),
+    longMs: z.number().int().min(0),
+    gapChance: z.number().min(0).max(1),
     redeliverChance: z.number().min(0).max(1),
+    rowsNameDuplicates: z.boolean(),
   })
   .partial();
 
@@ -108,8 +169,24 @@ export function control(
         return { status: 200, body: load(model, loadSchema.parse(input()), now()) };
       case 'POST transaction': {
         const { rows, changeOrigin, allOrNone } = transactionSchema.parse(input());
-        const caller = { userId: model.personUserId, changeOrigin };
+        const caller = { ...person(model), changeOrigin };
         return { status: 200, body: model.execute(rows, caller, now(), allOrNone) };
+      }
+      case 'POST merge': {
+        const { object, winnerId, loserIds, row } = mergeSchema.parse(input());
+        return { status: 200, body: model.merge(object, winnerId, loserIds, person(model), now(), row) };
+      }
+      case 'POST convert': {
+        const { leadId, ...options } = convertSchema.parse(input());
+        return { status: 200, body: model.convertLead(leadId, options, person(model), now()) };
+      }
+      case 'POST customizing':
+        model.customize(defined(customizingSchema.parse(input())));
+        return { status: 200, body: model.customizing };
+      case 'POST lock': {
+        const { id, inMs, forMs } = lockSchema.parse(input());
+        model.lock(id, now() + inMs, now() + inMs + forMs);
+        return { status: 200, body: {} };
       }
       case 'POST habits':
         model.habits = { ...model.habits, ...defined(habitsSchema.parse(input())) };
@@ -120,13 +197,21 @@ export function control(
       case 'POST faults':
         return { status: 200, body: { affected: cause(context, faultSchema.parse(input())) } };
       default:
-        return { status: 404, body: { error: 'GET store|calls|stats, POST load|transaction|habits|clock|faults' } };
+        return {
+          status: 404,
+          body: {
+            error: 'GET store|calls|stats, POST load|transaction|merge|convert|customizing|lock|habits|clock|faults',
+          },
+        };
     }
   } catch (error) {
     if (error instanceof z.ZodError) return { status: 400, body: { error: z.prettifyError(error) } };
     return { status: 400, body: { error: error instanceof Error ? error.message : String(error) } };
   }
 }
+
+/** Somebody at work in the browser. */
+const person = (model: SalesforceModel): Caller => ({ userId: model.personUserId, changeOrigin: '' });
 
 function cause(context: ControlContext, fault: z.infer<typeof faultSchema>): number {
   const { model, sessions, pubsub, faults, now } = context;

@@ -42,6 +42,17 @@ export interface Customizing {
 }
 export const plainOrg: Customizing = { validationRules: [], duplicateRules: [], automations: [] };
 
+/** Object and field of everything that rules speak of. */
+export const fieldsNamedBy = ({
+  validationRules,
+  duplicateRules,
+  automations,
+}: Customizing): readonly (readonly [object: string, field: string])[] => [
+  ...validationRules.map(({ object, field }) => [object, field] as const),
+  ...duplicateRules.flatMap(({ object, against, field }) => [object, ...against].map((name) => [name, field] as const)),
+  ...automations.flatMap(({ object, when, set }) => [[object, when] as const, [object, set] as const]),
+];
+
 /** What automations can make of a field, by name: for those who cannot hand a function over. */
 export const formulas = {
   copy: (value: Value): Value => value,

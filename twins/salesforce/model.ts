@@ -1,6 +1,6 @@
 import type { Random } from '../common/random.ts';
 import { EventBus } from './bus.ts';
-import { type Customizing, plainOrg } from './customizing.ts';
+import { type Customizing, fieldsNamedBy, plainOrg } from './customizing.ts';
 import { type Dml, type RowResult, Transaction } from './dml.ts';
 import { RequestRefused, refuse } from './errors.ts';
 import {
@@ -15,7 +15,7 @@ import {
 } from './events.ts';
 import { makeId, normalizeId } from './ids.ts';
 import type { MergeHabits } from './merge.ts';
-import type { Field, ObjectType } from './metadata.ts';
+import { type Field, findField, type ObjectType } from './metadata.ts';
 import { standardObjects } from './objects.ts';
 import { type AccountName, type EventSchema, eventSchema } from './schema.ts';
 import { Store, type StoredRecord } from './store.ts';
@@ -80,10 +80,10 @@ export interface Caller {
 
 /** A lead's way out: into the account and the contact given, or new ones. */
 export interface ConvertOptions {
-  readonly accountId?: string;
-  readonly contactId?: string;
+  readonly accountId?: string | undefined;
+  readonly contactId?: string | undefined;
   /** `Closed - Converted` unless told. */
-  readonly status?: string;
+  readonly status?: string | undefined;
 }
 
 /**
@@ -98,7 +98,7 @@ export class SalesforceModel implements Org {
   readonly integrationUserId = makeId('005', 1);
   readonly personUserId: string;
   habits: Habits;
-  customizing: Customizing;
+  #customizing = plainOrg;
   /** When the metadata changed last; describe answers carry it. */
   metadataAt: number;
   readonly dailyLimit: number;
@@ -119,12 +119,12 @@ export class SalesforceModel implements Org {
     if (orgId === undefined) throw new Error(`not an org id: ${options.orgId}`);
     this.orgId = orgId;
     this.habits = { ...usualHabits, ...options.habits };
-    this.customizing = { ...plainOrg, ...options.customizing };
     this.#accountName = options.accountName ?? 'switchable';
     this.dailyLimit = options.dailyLimit ?? 150_000;
     this.bus = new EventBus(random, options.retentionMs ?? 72 * hour);
     this.metadataAt = now;
     for (const object of standardObjects) this.#define(object);
+    if (options.customizing) this.customize(options.customizing);
     const [, person] = this.load('User', firstUsers, now);
     if (person === undefined) throw new Error('an org has users');
     this.personUserId = person;
@@ -139,6 +139,22 @@ export class SalesforceModel implements Org {
     return [...this.#objects.values()];
   }
 
+  get customizing(): Customizing {
+    return this.#customizing;
+  }
+
+  /** An administrator sets rules up, each list as a whole. A rule about a field that does not exist is not taken. */
+  customize(changes: Partial<Customizing>): void {
+    const next = { ...this.#customizing, ...changes };
+    for (const [name, field] of fieldsNamedBy(next)) {
+      const object = this.object(name);
+      if (object?.name !== name || findField(object, field)?.name !== field) {
+        throw refuse(400, 'INVALID_FIELD', `No such column '${field}' on sobject of type ${name}`);
+      }
+    }
+    this.#customizing = next;
+  }
+
   /** Looks a record up by its 15- or 18-character id, deleted ones included. */
   record(object: ObjectType, rawId: string): StoredRecord | undefined {
     return this.store.get(object.name, normalizeId(rawId) ?? '');
@@ -150,7 +166,7 @@ export class SalesforceModel implements Org {
     const results = rows.map((row) => transaction.apply(row));
     if (allOrNone && results.some(({ success }) => !success)) {
       transaction.rollBack();
-      return results.map((result) => (result.success ? rolledBack(result.id) : result));
+      return results.map((result) => (result.success ? rolledBack(result) : result));
     }
     const current = (object: ObjectType, id: string) => this.store.get(object.name, id);
     this.#publish(
@@ -313,9 +329,9 @@ export class SalesforceModel implements Org {
 const noLocks: ReadonlySet<string> = new Set();
 const wholeSecond = (at: number): number => Math.floor(at / 1000) * 1000;
 
-const rolledBack = (id: string): RowResult => ({
+const rolledBack = ({ id, created }: Extract<RowResult, { success: true }>): RowResult => ({
   success: false,
-  id,
+  id: created ? null : id,
   refusals: [
     {
       code: 'ALL_OR_NONE_OPERATION_ROLLED_BACK',

@@ -1,7 +1,8 @@
 import type { Random } from '../common/random.ts';
+import { answer, answerHeaders, type RestAnswer, refusedAnswer, rowJson } from './answers.ts';
 import { describeObject, summarizeObject } from './describe.ts';
 import type { Dml, RowResult } from './dml.ts';
-import { type Refusal, RequestRefused, refusal, refuse } from './errors.ts';
+import { RequestRefused, refusal, refuse } from './errors.ts';
 import { normalizeId } from './ids.ts';
 import { findField, type ObjectType } from './metadata.ts';
 import type { Caller, SalesforceModel } from './model.ts';
@@ -9,6 +10,17 @@ import { type JsonRow, type Path, projectRow, resolvePath, wholeRow } from './ro
 import type { Session } from './sessions.ts';
 import { runQuery } from './soql.ts';
 import type { StoredRecord } from './store.ts';
+
+/** A signed-in call as it comes over the wire. */
+export interface RestCall {
+  readonly method: string;
+  /** Path and query: `/services/data/v67.0/query?q=…`. */
+  readonly url: string;
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly body: string;
+  readonly userId: string;
+}
 
 export interface RestRequest {
   readonly method: string;
@@ -18,24 +30,20 @@ export interface RestRequest {
   readonly query: URLSearchParams;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly body: string;
-  readonly session: Session;
+  readonly session: Pick<Session, 'userId'>;
 }
 
-export interface RestAnswer {
-  readonly status: number;
-  readonly body?: unknown;
-  readonly headers?: Readonly<Record<string, string>>;
-  /** Records the call returned or wrote, and how many of them really changed: for the call log. */
-  readonly rows: number;
-  readonly changed: number;
-}
-
-const answer = (status: number, body?: unknown, rows = 0, changed = 0): RestAnswer => ({ status, body, rows, changed });
 const nothingThere = () => refuse(404, 'NOT_FOUND', 'The requested resource does not exist');
+const tooMany = (limit: number) =>
+  refuse(
+    400,
+    'EXCEEDED_ID_LIMIT',
+    `record limit reached. cannot submit more than ${limit} records in the current call`,
+  );
 const wrongMethod = (method: string) =>
   refuse(405, 'METHOD_NOT_ALLOWED', `HTTP Method '${method}' not allowed. Allowed are HEAD,GET,POST,PATCH,DELETE`);
 
-/** The REST API over the model. Errors leave as RequestRefused and take the platform's array shape in one place. */
+/** The REST API over the model: pure, and all of it without a socket. */
 export class RestApi {
   readonly #model: SalesforceModel;
   readonly #random: Random;
@@ -47,6 +55,36 @@ export class RestApi {
     this.#random = random;
   }
 
+  /** One call as the wire would answer it: counted, refused in the platform's own shape, with the headers of any answer. */
+  answer(call: RestCall, now: number): RestAnswer {
+    const { pathname, searchParams } = new URL(call.url, 'http://org');
+    const [, version = '', path = ''] = /^\/services\/data\/v(\d+\.0)\/(.+?)\/?$/.exec(pathname) ?? [];
+    const request = {
+      ...call,
+      path: path.split('/').map(decodeURIComponent),
+      version,
+      query: searchParams,
+      session: { userId: call.userId },
+    };
+    const done = this.#answerOrRefuse(request, now);
+    return { ...done, headers: { ...answerHeaders(this.#model, now), ...done.headers } };
+  }
+
+  #answerOrRefuse(request: RestRequest, now: number): RestAnswer {
+    try {
+      if (!(Number(request.version) >= 31 && Number(request.version) <= 67)) throw nothingThere();
+      if (this.#model.usage(now) >= this.#model.dailyLimit) {
+        throw refuse(403, 'REQUEST_LIMIT_EXCEEDED', 'TotalRequests Limit exceeded.');
+      }
+      this.#model.countCall(now);
+      return this.handle(request, now);
+    } catch (error) {
+      if (error instanceof RequestRefused) return refusedAnswer(error, request.version);
+      throw error;
+    }
+  }
+
+  /** What a call does. Refusals leave as RequestRefused. */
   handle(request: RestRequest, now: number): RestAnswer {
     const [resource, ...rest] = request.path;
     switch (resource) {
@@ -241,7 +279,9 @@ export class RestApi {
       body ? [body[part] ?? []].flat().map(String) : (request.query.get(part) ?? '').split(',');
     if (body === undefined && request.method !== 'GET') throw wrongMethod(request.method);
     const paths = this.#paths(object, ['Id', ...list('fields').filter((field) => field.toLowerCase() !== 'id')]);
-    const rows = list('ids').map((id) => {
+    const ids = list('ids');
+    if (ids.length > (body ? 2000 : 200)) throw tooMany(body ? 2000 : 200);
+    const rows = ids.map((id) => {
       const record = this.#model.record(object, id);
       return record && !record.deleted ? projectRow(this.#model, object, record, paths, request.version) : null;
     });
@@ -250,13 +290,7 @@ export class RestApi {
 
   /** Up to 200 rows, each answered in its place; a record named twice is taken once. */
   #many(request: RestRequest, rows: readonly Dml[], allOrNone: boolean, now: number): RestAnswer {
-    if (rows.length > 200) {
-      throw refuse(
-        400,
-        'EXCEEDED_ID_LIMIT',
-        'record limit reached. cannot submit more than 200 records in the current call',
-      );
-    }
+    if (rows.length > 200) throw tooMany(200);
     const seen = new Set<string>();
     const repeated = rows.map((row) => {
       const name =
@@ -281,9 +315,12 @@ export class RestApi {
       );
     });
     const changed = results.filter((result) => result.success && result.changed).length;
+    const { rowsNameDuplicates } = this.#model.habits;
     return answer(
       200,
-      results.map((result, index) => rowJson(result, rows[index]?.op === 'upsert')),
+      results.map((result, index) =>
+        rowJson(result, rows[index]?.op === 'upsert', rowsNameDuplicates, request.version),
+      ),
       rows.length,
       changed,
     );
@@ -305,6 +342,7 @@ function callerOf(request: RestRequest): Caller {
   return {
     userId: request.session.userId,
     changeOrigin: `com/salesforce/api/rest/${request.version}${client === undefined ? '' : `;client=${client}`}`,
+    allowDuplicates: /allowSave\s*=\s*true/i.test(String(request.headers['sforce-duplicate-rule-header'])),
   };
 }
 
@@ -350,13 +388,4 @@ function readCollection(body: string): { records: readonly JsonRow[]; allOrNone:
     );
   }
   return { records, allOrNone: allOrNone === true };
-}
-
-/** Rows of a collection spell their code `statusCode`, requests theirs `errorCode`. */
-function rowJson(result: RowResult, upsert: boolean): JsonRow {
-  if (result.success) {
-    return { id: result.id, success: true, errors: [], ...(upsert && { created: result.created }) };
-  }
-  const errors = result.refusals.map(({ code, message, fields }: Refusal) => ({ statusCode: code, message, fields }));
-  return { ...(result.id !== null && { id: result.id }), success: false, errors };
 }

@@ -2,12 +2,13 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { seededRandom } from '../common/random.ts';
+import { answerHeaders, type RestAnswer, refusedAnswer } from './answers.ts';
 import { control, type LoggedCall } from './control.ts';
 import { RequestRefused, refuse } from './errors.ts';
 import { Faults } from './faults.ts';
 import { type ModelOptions, SalesforceModel } from './model.ts';
 import { PubSubSkin } from './pubsub.ts';
-import { clientOf, type RestAnswer, RestApi } from './rest.ts';
+import { clientOf, RestApi } from './rest.ts';
 import { type Session, Sessions } from './sessions.ts';
 
 export interface SalesforceTwinOptions extends Partial<Omit<ModelOptions, 'random' | 'now'>> {
@@ -150,13 +151,7 @@ class HttpSkin {
     try {
       return this.#route(request, url, body, session);
     } catch (error) {
-      const refused = error instanceof RequestRefused ? error : refuse(500, 'UNKNOWN_EXCEPTION', String(error));
-      const errors = refused.refusals.map(({ code, message, fields }) => ({
-        message,
-        errorCode: code,
-        ...(fields.length > 0 && { fields }),
-      }));
-      return { status: refused.status, body: errors, rows: 0, changed: 0 };
+      return refusedAnswer(error instanceof RequestRefused ? error : refuse(500, 'UNKNOWN_EXCEPTION', String(error)));
     }
   }
 
@@ -174,35 +169,13 @@ class HttpSkin {
     if (url.pathname === '/services/oauth2/userinfo' || url.pathname.startsWith('/id/')) {
       return { status: 200, body: userInfo(model, session, url.origin), rows: 0, changed: 0 };
     }
-    const match = /^\/services\/data\/v(\d+)\.0\/(.+?)\/?$/.exec(url.pathname);
-    const [, version = '', path = ''] = match ?? [];
-    if (Number(version) < 31 || Number(version) > 67)
-      throw refuse(404, 'NOT_FOUND', 'The requested resource does not exist');
-    if (model.usage(now()) >= model.dailyLimit) {
-      throw refuse(403, 'REQUEST_LIMIT_EXCEEDED', 'TotalRequests Limit exceeded.');
-    }
-    model.countCall(now());
-    return rest.handle(
-      {
-        method,
-        path: path.split('/').map(decodeURIComponent),
-        version: `${version}.0`,
-        query: url.searchParams,
-        headers: request.headers,
-        body,
-        session,
-      },
-      now(),
-    );
+    const { headers } = request;
+    return rest.answer({ method, url: url.pathname + url.search, headers, body, userId: session.userId }, now());
   }
 
   #headers(url: URL): Record<string, string> {
-    const { model, now } = this.#context;
-    const usage = `api-usage=${model.usage(now())}/${model.dailyLimit}`;
-    return {
-      Date: new Date(now()).toUTCString(),
-      ...(url.pathname.startsWith('/services/data/v') && { 'Sforce-Limit-Info': usage }),
-    };
+    const headers = answerHeaders(this.#context.model, this.#context.now());
+    return url.pathname.startsWith('/services/data/v') ? headers : { Date: headers.Date };
   }
 
   #log(
