@@ -79,7 +79,7 @@ export interface Ask {
   readonly after: Position;
   /** Asked. */
   readonly fields: Readonly<Record<string, Value>>;
-  /** Seen when asked. */
+  /** Seen when asked, null when never seen; long values are left out. */
   readonly before: Readonly<Record<string, Value>>;
   /** What one round trip through the platform's mapping returns. */
   readonly expected: Readonly<Record<string, Value>>;
@@ -93,6 +93,8 @@ export interface Ask {
   readonly doubt: boolean;
   /** What caused it. */
   readonly lineage: string;
+  /** The marks have passed its echo: the next reading of the record says what came of it. */
+  readonly late: boolean;
 }
 
 /** The wanted value of one field. */
@@ -109,6 +111,18 @@ export interface CanonicalField {
   readonly reason: string;
   /** changes offset that set it. */
   readonly offset: number;
+  /** Where the source had the value observed: a later position of the same ref always wins. */
+  readonly at: Position;
+  /** User or client that wrote it there, empty when the platform names none. */
+  readonly by: string;
+  /** What counted before. */
+  readonly previous: null | Claim;
+  /** The value that lost last. */
+  readonly lost: null | Claim;
+  /** Source times of the last changes by another ref than the one before, ms: many in a short time freeze the field. */
+  readonly turns: readonly number[];
+  /** Changed back and forth too often: nothing is asked for it until it is released. */
+  readonly frozen: boolean;
 }
 
 /** One record of `changes`: everything the system learns, in one order. Exactly one of the parts named by `kind` is set. */
@@ -123,6 +137,20 @@ export interface Change {
   readonly mark: null | Mark;
   readonly config: null | ConfigChange;
   readonly action: null | Action;
+}
+
+/** A value that counted before, or that lost, cut to what people need. */
+export interface Claim {
+  /** Value, long ones cut. */
+  readonly value: Value;
+  /** Ref that brought it. */
+  readonly source: string;
+  /** User or client that wrote it there, empty when the platform names none. */
+  readonly by: string;
+  /** Source time, ms. */
+  readonly time: number;
+  /** Rule that decided. */
+  readonly reason: string;
 }
 
 /** Fields requested of one record of a platform, answered by exactly one Result. */
@@ -365,7 +393,7 @@ export interface JobState {
   /** Job id. */
   readonly id: string;
   /** What it does. */
-  readonly kind: 'fanout' | 'realign';
+  readonly kind: 'fanout' | 'realign' | 'move';
   /** What it is about. */
   readonly subject: string;
   /** How far it is. */
@@ -462,6 +490,8 @@ export interface Quiet {
   readonly why: 'settled' | 'refused';
   /** The platform's text. */
   readonly note: string;
+  /** Ask that it is the outcome of. */
+  readonly ask: string;
 }
 
 /** What a platform said over REST or by webhook, byte for byte, with our envelope. Salesforce change events are not wrapped: their own Avro bytes stand behind the registry header. */
@@ -508,6 +538,16 @@ export interface RefState {
   readonly queued: null | 'urgent' | 'live' | 'bulk';
   /** Why nothing is written to it; empty when nothing holds it. */
   readonly held: string;
+  /** To be read again before anything is asked of it. */
+  readonly reading: boolean;
+  /** Something was seen since the open reading was asked for: it may be older than that. */
+  readonly moved: boolean;
+  /** Webhooks that wait for the answer to the open ask. */
+  readonly waiting: readonly Waiting[];
+  /** Ref that it lives on as, merged or converted: an alias, never written again. */
+  readonly into: null | string;
+  /** Whose it is was found by the rules, or said by an operator: pin, or apart (taken from its customer; no rule gives it to another). */
+  readonly bound: 'rule' | 'pin' | 'apart';
 }
 
 /** The one answer to a command. */
@@ -544,6 +584,10 @@ export interface Seen {
   readonly value: Value;
   /** Its position. */
   readonly at: Position;
+  /** The position is that of an answer to an ask of ours; those are ordered among themselves. */
+  readonly answer: boolean;
+  /** Ask that brought the value here, empty when none of ours did. */
+  readonly ask: string;
 }
 
 /** The record this came from. */
@@ -580,4 +624,14 @@ export interface UnifyPosition {
   readonly lineage: number;
   /** Number of the transaction. */
   readonly transaction: number;
+}
+
+/** A webhook with a third value in the fields of the open ask: it waits for the answer. */
+export interface Waiting {
+  /** Mapped fields, those that a whole record does not name as null. */
+  readonly fields: Readonly<Record<string, Value>>;
+  /** Its position. */
+  readonly at: Position;
+  /** User or client that wrote it, empty when the platform names none. */
+  readonly by: string;
 }

@@ -20,11 +20,13 @@ import {
 } from './keys.ts';
 import { pendingFields } from './ledger.ts';
 import { prefetch } from './prefetch.ts';
+import { sideOf } from './rules.ts';
 import type { Lane, Platform, World } from './world.ts';
 
 /** An ask lives this long in log time; after it the sink answers `expired` without a call. */
 export const askLifeMs = 60_000;
 const segmentSize = 32;
+const longText = 1_000;
 /** Asks made while deciding one record; the rest goes on with the next record or tick. */
 const asksPerRecord = 64;
 export const lanes: readonly Lane[] = ['urgent', 'live', 'bulk'];
@@ -71,17 +73,17 @@ function takeFirst(world: World, platform: Platform, partition: number, lane: La
   return item;
 }
 
-/** Is a record of it held, because something of it could not be decided? Then nothing of it is written. */
+/** Is a record of it held, because something of it could not be decided, or is it ambiguous? Then nothing of it is written. */
 export const isHeld = (world: World, entity: EntityState): boolean =>
-  entity.refs.some((ref) => (world.ref(ref)?.held ?? '') !== '');
+  entity.ambiguous.length > 0 || entity.refs.some((ref) => (world.ref(ref)?.held ?? '') !== '');
 
 /** Puts a ref on its queue if it has something to ask and no ask open. Idempotent. */
 export function enqueueRef(world: World, ref: RefState, entity: EntityState, lane: Lane): RefState {
   const { platform } = parseRef(ref.ref);
-  const side = world.rules.entities[entity.entity].sides[platform];
+  const side = sideOf(world.rules.entities[entity.entity], ref.ref);
   if (!side.written || ref.deleted || ref.open !== null || isHeld(world, entity)) return ref;
   if (ref.queued !== null && lanes.indexOf(ref.queued) <= lanes.indexOf(lane)) return ref;
-  if (Object.keys(pendingFields(world, side, ref, entity)).length === 0) return ref;
+  if (!ref.reading && Object.keys(pendingFields(world, side, ref, entity)).length === 0) return ref;
   const partition = itemPartition(ref.ref);
   append(world, platform, partition, lane, ref.ref);
   world.stirred.add(`${platform}:${partition}`);
@@ -189,11 +191,12 @@ export function makeAsk(
     expiresAt: world.now + askLifeMs,
     after,
     fields,
-    // A sink needs to know what stands there only for sets of links, which it changes by the difference.
     before: Object.fromEntries(
-      Object.entries(fields).flatMap(([field, value]) =>
-        Array.isArray(value) && seen[field] !== undefined ? [[field, seen[field].value]] : [],
-      ),
+      Object.keys(fields).flatMap((field) => {
+        const value = seen[field]?.value ?? null;
+        // Kept twice, a long text could make the record too large to be kept at all.
+        return typeof value === 'string' && value.length > longText ? [] : [[field, value]];
+      }),
     ),
     expected: {},
     got: {},
@@ -201,6 +204,7 @@ export function makeAsk(
     resultAt: null,
     doubt: false,
     lineage: world.lineage,
+    late: false,
   };
 }
 
@@ -212,27 +216,40 @@ function askUpdate(world: World, lane: Lane, item: string): void {
   if (ref === undefined || ref.queued !== lane) return;
   const idle: RefState = { ...ref, queued: null };
   const entity = world.living(ref.id);
-  const fields =
-    entity === undefined || ref.deleted || ref.open !== null || isHeld(world, entity)
-      ? {}
-      : pendingFields(world, world.rules.entities[entity.entity].sides[platform], ref, entity);
-  if (Object.keys(fields).length === 0) {
+  if (entity === undefined || ref.deleted || ref.open !== null || isHeld(world, entity)) {
     world.putRef(idle);
     return;
   }
-  const ask = makeAsk(world, item, ref.asks + 1, 'update', lane, fields, ref.seen, ref.newest);
-  world.putRef({ ...idle, open: ask, asks: ref.asks + 1 });
+  // What may be out of date is read before anything is decided from it.
+  const verb = ref.reading ? 'read' : 'update';
+  const side = sideOf(world.rules.entities[entity.entity], item);
+  const fields = ref.reading ? {} : pendingFields(world, side, ref, entity);
+  if (verb === 'update' && Object.keys(fields).length === 0) {
+    world.putRef(idle);
+    return;
+  }
+  const ask = makeAsk(world, item, ref.asks + 1, verb, lane, fields, ref.seen, ref.newest);
+  world.putRef({ ...idle, open: ask, asks: ref.asks + 1, reading: false, moved: false });
   opened(world, platform, partition, item, lane);
-  send(world, platform, object, item, ref.id, ask);
+  send(world, platform, object, item, ref.id, ask, ref.seen);
 }
 
-/** Counts and sends the ask of a create. */
+/** Counts and sends the ask of a create, under the id it was first asked for: a customer that was merged since keeps it. */
 export function sendCreate(world: World, platform: Platform, entity: EntityState, ask: Ask): void {
-  opened(world, platform, ask.partition, `+${entity.id}`, ask.lane);
-  send(world, platform, world.rules.entities[entity.entity].sides[platform].object, '', entity.id, ask);
+  const item = ask.id.slice(0, ask.id.lastIndexOf('#'));
+  opened(world, platform, ask.partition, item, ask.lane);
+  send(world, platform, world.rules.entities[entity.entity].sides[platform].object, '', item.slice(1), ask);
 }
 
-function send(world: World, platform: Platform, object: string, ref: string, key: string, ask: Ask): void {
+function send(
+  world: World,
+  platform: Platform,
+  object: string,
+  ref: string,
+  key: string,
+  ask: Ask,
+  seen: RefState['seen'] = {},
+): void {
   const epoch = world.cursor(partitionKey(platform, ask.partition)).s['epoch'] ?? '';
   const value: Command = {
     id: ask.id,
@@ -243,7 +260,12 @@ function send(world: World, platform: Platform, object: string, ref: string, key
     ref,
     key,
     fields: ask.fields,
-    before: ask.before,
+    // A sink needs to know what stands there only for sets of links, which it changes by the difference.
+    before: Object.fromEntries(
+      Object.entries(ask.fields).flatMap(([field, value]) =>
+        Array.isArray(value) && seen[field] !== undefined ? [[field, ask.before[field] ?? null]] : [],
+      ),
+    ),
     lane: ask.lane,
     askedAt: ask.askedAt,
     expiresAt: ask.expiresAt,
@@ -264,19 +286,21 @@ export function resend(world: World, platform: Platform, partition: number): voi
   for (let slot = 0; slot < openSlotCount; slot++) {
     for (const item of world.items(openKey(platform, partition, slot))) {
       if (item.startsWith('+')) {
-        const entity = world.entity(item.slice(1));
-        const create = entity?.creates.find((one) => one.platform === platform);
+        const entity = world.living(item.slice(1));
+        const create = entity?.creates.find(
+          (one) => one.platform === platform && one.state === 'open' && one.ask?.id.startsWith(`${item}#`) === true,
+        );
         if (entity === undefined || create?.ask == null) continue;
         // A sink of the epoch before may have begun it: from now on it is in doubt, whatever a later sink says of itself.
         const ask = { ...create.ask, expiresAt: world.now + askLifeMs, askedAt: world.now, doubt: true };
         world.putEntity({ ...entity, creates: entity.creates.map((one) => (one === create ? { ...one, ask } : one)) });
-        send(world, platform, world.rules.entities[entity.entity].sides[platform].object, '', entity.id, ask);
+        send(world, platform, world.rules.entities[entity.entity].sides[platform].object, '', item.slice(1), ask);
       } else {
         const ref = world.ref(item);
         if (ref?.open == null) continue;
         const ask = { ...ref.open, expiresAt: world.now + askLifeMs, askedAt: world.now, doubt: true };
         world.putRef({ ...ref, open: ask });
-        send(world, platform, parseRef(item).object, item, ref.id, ask);
+        send(world, platform, parseRef(item).object, item, ref.id, ask, ref.seen);
       }
     }
   }

@@ -6,9 +6,10 @@ import type { Fold, FoldRecord, Output, State } from '../../core/fold.ts';
 import type { Epoch } from '../../schemas/types.ts';
 import { askCreate, openGates } from './creates.ts';
 import { dispatch, resend, stirAll } from './dirty.ts';
+import { checkEchoes } from './echoes.ts';
 import { revisit } from './follow.ts';
 import { advanceJobs } from './jobs.ts';
-import { configKey, gatesKey, jobsKey, marksKey, partitionKey, refKey } from './keys.ts';
+import { configKey, gatesKey, jobsKey, marksKey, partitionKey, refKey, timersKey } from './keys.ts';
 import { onObservation } from './observations.ts';
 import { abandonResult, onResult } from './results.ts';
 import { compileRules, type Rules, type RulesConfig } from './rules.ts';
@@ -47,7 +48,7 @@ function recalls(record: FoldRecord): readonly string[] {
   const always = [configKey, marksKey];
   if (change.observation) return [...always, refKey(change.observation.ref)];
   if (change.result) return [...always, partitionKey(change.result.platform, change.result.partition)];
-  if (change.kind === 'tick' || change.kind === 'mark') return [...always, gatesKey, jobsKey];
+  if (change.kind === 'tick' || change.kind === 'mark') return [...always, gatesKey, timersKey('echo'), jobsKey];
   return always;
 }
 
@@ -66,9 +67,11 @@ function decide(world: World): void {
     case 'mark':
       onMark(world);
       openGates(world);
+      checkEchoes(world);
       return;
     case 'tick':
       openGates(world);
+      checkEchoes(world);
       advanceJobs(world, revisit);
       stirAll(world);
       return;

@@ -13,6 +13,8 @@ export const entityKey = (id: string): string => `ent:${id}`;
 export const claimsOf = (email: string): string => `email:${email.trim().toLowerCase()}`;
 /** Set of what another record's email keeps from being written: refs, and `+<entity id>` for creates. */
 export const blockedBy = (email: string): string => `blocked:${email.trim().toLowerCase()}`;
+/** Refs that were merged or converted into this one before it was seen. */
+export const arrivalsOf = (ref: string): string => `idx:into:${ref}`;
 /** Directory entries (User, admin) by email. */
 export const directoryKey = (email: string): string => `idx:directory:${email.trim().toLowerCase()}`;
 export const setKey = (set: string, slot: number): string => `idx:set:${set}:${slot}`;
@@ -29,14 +31,27 @@ export const marksKey = 'cur:marks';
 export const gatesKey = 'cur:gates';
 /** Buckets are named by the source second in which they open. */
 export const gateBucketKey = (second: number, segment: number): string => `idx:gate:${second}:${segment}`;
+export const timersKey = (kind: 'gate' | 'echo'): string => (kind === 'gate' ? gatesKey : 'cur:echoes');
+/** Buckets are named by the source second in which their timers fire. */
+export const timerSegmentKey = (kind: 'gate' | 'echo', second: number, segment: number): string =>
+  `idx:${kind}:${second}:${segment}`;
 export const jobsKey = 'cur:jobs';
 export const jobSegmentKey = (segment: number): string => `idx:jobs:${segment}`;
 export const jobKey = (id: string): string => `job:${id}`;
 export const configKey = 'cur:config';
+/** Ids of the operator's last actions: one that comes again does nothing. */
+export const actionsKey = 'idx:actions';
 
 /** Members of an account; things owned by a user. */
 export const membersOf = (accountId: string): string => `members:${accountId}`;
 export const ownedBy = (ref: string): string => `owned:${ref}`;
+/** Those whose link names a record, or a directory entry, that was not known. */
+export const waitingFor = (name: string): string => `waiting:${name}`;
+/** Accounts that a customer left and whose company may still be attached to them. */
+export const leftBy = (id: string): string => `idx:left:${id}`;
+/** Every entity that was ever told of, in that order. */
+export const rosterKey = 'cur:roster';
+export const rosterSegmentKey = (segment: number): string => `idx:roster:${segment}`;
 
 export interface RefParts {
   readonly platform: 'salesforce' | 'intercom';

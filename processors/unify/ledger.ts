@@ -1,36 +1,35 @@
 /**
- * The ledger: per ref what was last *seen*, per customer what is *wanted*. This file says what an observation and a
- * result do to them; dirty.ts says what is asked while they differ.
+ * The ledger: per ref what was last *seen*, per customer what is *wanted*. This file says what an observation does to
+ * what is seen, and what is to be asked while the two differ. asks.ts knows what our own asks brought about, edits.ts who
+ * wins, landing.ts what a result does.
  *
- * Why it cannot loop: an ask is only made for a wanted value that differs from what was seen (rule 2 of `pendingFields`),
- * a wanted value only changes by an edit, and what our own ask brought about is never an edit: it is an echo (the value
- * expected) or it settles the field (another value, kept in `quiet` until the wanted or the seen value changes).
+ * An observation is taken in field by field, each with its own position. The rules, in their order:
+ *  1. tie: it cannot be told which is later, and the values differ → `seen` stays, the record is read again.
+ *  2. newer → `seen` moves; and it is nothing new, or an echo, or agreement, or the outcome of our ask, or an edit.
+ *  3. older → nothing, unless
+ *  4. evidence: our own write overtook it → an edit.
  */
 import type {
   Ask,
-  CanonicalField,
   EntityState,
   FieldChange,
   Observation,
-  Position,
-  Quiet,
   RefState,
-  Result,
+  Seen,
   Value,
+  Waiting,
 } from '../../schemas/types.ts';
+import { asksOf, echoOf, expectedOf, markDone, originOf, wasOvertaken } from './asks.ts';
+import { type Edit, edit } from './edits.ts';
 import { parseRef } from './keys.ts';
 import { fromPlatform, toPlatform } from './mapping.ts';
-import type { EntityRules, Link, Side } from './rules.ts';
-import { comparePositions, isEmpty, laterOf, sameValue } from './values.ts';
-import type { Platform, World } from './world.ts';
+import { type EntityRules, type Link, type Side, sideOf } from './rules.ts';
+import { alike, comparePositions, isExact, laterOf, secondOf } from './values.ts';
+import type { World } from './world.ts';
 
-const landedKept = 8;
-/** Characters of values that landed asks may hold together: they must never make a ref too large to be kept. */
-const landedChars = 8_000;
-/** A call that timed out may still be applied for this long after its result. */
-const doubtMs = 120_000;
-
-const second = (ms: number): number => Math.floor(ms / 1000);
+/** Webhooks that wait for one answer, and the characters that they may have together. */
+const waitingKept = 4;
+const waitingChars = 8_000;
 
 /** State of one decision about one entity: replaced values, never mutated ones. */
 export interface Draft {
@@ -42,186 +41,351 @@ export interface Draft {
   readonly left: string[];
 }
 
-const sideOf = (draft: Draft, platform: Platform): Side => draft.rules.sides[platform];
-
-function putSeen(draft: Draft, field: string, value: Value, at: Position): void {
-  draft.ref = {
-    ...draft.ref,
-    seen: { ...draft.ref.seen, [field]: { value, at } },
-    newest: laterOf(draft.ref.newest, at),
-  };
+/** What an observation says of one field. */
+interface Sighting {
+  readonly link: Link;
+  readonly value: Value;
 }
 
-function putQuiet(draft: Draft, field: string, quiet: Quiet): void {
-  draft.ref = { ...draft.ref, quiet: { ...draft.ref.quiet, [field]: quiet } };
+/** What the sightings of one observation share. */
+interface Look {
+  readonly observation: Observation;
+  /** The write or the reading whose result it came with. */
+  readonly answered: Ask | null;
+  /** Salesforce says that a call of ours made the change. */
+  readonly own: boolean;
 }
 
 /**
- * Takes an observation in, field by field. `answered` is the ask whose result it came with.
+ * Takes an observation in. `answered` is the ask whose result it came with.
  * A whole observation says of every mapped field that it does not name that it is empty.
  */
 export function observe(world: World, draft: Draft, observation: Observation, answered: Ask | null): void {
+  expectCreate(draft);
+  if (openWrite(draft.ref) === undefined) resume(world, draft);
+  const sightings = sightingsOf(draft, observation);
+  if (answered === null && mustWait(world, draft, observation, sightings)) return;
+  const own = observation.via === 'event' && observation.origin === world.rules.client;
+  for (const one of sightings) observeField(world, draft, one, { observation, answered, own });
+  draft.ref = { ...draft.ref, newest: laterOf(draft.ref.newest, observation.at) };
+}
+
+function sightingsOf(draft: Draft, observation: Observation): readonly Sighting[] {
   const { platform, id } = parseRef(observation.ref);
-  for (const link of sideOf(draft, platform).links) {
+  const sightings: Sighting[] = [];
+  for (const link of sideOf(draft.rules, observation.ref).links) {
     // A change event names the record in its header, not in its body.
     const isId = platform === 'salesforce' && link.field === 'Id';
     if (isId && draft.ref.seen['Id'] !== undefined) continue;
     const told = isId ? id : observation.fields[link.field];
     if (told === undefined && (!observation.whole || observation.unknown.includes(link.field))) continue;
-    observeField(world, draft, link, told ?? null, observation, answered);
+    sightings.push({ link, value: told ?? null });
   }
-  draft.ref = { ...draft.ref, newest: laterOf(draft.ref.newest, observation.at) };
+  return sightings;
 }
 
-function observeField(
-  world: World,
-  draft: Draft,
-  link: Link,
-  value: Value,
-  observation: Observation,
-  answered: Ask | null,
-): void {
-  const { field, platform } = link;
+// ---- rule 0: what has to wait for an answer
+
+/** A record may be told of before the result of its own create is: then the create is an open ask of it. */
+function expectCreate(draft: Draft): void {
+  const { platform, object } = parseRef(draft.ref.ref);
+  const open = draft.entity.creates.find((one) => one.platform === platform && one.object === object)?.ask ?? null;
+  const landed = draft.ref.landed.filter((ask) => ask.resultAt !== null || ask.id === open?.id);
+  const known = open === null || landed.some((ask) => ask.id === open.id);
+  if (known && landed.length === draft.ref.landed.length) return;
+  draft.ref = { ...draft.ref, landed: known ? landed : [...landed, open] };
+}
+
+const openWrite = (ref: RefState): Ask | undefined =>
+  asksOf(ref).find((ask) => ask.resultAt === null && ask.verb !== 'read');
+
+/**
+ * Intercom names no writer. While an ask is open, a third value in a field asked may be a person's, or what Intercom made
+ * of ours: the answer tells.
+ */
+function mustWait(world: World, draft: Draft, observation: Observation, sightings: readonly Sighting[]): boolean {
+  const ask = openWrite(draft.ref);
+  if (ask === undefined || observation.via !== 'event' || parseRef(observation.ref).platform !== 'intercom')
+    return false;
+  const third = sightings.some(({ link, value }) => {
+    const seen = draft.ref.seen[link.field]?.value;
+    return (
+      link.field in ask.fields &&
+      !alike(value, ask.fields[link.field]) &&
+      (draft.ref.seen[link.field] === undefined || !alike(value, seen)) &&
+      !alike(value, toPlatform(world, link, draft.entity.fields, seen, draft.entity.id))
+    );
+  });
+  if (!third) return false;
+  const waiting: Waiting = {
+    fields: Object.fromEntries(sightings.map(({ link, value }) => [link.field, value])),
+    at: observation.at,
+    by: authorOf(observation),
+  };
+  const all = [...draft.ref.waiting, waiting];
+  // Too many to keep: taken in at once, at the price of a write more.
+  if (all.length > waitingKept || JSON.stringify(all).length > waitingChars) return false;
+  draft.ref = { ...draft.ref, waiting: all };
+  return true;
+}
+
+/** Takes in what waited for an answer. */
+export function resume(world: World, draft: Draft): void {
+  const { waiting, ref } = draft.ref;
+  if (waiting.length === 0) return;
+  draft.ref = { ...draft.ref, waiting: [] };
+  for (const { fields, at, by } of waiting) {
+    observe(
+      world,
+      draft,
+      {
+        ref,
+        op: 'seen',
+        via: 'event',
+        whole: false,
+        created: false,
+        fields,
+        unknown: [],
+        at,
+        modified: null,
+        origin: null,
+        by: by === '' ? null : by,
+        transaction: null,
+        into: null,
+      },
+      null,
+    );
+  }
+}
+
+// ---- one field
+
+function observeField(world: World, draft: Draft, sighting: Sighting, look: Look): void {
+  const { field } = sighting.link;
+  const { value } = sighting;
+  const { observation, answered, own } = look;
+  const origin = own ? originOf(draft.ref, field, value) : undefined;
+  switch (orderOf(draft, sighting, look, origin)) {
+    case 'newer':
+      takeIn(world, draft, sighting, look, origin);
+      return;
+    case 'overwritten':
+      if (origin !== undefined) draft.ref = markDone(draft.ref, field, origin.ask, value);
+      return;
+    case 'same': {
+      const seen = draft.ref.seen[field];
+      const echo = origin?.ask ?? echoOf(draft.ref, field, value, observation.at);
+      if (echo >= 0) draft.ref = markDone(draft.ref, field, echo);
+      // Both stand in one second with one value: the better known position orders what comes next.
+      if (seen !== undefined && isExact(observation.at) && !isExact(seen.at)) {
+        draft.ref = putSeen(draft.ref, field, { ...seen, at: observation.at, answer: false });
+      }
+      return;
+    }
+    case 'tie':
+      draft.ref = { ...draft.ref, reading: true, moved: true };
+      takeEvidence(world, draft, sighting, look);
+      return;
+    case 'older':
+      if (origin !== undefined) draft.ref = markDone(draft.ref, field, origin.ask, value);
+      else if (answered === null) takeEvidence(world, draft, sighting, look);
+  }
+}
+
+type Origin = ReturnType<typeof originOf>;
+type Order = 'newer' | 'same' | 'tie' | 'older' | 'overwritten';
+
+function orderOf(draft: Draft, sighting: Sighting, look: Look, origin: Origin): Order {
+  const { link, value } = sighting;
+  const { observation, answered } = look;
+  const before = draft.ref.seen[link.field];
+  if (before === undefined) return 'newer';
+  const position = comparePositions(observation.at, before.at);
+  if (origin !== undefined && origin.kind !== 'repeat') {
+    if (!before.answer || before.ask === '') return position >= 0 ? 'newer' : 'older';
+    // What stands there is only what a result made us expect: this is the echo itself, and its place in the stream is
+    // the truth, unless a later ask of ours has written over it since.
+    const carrier = asksOf(draft.ref).findIndex((ask) => ask.id === before.ask);
+    return carrier > origin.ask ? 'overwritten' : 'newer';
+  }
+  if (position > 0) return 'newer';
+  if (position === 0 && answered !== null && (answered.verb === 'read' || link.field in answered.expected))
+    return 'newer';
+  if (alike(value, before.value)) return position === 0 ? 'same' : 'older';
+  if (position < 0) return 'older';
+  // One ask of a ref is open at a time, so answers are ordered among themselves.
+  if (observation.via === 'answer' && before.answer) return 'newer';
+  if (sideOf(draft.rules, draft.ref.ref).written) return 'tie';
+  // Nothing is written to this platform, so nobody is there to read for us. Events are the whole ordered history: the
+  // last of them ends right whichever came first, which a read does not.
+  return observation.via === 'event' ? 'newer' : 'older';
+}
+
+/** Rule 2: `seen` moves, and what it means follows. */
+function takeIn(world: World, draft: Draft, sighting: Sighting, look: Look, origin: Origin): void {
+  const { link, value } = sighting;
+  const { field } = link;
+  const { observation, answered, own } = look;
   const before = draft.ref.seen[field];
-  if (before !== undefined && !isNewer(platform, value, before.value, observation, before.at)) return;
-  if (link.type === 'email' && typeof before?.value === 'string' && !sameValue(before.value, value)) {
-    draft.left.push(before.value);
-  }
-  putSeen(draft, field, value, observation.at);
-  if (before !== undefined && sameValue(before.value, value)) {
-    markEchoed(draft, field, value);
-    return;
-  }
-  if (isEcho(world, draft, link, value, observation)) {
-    markEchoed(draft, field, value);
+  const isNew = before === undefined || !alike(before.value, value);
+  const writer = writerAsk(draft.ref, field, look, origin);
+  const echo = writer === undefined && !own ? echoOf(draft.ref, field, value, observation.at) : -1;
+  const by = writer?.id ?? asksOf(draft.ref)[echo]?.id ?? '';
+  const keepsPlace = !isNew && isExact(before.at) && comparePositions(observation.at, before.at) === 0;
+  draft.ref = putSeen(draft.ref, field, {
+    value,
+    at: keepsPlace ? before.at : observation.at,
+    answer: observation.via === 'answer',
+    ask: isNew ? by : before.ask,
+  });
+  if (isNew && answered?.verb !== 'read') draft.ref = { ...draft.ref, moved: true };
+  if (isNew && link.type === 'email' && typeof before?.value === 'string') draft.left.push(before.value);
+  if (echo >= 0) {
+    draft.ref = markDone(draft.ref, field, echo);
     return;
   }
   const wanted = toPlatform(world, link, draft.entity.fields, value);
-  if (wanted !== undefined && before !== undefined && sameValue(wanted, value)) return;
-  // What became of the fields of the ask itself was settled by `land`; it is never an edit, unless the platform owns it.
-  if (answered !== null && field in answered.fields && !ownedBy(draft, link, platform)) return;
-  const time = observation.modified ?? observation.at.time;
-  for (const [name, canonical] of Object.entries(fromPlatform(world, link, value))) {
-    edit(world, draft, name, canonical, time, before === undefined);
+  const agreed = wanted !== undefined && alike(wanted, value);
+  if (writer !== undefined) {
+    const index = asksOf(draft.ref).findIndex((ask) => ask.id === writer.id);
+    draft.ref = markDone(draft.ref, field, index, value);
+    const expected = expectedOf(writer)[field] ?? null;
+    if (alike(expected, value) || origin?.kind === 'repeat') return;
+    if (!isOwned(draft, link)) {
+      settle(world, draft, field, { asked: expected, got: value, ask: writer.id }, agreed);
+      return;
+    }
   }
+  if (!isNew || agreed) return;
+  const stood = before === undefined ? undefined : toPlatform(world, link, draft.entity.fields, before.value);
+  const conflict = before !== undefined && stood !== undefined && !alike(stood, before.value);
+  editAll(world, draft, sighting, observation, before === undefined ? 'sight' : 'change', conflict, before?.value);
 }
 
 /**
- * Newer than what was seen? Within one second a Salesforce event cannot be ordered against a read. The event counts:
- * events are the whole ordered history, so the last of them ends right whichever came first, which a read does not.
- * Answers to our own asks are ordered among themselves, because one ask of a ref is open at a time.
+ * The ask whose outcome this value is: the one that it answers, the one whose change the stream tells, or one whose echo
+ * is long overdue while Salesforce says that nobody has changed the record since.
  */
-function isNewer(platform: Platform, value: Value, seen: Value, observation: Observation, last: Position): boolean {
-  const order = comparePositions(observation.at, last);
-  if (order !== 0) return order > 0;
-  if (sameValue(value, seen)) return false;
-  return platform === 'salesforce' ? observation.via === 'event' : observation.via === 'answer';
+function writerAsk(ref: RefState, field: string, { observation, answered }: Look, origin: Origin): Ask | undefined {
+  if (answered !== null && field in answered.expected) return answered;
+  if (origin !== undefined) return asksOf(ref)[origin.ask];
+  const seen = ref.seen[field];
+  const { modified } = observation;
+  if (answered?.verb !== 'read' || seen?.answer !== true || modified === null) return undefined;
+  return ref.landed.find(
+    (ask) =>
+      ask.id === seen.ask && ask.late && !ask.done.includes(field) && secondOf(modified) <= secondOf(ask.resultAt ?? 0),
+  );
 }
 
-/** An open ask expects what it asks for; a landed one keeps that of it which was not refused. */
-const expectedOf = (ask: Ask): Ask['fields'] => (ask.resultAt === null ? ask.fields : ask.expected);
-
-const asksOf = (ref: RefState): readonly Ask[] => (ref.open === null ? ref.landed : [...ref.landed, ref.open]);
-
-/** Did an ask of ours bring this value about, as far as the platform tells who writes? */
-function isEcho(world: World, draft: Draft, link: Link, value: Value, observation: Observation): boolean {
-  const ours =
-    observation.via !== 'event' || link.platform !== 'salesforce' || observation.origin === world.rules.client;
-  if (!ours) return false;
-  return asksOf(draft.ref).some((ask) => {
-    const expected = expectedOf(ask);
-    if (!(link.field in expected)) return false;
-    if (!sameValue(expected[link.field], value) && !sameValue(ask.got[link.field], value)) return false;
-    if (ask.resultAt === null || (link.platform === 'salesforce' && observation.via === 'event')) return true;
-    return second(observation.at.time) <= second(ask.resultAt + (ask.doubt ? doubtMs : 0));
-  });
-}
-
-function markEchoed(draft: Draft, field: string, value: Value): void {
-  const mark = (ask: Ask): Ask =>
-    field in expectedOf(ask) && !ask.done.includes(field) && sameValue(expectedOf(ask)[field], value)
-      ? { ...ask, done: [...ask.done, field].sort() }
-      : ask;
-  const { open, landed } = draft.ref;
-  if (open === null && landed.length === 0) return;
-  draft.ref = { ...draft.ref, open: open === null ? null : mark(open), landed: landed.map(mark) };
-}
-
-function ownedBy(draft: Draft, link: Link, platform: Platform): boolean {
-  return link.canonical.some((name) => draft.rules.fields.get(name)?.owner === platform);
-}
-
-/** A person's value against the canonical one: who wins, and why. */
-function edit(world: World, draft: Draft, name: string, value: Value, time: number, firstSight: boolean): void {
-  const rule = draft.rules.fields.get(name);
-  if (rule === undefined) return;
-  const source = draft.ref.ref;
-  const { platform } = parseRef(source);
-  const current = draft.entity.fields[name];
-  if (current !== undefined && sameValue(current.value, value)) return;
-  const reject = (reason: string): void => {
-    world.journal({
-      id: draft.entity.id,
-      kind: 'rejected',
-      field: name,
-      value: current?.value ?? null,
-      other: value,
-      source,
-      reason,
-    });
+/**
+ * The platform made something else of what we wrote, or ignored it: reported and left in peace, never fought. Without this
+ * a platform that keeps its own value would be asked for ever.
+ */
+function settle(
+  world: World,
+  draft: Draft,
+  field: string,
+  { asked, got, ask }: { readonly asked: Value; readonly got: Value; readonly ask: string },
+  agreed: boolean,
+): void {
+  draft.ref = {
+    ...draft.ref,
+    quiet: { ...draft.ref.quiet, [field]: { asked, got, why: 'settled', note: '', ask } },
   };
-  if (rule.owner !== null && rule.owner !== platform) {
-    // What a side without a say has at first sight is no edit, and there may be nothing yet to put in its place.
-    if (!firstSight) reject(`${rule.owner} owns ${name}`);
-    return;
-  }
-  if (current === undefined) {
-    if (firstSight && isEmpty(value) && draft.entity.refs.length > 1) return;
-    setField(world, draft, name, value, time, 'first');
-    return;
-  }
-  const sameSource = current.source === source;
-  if (!sameSource) {
-    // Joining is not a transition: an empty value that was always empty does not clear what the other side knows.
-    if (firstSight && isEmpty(value)) return;
-    if (rule.fillIfEmpty && !isEmpty(current.value)) return reject(`${name} is only filled where it is empty`);
-    const newer = time !== current.time ? time > current.time : source > current.source;
-    if (!newer && !isEmpty(current.value)) return reject(`${current.source} has a newer value`);
-  }
-  const reason = sameSource ? 'newest' : firstSight ? 'join' : rule.owner === platform ? 'owner' : 'newest';
-  setField(world, draft, name, value, sameSource ? Math.max(time, current.time) : time, reason);
-}
-
-function setField(world: World, draft: Draft, name: string, value: Value, time: number, reason: string): void {
-  const old = draft.entity.fields[name];
-  const next: CanonicalField = {
-    value,
-    version: (old?.version ?? 0) + 1,
-    time,
+  if (agreed) return;
+  world.journal({
+    id: draft.ref.id,
+    kind: 'settled',
+    field,
+    value: got,
+    other: asked,
     source: draft.ref.ref,
-    reason,
-    offset: world.record.offset,
-  };
-  draft.entity = { ...draft.entity, fields: { ...draft.entity.fields, [name]: next } };
-  if (isEmpty(old?.value) && isEmpty(value)) return;
-  draft.changed.push({
-    field: name,
-    old: old?.value ?? null,
-    new: value,
-    source: next.source,
-    reason,
-    version: next.version,
+    reason: 'the platform keeps another value than the one written',
   });
 }
+
+/** Rule 4. Of Salesforce only other people's events count: a read says nothing of who wrote, and ours are no evidence. */
+function takeEvidence(world: World, draft: Draft, sighting: Sighting, { observation, own }: Look): void {
+  const { link, value } = sighting;
+  if (link.platform === 'salesforce' && (own || observation.via !== 'event')) return;
+  if (!wasOvertaken(draft.ref, link.field, value, observation.at)) return;
+  const wanted = toPlatform(world, link, draft.entity.fields, draft.ref.seen[link.field]?.value, draft.entity.id);
+  if (alike(wanted, value)) return;
+  // What was attached or detached is told against what stood there before we wrote.
+  const stood = asksOf(draft.ref).findLast((ask) => link.field in ask.before)?.before[link.field];
+  editAll(world, draft, sighting, observation, 'evidence', true, stood);
+}
+
+function editAll(
+  world: World,
+  draft: Draft,
+  { link, value }: Sighting,
+  observation: Observation,
+  kind: Edit['kind'],
+  conflict: boolean,
+  before: Value | undefined,
+): void {
+  const time = observation.modified ?? observation.at.time;
+  const by = authorOf(observation);
+  const { fields } = draft.entity;
+  for (const [name, canonical] of Object.entries(fromPlatform(world, link, value, { fields, before }))) {
+    edit(world, draft, name, { kind, value: canonical, time, at: observation.at, by, conflict });
+  }
+}
+
+const authorOf = ({ by, origin }: Observation): string =>
+  [by ?? '', origin === null ? '' : `client ${origin}`].filter((part) => part !== '').join(', ');
+
+/** Values seen on the draft's ref, taken as first sights: of a record that is put into a customer of its own. */
+export function refound(world: World, draft: Draft): void {
+  for (const link of sideOf(draft.rules, draft.ref.ref).links) {
+    const seen = draft.ref.seen[link.field];
+    if (seen === undefined) continue;
+    const one = { kind: 'sight', time: seen.at.time, at: seen.at, by: '', conflict: false } as const;
+    for (const [name, value] of Object.entries(fromPlatform(world, link, seen.value, draft.entity)))
+      edit(world, draft, name, { ...one, value });
+  }
+}
+
+const isOwned = (draft: Draft, link: Link): boolean =>
+  link.canonical.some((name) => draft.rules.fields.get(name)?.owner === link.platform);
+
+export const putSeen = (ref: RefState, field: string, seen: Seen): RefState => ({
+  ...ref,
+  seen: { ...ref.seen, [field]: seen },
+});
+
+// ---- what is to be asked
 
 /** A company's id is given to it once, at its creation (Intercom: `company_id` cannot be changed); a record that we only linked gets our mark later. */
 const markerFor = (link: Link, entity: EntityState): Value | undefined =>
   link.field === 'company_id' ? undefined : entity.id;
 
-/**
- * Fields to ask of a ref: wanted, not equal to what was seen, and not quiet.
- * A field never seen is not cleared: empty never beats a value nobody has looked at.
- */
+/** How a field of a record stands to what is wanted. unknown: what is wanted cannot be said. differs: to be asked. */
+export type Standing = 'equal' | 'unknown' | 'frozen' | 'quiet' | 'differs';
+
+export function standingOf(
+  world: World,
+  link: Link,
+  ref: RefState,
+  entity: EntityState,
+): { readonly wanted: Value | undefined; readonly standing: Standing } {
+  const seen = ref.seen[link.field];
+  const wanted =
+    link.type === 'marker' ? markerFor(link, entity) : toPlatform(world, link, entity.fields, seen?.value, entity.id);
+  if (wanted === undefined) return { wanted, standing: 'unknown' };
+  // A field never seen is not cleared: empty never beats a value nobody has looked at.
+  if (alike(wanted, seen?.value)) return { wanted, standing: 'equal' };
+  if (link.canonical.some((name) => entity.fields[name]?.frozen === true)) return { wanted, standing: 'frozen' };
+  const quiet = ref.quiet[link.field];
+  if (quiet !== undefined && alike(quiet.asked, wanted) && alike(quiet.got, seen?.value)) {
+    return { wanted, standing: 'quiet' };
+  }
+  return { wanted, standing: 'differs' };
+}
+
+/** Fields to ask of a ref: wanted, not equal to what was seen, not frozen and not quiet. */
 export function pendingFields(
   world: World,
   side: Side,
@@ -230,105 +394,8 @@ export function pendingFields(
 ): Readonly<Record<string, Value>> {
   const pending: Record<string, Value> = {};
   for (const link of side.links) {
-    const seen = ref.seen[link.field];
-    const wanted =
-      link.type === 'marker' ? markerFor(link, entity) : toPlatform(world, link, entity.fields, seen?.value);
-    if (wanted === undefined || sameValue(wanted, seen?.value)) continue;
-    if (isEmpty(wanted) && isEmpty(seen?.value)) continue;
-    const quiet = ref.quiet[link.field];
-    if (quiet !== undefined && sameValue(quiet.asked, wanted) && sameValue(quiet.got, seen?.value ?? null)) continue;
-    pending[link.field] = wanted;
+    const { wanted, standing } = standingOf(world, link, ref, entity);
+    if (standing === 'differs' && wanted !== undefined) pending[link.field] = wanted;
   }
   return pending;
-}
-
-/**
- * Closes the open ask with its one result. Whatever it was, the same ask is not made again at once: a field that was
- * refused, or of which nobody has said what came of it, is quiet until another value is wanted or seen.
- */
-export function land(world: World, draft: Draft, ask: Ask, result: Result): void {
-  const named = result.refusals.filter((refusal) => refusal.field in ask.fields);
-  const whole = result.outcome === 'refused' && named.length === 0 ? result.refusals[0] : undefined;
-  const refused = new Map(named.map((refusal) => [refusal.field, refusal]));
-  if (result.outcome === 'refused' && named.length === 0) {
-    for (const field of Object.keys(ask.fields)) {
-      refused.set(field, whole ?? { field, code: 'PLATFORM_REFUSED', message: 'refused without a reason' });
-    }
-  }
-  for (const [field, refusal] of refused)
-    quieten(world, draft, ask, field, 'refused', `${refusal.code}: ${refusal.message}`);
-  const expected = Object.fromEntries(Object.entries(ask.fields).filter(([field]) => !refused.has(field)));
-  const answered = result.outcome === 'applied' ? ask : null;
-  const closed: Ask = {
-    ...ask,
-    fields: {},
-    before: {},
-    expected,
-    resultAt: result.platformTime,
-    doubt: ask.doubt || result.doubt,
-  };
-  const landed = result.outcome === 'applied' ? bounded([...draft.ref.landed, closed]) : draft.ref.landed;
-  draft.ref = { ...draft.ref, open: null, landed };
-  if (result.returned !== null) {
-    if (answered !== null) settle(world, draft, closed, result.returned);
-    observe(world, draft, result.returned, answered);
-  }
-  if (answered === null) return;
-  // A sink that was stopped between two calls of one ask names what it did not come to: that is asked again.
-  const unfinished = result.returned?.unknown ?? [];
-  for (const field of Object.keys(expected)) if (!unfinished.includes(field)) leaveUnanswered(world, draft, ask, field);
-}
-
-/** The newest asks that fit. */
-function bounded(landed: readonly Ask[]): readonly Ask[] {
-  let chars = 0;
-  const kept = landed
-    .slice(-landedKept)
-    .reverse()
-    .filter((ask) => (chars += JSON.stringify([ask.expected, ask.got]).length) <= landedChars);
-  return kept.reverse();
-}
-
-function quieten(world: World, draft: Draft, ask: Ask, field: string, why: Quiet['why'], note: string): void {
-  const asked = ask.fields[field] ?? null;
-  const got = draft.ref.seen[field]?.value ?? null;
-  putQuiet(draft, field, { asked, got, why, note: note.slice(0, 500) });
-  world.journal({ id: draft.ref.id, kind: why, field, value: got, other: asked, source: draft.ref.ref, reason: note });
-}
-
-/**
- * Applied, says the platform, but nothing newer was seen of the field than when it was asked: asking the same again would
- * learn nothing, for ever.
- */
-function leaveUnanswered(world: World, draft: Draft, ask: Ask, field: string): void {
-  const seen = draft.ref.seen[field];
-  if (sameValue(seen?.value ?? null, ask.fields[field] ?? null) || draft.ref.quiet[field] !== undefined) return;
-  if (seen !== undefined && comparePositions(seen.at, ask.after) > 0) return;
-  quieten(world, draft, ask, field, 'settled', 'the platform did not say what became of the value written');
-}
-
-/**
- * The answer to the ask that wrote a field names another value: the platform made something else of it, or ignored it.
- * Reported and left in peace, never fought; without this a platform that keeps its old value would be asked for ever.
- */
-function settle(world: World, draft: Draft, ask: Ask, returned: Observation): void {
-  const { platform } = parseRef(returned.ref);
-  for (const link of sideOf(draft, platform).links) {
-    const expected = ask.expected[link.field];
-    const told = returned.fields[link.field];
-    if (expected === undefined || (told === undefined && (!returned.whole || returned.unknown.includes(link.field))))
-      continue;
-    const got = told ?? null;
-    if (sameValue(expected, got) || (isEmpty(expected) && isEmpty(got)) || ownedBy(draft, link, platform)) continue;
-    putQuiet(draft, link.field, { asked: expected, got, why: 'settled', note: '' });
-    world.journal({
-      id: draft.ref.id,
-      kind: 'settled',
-      field: link.field,
-      value: got,
-      other: expected,
-      source: draft.ref.ref,
-      reason: 'the platform keeps another value than the one written',
-    });
-  }
 }

@@ -1,4 +1,4 @@
-/** Equality and small arithmetic of platform and canonical values. */
+/** Equality, order and small arithmetic of platform and canonical values. */
 import { createHash } from 'node:crypto';
 import type { Position, Value } from '../../schemas/types.ts';
 
@@ -15,26 +15,45 @@ export function isEmpty(value: Value | undefined): boolean {
   return value === undefined || value === null || value === '' || (typeof value === 'object' && value.length === 0);
 }
 
+/** The same to a person: the same value, or no value in either spelling. */
+export const alike = (a: Value | undefined, b: Value | undefined): boolean =>
+  sameValue(a, b) || (isEmpty(a) && isEmpty(b));
+
+const shownChars = 200;
+const shownItems = 10;
+
+/** A value as it is kept for people only: what is kept twice must not make a record too large to be kept. */
+export function shown(value: Value): Value {
+  if (typeof value === 'string' && value.length > shownChars) return `${value.slice(0, shownChars)}…`;
+  if (Array.isArray(value)) return value.slice(0, shownItems).map((item) => String(item).slice(0, shownChars));
+  return value;
+}
+
 export function hashId(...parts: readonly (string | number)[]): string {
   return createHash('sha256').update(parts.join('\n')).digest('hex').slice(0, 24);
 }
 
 export const noPosition: Position = { time: 0, seq: -1, second: true };
 
+export const secondOf = (ms: number): number => Math.floor(ms / 1000);
+
 /**
- * Is `next` later than `last`, as far as the platform tells? 1 later, -1 earlier or the same, 0 cannot be told.
+ * Is `next` later than `last`, as far as the platform tells? 1 later, -1 earlier, 0 the same or it cannot be told.
  *
- * Events of one stream are ordered by commit second and then by order of arrival. A read is only known to the second:
- * within one second it cannot be ordered against an event, and the caller decides (see ledger.ts, rule 1).
+ * Events of one stream are ordered by commit second and then by order of arrival, Intercom's webhooks by the millisecond.
+ * A read is known to the second only: within it, it cannot be ordered against anything (ledger.ts, ties).
  */
 export function comparePositions(next: Position, last: Position): -1 | 0 | 1 {
-  if (!next.second && !last.second) return next.time > last.time ? 1 : -1;
-  const a = Math.floor(next.time / 1000);
-  const b = Math.floor(last.time / 1000);
-  if (a !== b) return a > b ? 1 : -1;
-  if (next.seq >= 0 && last.seq >= 0) return next.seq > last.seq ? 1 : -1;
-  return 0;
+  if (!next.second && !last.second) return sign(next.time - last.time);
+  const seconds = sign(secondOf(next.time) - secondOf(last.time));
+  if (seconds !== 0) return seconds;
+  return next.seq >= 0 && last.seq >= 0 ? sign(next.seq - last.seq) : 0;
 }
+
+const sign = (difference: number): -1 | 0 | 1 => (difference > 0 ? 1 : difference < 0 ? -1 : 0);
+
+/** Known better than to the second: it has a place in the stream, or milliseconds. */
+export const isExact = (position: Position): boolean => position.seq >= 0 || !position.second;
 
 export function laterOf(a: Position, b: Position): Position {
   return comparePositions(b, a) > 0 ? b : a;

@@ -1,0 +1,270 @@
+/**
+ * Who wins: a value that somebody brought about on one record against the canonical one. The only place where the wanted
+ * value of a field changes.
+ *
+ * claim: a value with its ref and its source time. sight: a record shows a value for the first time, or two customers
+ * become one; nobody changed anything, so empty never beats a value. evidence: a person's value that our own write had
+ * overtaken.
+ */
+import type { CanonicalField, Claim, EntityState, Position, Value } from '../../schemas/types.ts';
+import { parseRef } from './keys.ts';
+import type { Draft } from './ledger.ts';
+import type { CanonicalRule, EntityRules } from './rules.ts';
+import { alike, comparePositions, isEmpty, laterOf, shown } from './values.ts';
+import type { World } from './world.ts';
+
+export interface Edit {
+  readonly kind: 'change' | 'sight' | 'evidence';
+  readonly value: Value;
+  /** Source time, ms: dates it against other records. */
+  readonly time: number;
+  /** Its place among the values of its own record. */
+  readonly at: Position;
+  /** User or client that wrote it, empty when the platform names none. */
+  readonly by: string;
+  /** The canonical value had not reached this record: two people wrote at once. */
+  readonly conflict: boolean;
+}
+
+type Verdict =
+  | { readonly wins: true; readonly reason: string }
+  /** untold: no edit was lost, there is nothing to tell. */
+  | { readonly wins: false; readonly reason: string; readonly untold?: boolean };
+
+/** Decides an edit of one canonical field by the draft's ref. */
+export function edit(world: World, draft: Draft, name: string, one: Edit): void {
+  const rule = draft.rules.fields.get(name);
+  const current = draft.entity.fields[name];
+  if (rule === undefined || (current !== undefined && alike(current.value, one.value))) return;
+  const verdict = judge(draft, rule, current, one);
+  if (verdict.wins) setField(world, draft, name, one, verdict.reason);
+  else if (verdict.untold !== true) reject(world, draft, name, one, verdict.reason);
+}
+
+function judge(draft: Draft, rule: CanonicalRule, current: CanonicalField | undefined, one: Edit): Verdict {
+  const source = draft.ref.ref;
+  const { platform } = parseRef(source);
+  const sight = one.kind === 'sight';
+  if (rule.type === 'optOut') {
+    const verdict = judgeConsent(rule, current, one, source);
+    if (verdict !== undefined) return verdict;
+  }
+  if (rule.owner !== null && rule.owner !== platform) {
+    // What a side without a say shows at first is no edit, and there may be nothing yet to put in its place.
+    return { wins: false, reason: `${rule.owner} owns ${rule.name}`, untold: sight };
+  }
+  if (current === undefined) {
+    if (sight && isEmpty(one.value) && draft.entity.refs.length > 1) return { wins: false, reason: '', untold: true };
+    return { wins: true, reason: 'first' };
+  }
+  if (sight) {
+    if (isEmpty(one.value)) return { wins: false, reason: '', untold: true };
+    if (beats(draft.rules, rule, { ...one, source }, current)) return { wins: true, reason: 'join' };
+    return { wins: false, reason: `${current.source} has a newer value` };
+  }
+  if (current.source === source) {
+    // What was seen moved on, so this is later by itself; evidence has to prove it.
+    if (one.kind === 'change' || isLater(one, current)) return { wins: true, reason: 'newest' };
+    return { wins: false, reason: 'an older value of the same record', untold: true };
+  }
+  if (rule.owner === platform && parseRef(current.source).platform !== platform) return { wins: true, reason: 'owner' };
+  if (rule.fillIfEmpty && !isEmpty(current.value)) {
+    return { wins: false, reason: `${rule.name} is only filled where it is empty` };
+  }
+  const newer = one.time !== current.time ? one.time > current.time : source > current.source;
+  if (!newer) return { wins: false, reason: `${current.source} has a newer value` };
+  return { wins: true, reason: rule.fillIfEmpty ? 'fill' : 'newest' };
+}
+
+const isLater = (one: Edit, current: CanonicalField): boolean =>
+  comparePositions(one.at, current.at) > 0 || (comparePositions(one.at, current.at) === 0 && one.time > current.time);
+
+/**
+ * Consent only gets stricter by itself, whoever says so and however late it comes. Looser again it is only by the owner
+ * platform, when somebody changed it there after it had become strict. `undefined`: neither of the two.
+ */
+function judgeConsent(
+  rule: CanonicalRule,
+  current: CanonicalField | undefined,
+  one: Edit,
+  source: string,
+): Verdict | undefined {
+  const strict = one.value === true;
+  const wasStrict = current?.value === true;
+  if (strict && !wasStrict) return { wins: true, reason: current === undefined ? 'first' : 'stricter' };
+  if (strict || current === undefined || !wasStrict) return undefined;
+  const later = current.source === source ? comparePositions(one.at, current.at) > 0 : one.time > current.time;
+  if (rule.owner === parseRef(source).platform && one.kind === 'change' && later)
+    return { wins: true, reason: 'owner' };
+  return {
+    wins: false,
+    reason: 'consent only gets stricter by itself',
+    untold: one.kind === 'sight' && isEmpty(one.value),
+  };
+}
+
+type Standing = Pick<CanonicalField, 'value' | 'source' | 'time'>;
+
+/** Of two values that meet without an edit: does the first win? Deterministic, and empty never beats a value. */
+function beats(rules: EntityRules, rule: CanonicalRule, one: Standing, other: Standing): boolean {
+  if (isEmpty(one.value) || isEmpty(other.value)) return !isEmpty(one.value);
+  if (rule.type === 'optOut' && (one.value === true) !== (other.value === true)) return one.value === true;
+  const [mine, theirs] = [parseRef(one.source), parseRef(other.source)];
+  if (rule.owner !== null && mine.platform !== theirs.platform) return mine.platform === rule.owner;
+  // Lead and Contact of one email are one person, and the Contact leads.
+  const isLead = (object: string): boolean => rules.lead !== null && object === rules.lead.object;
+  if (mine.platform === theirs.platform && isLead(mine.object) !== isLead(theirs.object)) return isLead(theirs.object);
+  if (rule.fillIfEmpty) return false;
+  return one.time !== other.time ? one.time > other.time : one.source >= other.source;
+}
+
+const claimOf = (field: CanonicalField): Claim => ({
+  value: shown(field.value),
+  source: field.source,
+  by: field.by,
+  time: field.time,
+  reason: field.reason,
+});
+
+function reject(world: World, draft: Draft, name: string, one: Edit, reason: string): void {
+  const current = draft.entity.fields[name];
+  const source = draft.ref.ref;
+  const lost: Claim = { value: shown(one.value), source, by: one.by, time: one.time, reason };
+  if (current !== undefined) {
+    // Evidence that is read again brings the same once more.
+    const told = current.lost;
+    if (told?.source === source && told.time === one.time && alike(told.value, lost.value)) return;
+    draft.entity = { ...draft.entity, fields: { ...draft.entity.fields, [name]: { ...current, lost } } };
+  }
+  world.journal({
+    id: draft.entity.id,
+    kind: 'rejected',
+    field: name,
+    value: current?.value ?? null,
+    other: one.value,
+    source,
+    reason,
+  });
+}
+
+function setField(world: World, draft: Draft, name: string, one: Edit, reason: string): void {
+  const old = draft.entity.fields[name];
+  const source = draft.ref.ref;
+  const same = old?.source === source;
+  const lost = old !== undefined && one.conflict && !same && one.kind !== 'sight';
+  const next: CanonicalField = {
+    value: one.value,
+    version: (old?.version ?? 0) + 1,
+    time: same ? Math.max(one.time, old.time) : one.time,
+    at: same ? laterOf(old.at, one.at) : one.at,
+    source,
+    by: one.by,
+    reason,
+    offset: world.record.offset,
+    previous: old === undefined ? null : claimOf(old),
+    lost: lost ? { ...claimOf(old), reason: `${source} has a newer value` } : (old?.lost ?? null),
+    turns: old?.turns ?? [],
+    frozen: old?.frozen ?? false,
+  };
+  const turned = old === undefined || same || one.kind === 'sight' ? next : alternate(world, draft, name, old, next);
+  put(draft, name, turned);
+  if (lost) {
+    world.journal({
+      id: draft.entity.id,
+      kind: 'set',
+      field: name,
+      value: one.value,
+      other: old.value,
+      source,
+      reason,
+    });
+  }
+}
+
+/** Stores a canonical value and tells of it, if it is another one to a person. */
+function put(draft: Draft, name: string, next: CanonicalField): void {
+  const old = draft.entity.fields[name];
+  draft.entity = { ...draft.entity, fields: { ...draft.entity.fields, [name]: next } };
+  if (alike(old?.value, next.value)) return;
+  draft.changed.push({
+    field: name,
+    old: old?.value ?? null,
+    new: next.value,
+    source: next.source,
+    reason: next.reason,
+    version: next.version,
+  });
+}
+
+/**
+ * Two writers that answer each other through us would go on for ever, and each of their values is a real edit. After so
+ * many turns in so short a time of the platforms nothing is asked for the field any more; what is seen and what counts
+ * still moves, so that its release writes what is right then.
+ */
+function alternate(
+  world: World,
+  draft: Draft,
+  name: string,
+  old: CanonicalField,
+  next: CanonicalField,
+): CanonicalField {
+  const { alternations, withinMs } = world.rules.freeze;
+  const turns = [...old.turns, next.time].filter((time) => next.time - time < withinMs).slice(-(alternations + 1));
+  if (turns.length <= alternations || old.frozen) return { ...next, turns };
+  const writer = (field: CanonicalField): string => (field.by === '' ? field.source : `${field.source} (${field.by})`);
+  world.journal({
+    id: draft.entity.id,
+    kind: 'frozen',
+    field: name,
+    value: next.value,
+    other: old.value,
+    source: next.source,
+    reason: `changed back and forth ${turns.length} times by ${writer(old)} and ${writer(next)}: nothing is written for it until it is released`,
+  });
+  return { ...next, turns, frozen: true };
+}
+
+/**
+ * Releases a frozen field, or every one when no field is named. Returns the entity, the very same when nothing was frozen; its records have to
+ * be queued after it is stored.
+ */
+export function unfreeze(entity: EntityState, field = ''): EntityState {
+  const names = Object.keys(entity.fields).filter(
+    (name) => entity.fields[name]?.frozen === true && (field === '' || name === field),
+  );
+  if (names.length === 0) return entity;
+  const fields = { ...entity.fields };
+  for (const name of names) {
+    const one = fields[name];
+    if (one !== undefined) fields[name] = { ...one, frozen: false, turns: [] };
+  }
+  return { ...entity, fields };
+}
+
+/**
+ * Takes in the canonical fields of a customer or account that was joined to the draft's. They are what was known, not
+ * something that happened: the newest wins, empty beats nothing, and no edit is lost. What differs from a record's `seen`
+ * is asked of it as ever; its ledger came with it.
+ */
+export function rejoin(world: World, draft: Draft, theirs: EntityState['fields']): void {
+  for (const name of Object.keys(theirs).sort()) {
+    const other = theirs[name];
+    const rule = draft.rules.fields.get(name);
+    const mine = draft.entity.fields[name];
+    if (other === undefined || rule === undefined) continue;
+    const joined = { reason: 'join', offset: world.record.offset };
+    if (mine === undefined) {
+      put(draft, name, { ...other, ...joined });
+    } else if (!alike(mine.value, other.value)) {
+      const version = Math.max(mine.version, other.version) + 1;
+      const wins = beats(draft.rules, rule, other, mine);
+      put(
+        draft,
+        name,
+        wins
+          ? { ...other, ...joined, version, previous: claimOf(mine), lost: claimOf(mine) }
+          : { ...mine, lost: isEmpty(other.value) ? mine.lost : { ...claimOf(other), reason: 'join' } },
+      );
+    }
+  }
+}

@@ -1,0 +1,132 @@
+/**
+ * What a result does to the ledger: the one answer to an ask closes it. Whatever it was, the same ask is not made again at
+ * once: a field that was refused, or of which nobody has said what came of it, is quiet until another value is wanted or
+ * seen.
+ */
+import type { Ask, FieldRefusal, Quiet, Result } from '../../schemas/types.ts';
+import { landedWith } from './asks.ts';
+import { awaitEcho } from './echoes.ts';
+import { parseRef } from './keys.ts';
+import { type Draft, observe, putSeen, resume } from './ledger.ts';
+import { sideOf } from './rules.ts';
+import { alike, comparePositions, secondOf } from './values.ts';
+import type { World } from './world.ts';
+
+export function land(world: World, draft: Draft, ask: Ask, result: Result): void {
+  if (ask.verb === 'read') landReading(world, draft, ask, result);
+  else landWrite(world, draft, ask, result);
+  resume(world, draft);
+}
+
+function landWrite(world: World, draft: Draft, ask: Ask, result: Result): void {
+  const refused = refusedFields(ask, result);
+  for (const [field, { code, message }] of refused) quieten(world, draft, ask, field, 'refused', `${code}: ${message}`);
+  const applied = result.outcome === 'applied';
+  const doubt = ask.doubt || result.doubt;
+  // Marked meanwhile by an event that was faster than its result.
+  const told = draft.ref.landed.find((one) => one.id === ask.id) ?? ask;
+  const closed: Ask = {
+    ...told,
+    fields: {},
+    // What was not applied may have been by a try that timed out: its echo must be known when it comes.
+    expected: applied
+      ? Object.fromEntries(Object.entries(ask.fields).filter(([field]) => !refused.has(field)))
+      : ask.fields,
+    resultAt: result.platformTime === 0 ? world.now : result.platformTime,
+    doubt,
+  };
+  const others = draft.ref.landed.filter((one) => one.id !== ask.id);
+  const keeps = applied || (doubt && result.outcome !== 'gone');
+  draft.ref = { ...draft.ref, open: null, landed: keeps ? landedWith(others, closed) : others };
+  if (!applied) {
+    if (result.returned !== null) observe(world, draft, result.returned, null);
+    return;
+  }
+  const { platform } = parseRef(draft.ref.ref);
+  if (platform === 'salesforce' && result.returned === null) {
+    assume(world, draft, closed);
+    return;
+  }
+  if (result.returned !== null) observe(world, draft, result.returned, closed);
+  // A sink that was stopped between two calls of one ask names what it did not come to: that is asked again.
+  const unfinished = result.returned?.unknown ?? [];
+  for (const field of Object.keys(closed.expected))
+    if (!unfinished.includes(field)) leaveUnanswered(world, draft, ask, field);
+}
+
+/** Refused fields with the platform's words; all of them when it refused the record and named none. */
+function refusedFields(ask: Ask, result: Result): ReadonlyMap<string, FieldRefusal> {
+  const named = result.refusals.filter((refusal) => refusal.field in ask.fields);
+  if (result.outcome !== 'refused' || named.length > 0) return new Map(named.map((one) => [one.field, one]));
+  const why = result.refusals[0] ?? { field: '', code: 'PLATFORM_REFUSED', message: 'refused without a reason' };
+  return new Map(Object.keys(ask.fields).map((field) => [field, why]));
+}
+
+/**
+ * Salesforce answers a write without values. What was asked is taken for what is there, at the platform's clock, until
+ * the echo in the stream says it, or the marks say that the echo is late (echoes.ts).
+ */
+function assume(world: World, draft: Draft, closed: Ask): void {
+  const at = { time: closed.resultAt ?? 0, seq: -1, second: true };
+  for (const link of sideOf(draft.rules, draft.ref.ref).links) {
+    const { field } = link;
+    const value = closed.expected[field];
+    if (value === undefined || closed.done.includes(field)) continue;
+    const before = draft.ref.seen[field];
+    if (link.type === 'email' && typeof before?.value === 'string' && !alike(before.value, value))
+      draft.left.push(before.value);
+    // Within the second of what was seen last, its better known place in the stream orders what comes next.
+    const later = before === undefined || secondOf(at.time) > secondOf(before.at.time);
+    draft.ref = putSeen(draft.ref, field, { value, at: later ? at : before.at, answer: true, ask: closed.id });
+  }
+  if (Object.keys(closed.expected).some((field) => !closed.done.includes(field)))
+    awaitEcho(world, draft.ref.ref, closed);
+}
+
+/**
+ * A record that was read again: an observation as any other, unless the record moved since the reading was asked for;
+ * then the reading may be the older of the two, and it is read once more.
+ */
+function landReading(world: World, draft: Draft, ask: Ask, result: Result): void {
+  const { moved } = draft.ref;
+  draft.ref = { ...draft.ref, open: null };
+  if (result.outcome === 'expired') draft.ref = { ...draft.ref, reading: true };
+  if (result.outcome === 'refused') {
+    const [why] = result.refusals;
+    const reason = `it could not be read again: ${why === undefined ? 'refused without a reason' : `${why.code}: ${why.message}`}`;
+    world.journal({ id: draft.ref.id, kind: 'refused', source: draft.ref.ref, reason });
+  }
+  if (result.outcome !== 'applied' || result.returned === null) return;
+  if (moved) {
+    draft.ref = { ...draft.ref, reading: true };
+    return;
+  }
+  observe(world, draft, result.returned, ask);
+  // Nothing more will come of what was late.
+  draft.ref = {
+    ...draft.ref,
+    landed: draft.ref.landed.map((one) => (one.late ? { ...one, done: Object.keys(one.expected).sort() } : one)),
+  };
+}
+
+function quieten(world: World, draft: Draft, ask: Ask, field: string, why: Quiet['why'], note: string): void {
+  const asked = ask.fields[field] ?? null;
+  const got = draft.ref.seen[field]?.value ?? null;
+  const quiet: Quiet = { asked, got, why, note: note.slice(0, 500), ask: ask.id };
+  draft.ref = { ...draft.ref, quiet: { ...draft.ref.quiet, [field]: quiet } };
+  world.journal({ id: draft.ref.id, kind: why, field, value: got, other: asked, source: draft.ref.ref, reason: note });
+}
+
+/**
+ * Applied, says the platform, but nothing newer was seen of the field than when it was asked: asking the same again would
+ * learn nothing, for ever.
+ */
+function leaveUnanswered(world: World, draft: Draft, ask: Ask, field: string): void {
+  const seen = draft.ref.seen[field];
+  const asked = ask.fields[field] ?? null;
+  const quiet = draft.ref.quiet[field];
+  if (alike(seen?.value, asked)) return;
+  if (quiet !== undefined && alike(quiet.asked, asked) && alike(quiet.got, seen?.value)) return;
+  if (seen !== undefined && comparePositions(seen.at, ask.after) > 0) return;
+  quieten(world, draft, ask, field, 'settled', 'the platform did not say what became of the value written');
+}
