@@ -337,8 +337,12 @@ describe('whatever happens', () => {
       'attach',
       'detach',
       'deleteCompany',
+      'merge',
+      'block',
+      'unblock',
     ]),
     who: fc.nat({ max: 5 }),
+    whom: fc.nat({ max: 5 }),
     where: fc.nat({ max: 2 }),
     body,
     wait: fc.constantFrom(0, 1, 700, 2_000),
@@ -350,11 +354,12 @@ describe('whatever happens', () => {
         const world = workspace();
         const companies = () => [0, 1, 2].map((n) => world.upsertCompany({ company_id: `a${n}` }, start).value.id);
         let now = start;
-        for (const { call, who, where, body: sent, wait } of steps) {
+        for (const { call, who, whom, where, body: sent, wait } of steps) {
           now += wait;
           const before = new Map(world.everything().contacts.map((contact) => [contact.id, contact]));
           const id = [...before.keys()][who] ?? 'nobody';
           const company = companies()[where] ?? '';
+          const survivor = [...before.keys()][whom] ?? 'nobody';
           const changed = attempt(() => {
             if (call === 'create') return world.createContact(sent, now);
             if (call === 'update') return world.updateContact(id, sent, now);
@@ -362,6 +367,8 @@ describe('whatever happens', () => {
             if (call === 'attach') return world.attach(id, company, now);
             if (call === 'detach') return world.detach(id, company, now);
             if (call === 'deleteCompany') return world.deleteCompany(company, now);
+            if (call === 'merge') return world.merge(id, survivor, now);
+            if (call === 'block' || call === 'unblock') return world.block(id, call === 'block', now);
             return world.archive(id, call === 'archive', now);
           });
           const after = world.everything().contacts;
@@ -371,7 +378,9 @@ describe('whatever happens', () => {
             if (was === undefined) continue;
             const { updated_ms: then, ...old } = was;
             const { updated_ms: at, ...current } = contact;
-            expect(at).toBe(equal(old, current) ? then : now);
+            // A merge is a write to the survivor even where it fills nothing.
+            const written = !equal(old, current) || (call === 'merge' && changed.length > 0 && contact.id === survivor);
+            expect(at).toBe(written ? now : then);
           }
           const users = after.filter(({ role }) => role === 'user');
           unique(users, 'email');

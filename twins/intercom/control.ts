@@ -151,6 +151,7 @@ const webhooks = ({ model: { deliveries }, webhooks: { url } }: Controlled, now:
   state: deliveries.state(now),
   topics: deliveries.topics,
   waiting: deliveries.waiting(),
+  nextDueAt: deliveries.nextDueAt() ?? null,
   ...deliveries.counts(),
   habits: deliveries.habits,
 });

@@ -72,6 +72,13 @@ export type SubscriptionState = 'off' | 'live' | 'throttled' | 'paused' | 'suspe
 
 export type LossReason = 'dropped' | 'failed' | 'throttled' | 'paused' | 'suspended' | 'disabled';
 
+export interface DeliveryCounts {
+  readonly notified: number;
+  readonly attempts: number;
+  readonly delivered: number;
+  readonly lost: Readonly<Partial<Record<LossReason, number>>>;
+}
+
 interface Pending {
   readonly id: number;
   readonly notification: Notification;
@@ -250,12 +257,7 @@ export class Deliveries {
     else this.#queue({ ...pending, failures, dueAt: now + this.#habits.retryAfterMs });
   }
 
-  counts(): {
-    readonly notified: number;
-    readonly attempts: number;
-    readonly delivered: number;
-    readonly lost: object;
-  } {
+  counts(): DeliveryCounts {
     return structuredClone(this.#counts);
   }
 
