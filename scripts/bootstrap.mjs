@@ -17,6 +17,7 @@ const ownNode = join(root, 'node_modules', '.bin', 'node');
 /** What each npm script stands for; the arguments after `--` follow. */
 const scripts = {
   demo: ['cli/main.ts', 'demo'],
+  simulate: ['test/simulation/main.ts'],
   tributary: ['cli/main.ts'],
   test: ['node_modules/vitest/vitest.mjs', 'run'],
 };

@@ -1,0 +1,113 @@
+/** The small mapping that the simulated worlds run with, as the one table that configuration, people and oracle read. */
+import { configSchema } from '../../core/config-schema.ts';
+import type { RulesConfig } from '../../processors/unify/rules.ts';
+import type { World } from './world.ts';
+
+export type PlatformName = 'salesforce' | 'intercom';
+
+export interface MappedField {
+  readonly canonical: string;
+  readonly type: 'text' | 'email' | 'integer' | 'optOut';
+  readonly salesforce: string;
+  readonly intercom: string;
+  readonly owner?: PlatformName;
+  readonly fillIfEmpty?: boolean;
+  /** May stand empty on both platforms. */
+  readonly nullable: boolean;
+}
+
+export const personFields: readonly MappedField[] = [
+  { canonical: 'email', type: 'email', salesforce: 'Email', intercom: 'email', nullable: false },
+  { canonical: 'lastName', type: 'text', salesforce: 'LastName', intercom: 'name', nullable: false },
+  { canonical: 'phone', type: 'text', salesforce: 'Phone', intercom: 'phone', owner: 'intercom', nullable: true },
+  {
+    canonical: 'title',
+    type: 'text',
+    salesforce: 'Title',
+    intercom: 'custom_attributes.job_title',
+    owner: 'salesforce',
+    nullable: true,
+  },
+  {
+    canonical: 'department',
+    type: 'text',
+    salesforce: 'Department',
+    intercom: 'custom_attributes.department',
+    nullable: true,
+  },
+  { canonical: 'seats', type: 'integer', salesforce: 'Seats__c', intercom: 'custom_attributes.seats', nullable: true },
+  {
+    canonical: 'assistant',
+    type: 'text',
+    salesforce: 'AssistantName',
+    intercom: 'custom_attributes.assistant',
+    fillIfEmpty: true,
+    nullable: true,
+  },
+  {
+    canonical: 'optedOut',
+    type: 'optOut',
+    salesforce: 'HasOptedOutOfEmail',
+    intercom: 'unsubscribed_from_emails',
+    nullable: false,
+  },
+];
+
+export const companyFields: readonly MappedField[] = [
+  { canonical: 'name', type: 'text', salesforce: 'Name', intercom: 'name', nullable: false },
+  { canonical: 'domain', type: 'text', salesforce: 'Website', intercom: 'website', nullable: true },
+  { canonical: 'employees', type: 'integer', salesforce: 'NumberOfEmployees', intercom: 'size', nullable: true },
+  {
+    canonical: 'site',
+    type: 'text',
+    salesforce: 'Site',
+    intercom: 'custom_attributes.site',
+    owner: 'salesforce',
+    nullable: true,
+  },
+];
+
+export const idFields = {
+  person: 'custom_attributes.salesforce_id',
+  company: 'custom_attributes.salesforce_account_id',
+} as const;
+
+export const markers = {
+  contact: 'custom_attributes.tributary_id',
+  company: 'company_id',
+  salesforce: 'Tributary_Id__c',
+} as const;
+
+export const client = 'tributary';
+
+const entry = ({ nullable: _, ...field }: MappedField): object => field;
+
+function build(twoWay: boolean): RulesConfig {
+  const to = { create: true };
+  const flow = twoWay ? { intercom: to, salesforce: to } : { intercom: to };
+  return configSchema.parse({
+    salesforce: { client },
+    capture: { salesforce: true, intercom: true },
+    flows: { 'contact-sync': flow, 'account-sync': flow },
+    entities: {
+      customer: {
+        fields: [
+          ...personFields.map(entry),
+          { canonical: 'account', type: 'account', salesforce: 'AccountId', intercom: 'companies' },
+          { canonical: 'salesforceId', type: 'text', salesforce: 'Id', intercom: idFields.person },
+        ],
+      },
+      account: {
+        fields: [
+          ...companyFields.map(entry),
+          { canonical: 'salesforceId', type: 'text', salesforce: 'Id', intercom: idFields.company },
+        ],
+      },
+    },
+  });
+}
+
+const twoWay = build(true);
+const oneWay = build(false);
+
+export const rulesOf = (world: World): RulesConfig => (world.on.has('oneway') ? oneWay : twoWay);

@@ -1,0 +1,167 @@
+/** Runs a history and judges it; some are judged a second time, by folding and offering all of it again. */
+
+import { memoryCodec } from '../../core/registry.ts';
+import { createUnify } from '../../processors/unify/index.ts';
+import { rulesOf } from './fields.ts';
+import { Oracle, type Promise, promises, type Violation } from './oracle.ts';
+import { shrink } from './shrink.ts';
+import { type Ran, simulate } from './simulate.ts';
+import { generate, type History, readWorld } from './world.ts';
+import { applyPuts, type Decider, encodedDecider, plainDecider } from './writer.ts';
+
+/** Every so many histories are folded again in other batches. */
+const foldedAgain = 10;
+
+export interface Judged {
+  readonly ran: Ran;
+  readonly violations: readonly Violation[];
+}
+
+export function judge(history: History, tracing = false): Judged {
+  const ran = simulate(history, tracing);
+  const { violations } = new Oracle(ran);
+  const { seed } = history;
+  return { ran, violations: seed % foldedAgain === 0 ? [...violations, ...bytes(ran)] : violations };
+}
+
+const codec = memoryCodec();
+
+/** The same changes in one batch, and each by itself, give what the history gave. */
+function bytes(ran: Ran): readonly Violation[] {
+  const said = ran.unify.outputs.map((output) => JSON.stringify(output));
+  const state = [...ran.unify.committed].map(([key, value]) => `${key} ${JSON.stringify(value)}`).sort();
+  const again = (name: string, decider: Decider, size: number): readonly Violation[] => {
+    const base = new Map<string, object>();
+    let n = 0;
+    for (let from = 0; from < ran.log.records.length; from += size) {
+      const { outputs, puts } = decider(ran.log.records.slice(from, from + size), base);
+      applyPuts(base, puts);
+      for (const output of outputs) {
+        const text = JSON.stringify(output);
+        if (text !== said[n]) {
+          const broken = `folded again ${name}, output ${n} of changes/${from}… is ${text}, it was ${said[n] ?? 'none'}`;
+          return [{ promise: 'bytes', text: broken, about: [] }];
+        }
+        n += 1;
+      }
+    }
+    const folded = [...base].map(([key, value]) => `${key} ${JSON.stringify(value)}`).sort();
+    const differs = folded.findIndex((text, i) => text !== state[i]);
+    if (n === said.length && differs < 0 && folded.length === state.length) return [];
+    return [
+      { promise: 'bytes', text: `folded again ${name}, the state is ${folded[differs] ?? 'shorter'}`, about: [] },
+    ];
+  };
+  const fold = createUnify(rulesOf(ran.history.world));
+  const whole = ran.history.seed % (foldedAgain * 5) === 0 ? encodedDecider(fold, codec) : plainDecider(fold);
+  return [...again('as a whole', whole, ran.log.records.length + 1), ...again('one by one', plainDecider(fold), 1)];
+}
+
+export interface Tally {
+  readonly world: string;
+  histories: number;
+  edits: number;
+  readonly writes: Record<'salesforce' | 'intercom', number>;
+  rereads: number;
+  calls: number;
+  changes: number;
+  steps: number;
+  /** Seeds at which something threw. */
+  threw: number[];
+  readonly broken: Partial<Record<Promise, number>>;
+  /** Seeds by promise, the first few. */
+  readonly seeds: Partial<Record<Promise, number[]>>;
+}
+
+const seedsKept = 20;
+
+export const newTally = (world: string): Tally => ({
+  world,
+  histories: 0,
+  edits: 0,
+  writes: { salesforce: 0, intercom: 0 },
+  rereads: 0,
+  calls: 0,
+  changes: 0,
+  steps: 0,
+  threw: [],
+  broken: {},
+  seeds: {},
+});
+
+function count(tally: Tally, { ran, violations }: Judged): void {
+  tally.histories += 1;
+  tally.edits += ran.people.edits.filter(({ first }) => !first).length;
+  for (const platform of ['salesforce', 'intercom'] as const) {
+    tally.writes[platform] += ran.writes[platform].filter(({ at }) => at >= ran.firstAction).length;
+    tally.calls += ran.network.begun[platform].length;
+  }
+  tally.rereads += ran.rereads;
+  tally.changes += ran.log.records.length;
+  tally.steps += ran.clock.steps;
+  for (const promise of new Set(violations.map((one) => one.promise))) {
+    tally.broken[promise] = (tally.broken[promise] ?? 0) + 1;
+    const seeds = (tally.seeds[promise] ??= []);
+    if (seeds.length < seedsKept) seeds.push(ran.history.seed);
+  }
+}
+
+export function merge(into: Tally, from: Tally): void {
+  for (const name of ['histories', 'edits', 'rereads', 'calls', 'changes', 'steps'] as const) into[name] += from[name];
+  for (const platform of ['salesforce', 'intercom'] as const) into.writes[platform] += from.writes[platform];
+  into.threw = [...into.threw, ...from.threw].sort((a, b) => a - b);
+  for (const promise of Object.keys(from.broken) as Promise[]) {
+    into.broken[promise] = (into.broken[promise] ?? 0) + (from.broken[promise] ?? 0);
+    into.seeds[promise] = [...(into.seeds[promise] ?? []), ...(from.seeds[promise] ?? [])]
+      .sort((a, b) => a - b)
+      .slice(0, seedsKept);
+  }
+}
+
+/** An error of the machinery itself, or of what it runs, is a broken promise too: nothing may throw. */
+export function judgeSafely(history: History): Judged | Error {
+  try {
+    return judge(history);
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error));
+  }
+}
+
+export interface Share {
+  readonly world: string;
+  readonly from: number;
+  readonly step: number;
+  readonly until: number;
+}
+
+const progressMs = 2_000;
+
+/** @param progress told every two seconds how many are done */
+export function tallyOf({ world, from, step, until }: Share, progress: (done: number) => void): Tally {
+  const tally = newTally(world);
+  const on = readWorld(world);
+  let told = performance.now();
+  for (let seed = from; seed < until; seed += step) {
+    const judged = judgeSafely(generate(seed, on));
+    if (judged instanceof Error) {
+      tally.histories += 1;
+      tally.threw.push(seed);
+    } else count(tally, judged);
+    if (performance.now() - told > progressMs) {
+      told = performance.now();
+      progress(tally.histories);
+    }
+  }
+  return tally;
+}
+
+/** The smallest history that breaks a promise that this one breaks. */
+export function shrinkTo(history: History, promise: Promise | 'threw'): History {
+  return shrink(history, (candidate) => {
+    const judged = judgeSafely(candidate);
+    if (judged instanceof Error) return promise === 'threw';
+    return judged.violations.some((one) => one.promise === promise);
+  });
+}
+
+export { promises };

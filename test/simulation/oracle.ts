@@ -1,0 +1,293 @@
+/**
+ * What must be true when a history has fallen silent. The oracle knows what people did (people.ts), what the platforms
+ * are known to make of values, and what stands in both stores; it asks nothing of unify, whose journal only tells it what
+ * to call a difference that it found by itself.
+ */
+import type { JournalEntry } from '../../schemas/types.ts';
+import { companyFields, type MappedField, type PlatformName, personFields } from './fields.ts';
+import type { Edit } from './people.ts';
+import { plan } from './quota.ts';
+import type { Ran } from './simulate.ts';
+import type { Kind, Shown, Stored } from './stores.ts';
+
+export const promises = {
+  agree: 'both sides say the same, but for what a platform normalises or refuses',
+  silent: 'it falls silent after the last edit',
+  duplicates: 'nobody is there twice',
+  accounted: 'every accepted change ends as an event, a counted drop or a dead letter',
+  quiet: 'no field is given up without a reason of the platform',
+  order: "nobody's own older value beats their newer one",
+  newest: 'the newest value wins, as far as the platforms tell',
+  owner: "the owner's value stands",
+  writes: 'one write per edit and side, one more for each write-back and each call in doubt',
+  quota: 'never a call beyond the budget',
+  bytes: 'the same changes give the same bytes, however they are cut',
+  replay: 'all observations once more write nothing',
+} as const;
+export type Promise = keyof typeof promises;
+
+export interface Violation {
+  readonly promise: Promise;
+  readonly text: string;
+  /** Records concerned, for telling their history. */
+  readonly about: readonly string[];
+}
+
+/** As far as platforms tell when something happened: whole seconds. */
+const toleranceMs = 1_000;
+
+const other = (platform: PlatformName): PlatformName => (platform === 'salesforce' ? 'intercom' : 'salesforce');
+const empty = (value: Stored): boolean => value === null || value === '';
+
+/** Are two values one, after what the platforms are known to do to them? */
+function alike(field: MappedField, a: Stored, b: Stored): boolean {
+  if (a === b || (empty(a) && empty(b))) return true;
+  // Intercom keeps addresses in lower case.
+  if (field.type === 'email') return String(a).toLowerCase() === String(b).toLowerCase();
+  // A checkbox is never empty.
+  if (field.type === 'optOut') return (a ?? false) === (b ?? false);
+  return String(a).trim() === String(b).trim();
+}
+
+interface Party {
+  readonly kind: Kind;
+  readonly whose: number;
+  readonly salesforce: readonly Shown[];
+  readonly intercom: readonly Shown[];
+}
+
+export class Oracle {
+  readonly violations: Violation[] = [];
+  readonly #ran: Ran;
+  readonly #journal: readonly JournalEntry[];
+
+  constructor(ran: Ran) {
+    this.#ran = ran;
+    this.#journal = ran.unify.outputs.flatMap(({ topic, value }) =>
+      topic === 'journal' && value !== null ? [value as JournalEntry] : [],
+    );
+    this.#silent();
+    this.#accounted();
+    this.#quota();
+    if (ran.endless) return;
+    const parties = this.#parties();
+    for (const party of parties) this.#party(party, parties);
+    this.#writes();
+  }
+
+  #broken(promise: Promise, text: string, about: readonly string[] = []): void {
+    this.violations.push({ promise, text, about });
+  }
+
+  #parties(): readonly Party[] {
+    const { stores, people } = this.#ran;
+    const found = new Map<string, { salesforce: Shown[]; intercom: Shown[] }>();
+    for (const shown of stores.shown()) {
+      const key = `${shown.kind} ${people.whose(shown.platform, shown.kind, shown.id)}`;
+      const party = found.get(key) ?? { salesforce: [], intercom: [] };
+      party[shown.platform].push(shown);
+      found.set(key, party);
+    }
+    return [...found].map(([key, sides]) => {
+      const [kind = '', whose = ''] = key.split(' ');
+      return { kind: kind as Kind, whose: Number(whose), ...sides };
+    });
+  }
+
+  #party(party: Party, parties: readonly Party[]): void {
+    const { kind, whose, salesforce, intercom } = party;
+    const name = `${kind} ${whose}`;
+    const about = [...salesforce, ...intercom].map(({ id }) => id);
+    if (whose < 0) return this.#broken('duplicates', `a ${kind} that nobody entered: ${about.join(', ')}`, about);
+    for (const platform of ['salesforce', 'intercom'] as const) {
+      const made = party[platform].filter(({ id }) => !this.#ran.people.byPeople.has(`${platform}:${kind}:${id}`));
+      const byPeople = this.#ran.people.enteredOn(platform, kind, whose);
+      if (made.length > (byPeople > 0 ? 0 : 1))
+        this.#broken(
+          'duplicates',
+          `${name} was created on ${platform} ${made.length} times, entered ${byPeople}`,
+          about,
+        );
+    }
+    if (this.#isAmbiguous(party) || this.#ran.people.gone.has(name)) return;
+    const alive = { salesforce: salesforce.filter(isAlive), intercom: intercom.filter(isAlive) };
+    for (const platform of ['salesforce', 'intercom'] as const) {
+      const there = alive[other(platform)][0];
+      if (alive[platform].length > 0 || there === undefined) continue;
+      if (this.#isWantedOn(platform, party, parties))
+        this.#broken('agree', `${name} is on ${other(platform)} and not on ${platform}`, about);
+    }
+    const [a] = alive.salesforce;
+    const [b] = alive.intercom;
+    if (a === undefined || b === undefined) return;
+    for (const field of kind === 'person' ? personFields : companyFields) this.#field(name, party, field, a, b);
+    if (kind === 'person') this.#membership(name, a, b, parties);
+  }
+
+  /** Several people of one email: nobody can tell which is which, so nothing is promised but that nothing is made up. */
+  #isAmbiguous({ kind, whose }: Party): boolean {
+    const { people } = this.#ran.history;
+    if (kind !== 'person') return false;
+    return people.some(
+      (person, who) => person.sharesEmailOf !== null && (who === whose || person.sharesEmailOf === whose),
+    );
+  }
+
+  #isWantedOn(platform: PlatformName, { kind, whose }: Party, parties: readonly Party[]): boolean {
+    const oneWay = this.#ran.history.world.on.has('oneway');
+    if (platform === 'salesforce') return !oneWay;
+    if (kind === 'person') return true;
+    // A company is made where somebody belongs to it.
+    const company = parties.find((one) => one.kind === 'company' && one.whose === whose);
+    const ids = new Set(company?.salesforce.map(({ id }) => id));
+    return parties.some(
+      (one) =>
+        one.kind === 'person' &&
+        !this.#isAmbiguous(one) &&
+        one.intercom.some(isAlive) &&
+        one.salesforce.some((person) => person.alive && person.companies.some((id) => ids.has(id))),
+    );
+  }
+
+  #field(name: string, { kind, whose }: Party, field: MappedField, a: Shown, b: Shown): void {
+    const about = [a.id, b.id];
+    const { canonical } = field;
+    const [sales, inter] = [a.values[canonical] ?? null, b.values[canonical] ?? null];
+    const oneWay = this.#ran.history.world.on.has('oneway');
+    if (!alike(field, sales, inter)) {
+      const given = this.#journal.some(
+        (entry) =>
+          (entry.kind === 'settled' || entry.kind === 'refused') &&
+          [field.salesforce, field.intercom].includes(entry.field) &&
+          about.some((id) => entry.source.endsWith(id)),
+      );
+      this.#broken(
+        given ? 'quiet' : 'agree',
+        `${name}: ${canonical} is ${JSON.stringify(sales)} in Salesforce and ${JSON.stringify(inter)} in Intercom`,
+        about,
+      );
+      return;
+    }
+    const edits = this.#ran.people.edits.filter(
+      (edit) => edit.kind === kind && edit.whose === whose && edit.field === canonical && about.includes(edit.id),
+    );
+    const owner = oneWay ? 'salesforce' : (field.owner ?? null);
+    if (owner !== null) return this.#owner(name, field, owner, edits, sales, about);
+    if (field.type === 'optOut' || field.fillIfEmpty === true) return;
+    this.#newest(name, field, edits, sales, about);
+  }
+
+  #owner(
+    name: string,
+    field: MappedField,
+    owner: PlatformName,
+    edits: readonly Edit[],
+    stands: Stored,
+    about: readonly string[],
+  ): void {
+    const last = edits.findLast((edit) => edit.platform === owner);
+    if (last === undefined || alike(field, last.value, stands)) return;
+    const text = `${name}: ${owner} owns ${field.canonical} and said ${JSON.stringify(last.value)}, ${JSON.stringify(stands)} stands`;
+    this.#broken('owner', text, about);
+  }
+
+  /** The winner is the last edit that entered what stands; nothing may be newer than it by more than a second can hide. */
+  #newest(name: string, field: MappedField, edits: readonly Edit[], stands: Stored, about: readonly string[]): void {
+    const newest = edits.at(-1);
+    if (newest === undefined) return;
+    const winner = edits.findLast((edit) => alike(field, edit.value, stands));
+    if (winner === undefined) {
+      // What was there before anybody wrote it down.
+      if (!empty(stands) || edits.some(({ first }) => first))
+        this.#broken('newest', `${name}: nobody entered ${JSON.stringify(stands)} as ${field.canonical}`, about);
+      else
+        this.#broken(
+          'newest',
+          `${name}: ${field.canonical} is empty, ${JSON.stringify(newest.value)} was entered`,
+          about,
+        );
+      return;
+    }
+    const told = (edit: Edit): string =>
+      `${JSON.stringify(edit.value)} of ${edit.platform} (${edit.at % 10_000_000} ms)`;
+    const own = edits.findLast((edit) => edit.id === winner.id && edit.at > winner.at);
+    if (own !== undefined && !this.#isHidden(winner, own)) {
+      this.#broken(
+        'order',
+        `${name}: ${field.canonical} is ${told(winner)}, and the same record said ${told(own)} later`,
+        about,
+      );
+    } else if (newest.at - winner.at > toleranceMs + this.#lagMs())
+      this.#broken('newest', `${name}: ${field.canonical} is ${told(winner)}, and ${told(newest)} is newer`, about);
+  }
+
+  /** Intercom's REST tells whole seconds: two edits within one are in no order there. Salesforce's stream has one. */
+  #isHidden(winner: Edit, later: Edit): boolean {
+    return winner.platform === 'intercom' && Math.floor(winner.at / 1000) === Math.floor(later.at / 1000);
+  }
+
+  /** SystemModstamp is set when a row is written, the commit comes later. */
+  #lagMs(): number {
+    return this.#ran.history.world.on.has('long') ? 4_000 : 0;
+  }
+
+  #membership(name: string, a: Shown, b: Shown, parties: readonly Party[]): void {
+    const numberOf = (platform: PlatformName, id: string): number | undefined =>
+      parties.find(
+        (one) => one.kind === 'company' && one[platform].some((company) => company.id === id && company.alive),
+      )?.whose;
+    const there = [...new Set(b.companies.flatMap((id) => numberOf('intercom', id) ?? []))].sort();
+    const here = [...new Set(a.companies.flatMap((id) => numberOf('salesforce', id) ?? []))];
+    if (here.length === there.length && here.every((one) => there.includes(one))) return;
+    this.#broken(
+      'agree',
+      `${name}: belongs to company ${here.join() || 'none'} in Salesforce and ${there.join() || 'none'} in Intercom`,
+      [a.id, b.id],
+    );
+  }
+
+  #silent(): void {
+    const { endless, clock } = this.#ran;
+    if (endless) this.#broken('silent', `still busy after ${clock.steps} steps`);
+  }
+
+  #accounted(): void {
+    const { unify, log } = this.#ran;
+    for (const poison of unify.poisons) this.#broken('accounted', `unify could not decide ${poison}`);
+    for (const { topic, key } of unify.outputs)
+      if (topic === 'unify.dlq') this.#broken('accounted', `a dead letter of unify about ${key}`, [key]);
+    if (unify.position !== log.records.length)
+      this.#broken('accounted', `unify stands at ${unify.position} of ${log.records.length}`);
+  }
+
+  #quota(): void {
+    for (const [platform, begun] of Object.entries(this.#ran.network.begun))
+      for (let i = plan.perWindow; i < begun.length; i++) {
+        const within = (begun[i] ?? 0) - (begun[i - plan.perWindow] ?? 0);
+        if (within < plan.windowMs)
+          return this.#broken('quota', `${plan.perWindow + 1} calls of ${platform} within ${within} ms`);
+      }
+  }
+
+  /** After the first snapshot has settled: each edit is written once to the other side, once back where it lost. */
+  #writes(): void {
+    const { people, writes, network, restarts, firstAction, settled, history } = this.#ran;
+    if (!settled) return;
+    const edits = people.edits.filter((edit) => !edit.first);
+    for (const platform of ['salesforce', 'intercom'] as const) {
+      const made = writes[platform].filter(({ at }) => at >= firstAction).length;
+      // A person entered is created and then told who they are there; a move leaves one company and joins another.
+      const entered = new Set(people.edits.filter(({ first, at }) => first && at >= firstAction).map(({ id }) => id))
+        .size;
+      const allowed =
+        edits.length + people.moves.length * 2 + entered * 4 + (network.doubtful + restarts * 4) * 2 + people.deletions;
+      if (made > allowed)
+        this.#broken(
+          'writes',
+          `${made} writes to ${platform} for ${edits.length} edits (${allowed} allowed) in ${history.world.name}`,
+        );
+    }
+  }
+}
+
+const isAlive = ({ alive }: Shown): boolean => alive;

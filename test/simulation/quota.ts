@@ -1,0 +1,51 @@
+/** The shared token bucket of one platform on the virtual clock, by the same arithmetic as production's script. */
+import {
+  type Bucket,
+  type BudgetLane,
+  type BudgetLevel,
+  type EpochHolder,
+  emptyBucket,
+  type Plan,
+  pause,
+  refill,
+  take,
+} from '../../core/budget.ts';
+
+/** Small enough that a busy history meets it, as a workspace's share would at a thousand times the people. */
+export const plan: Plan = { perWindow: 200, windowMs: 10_000, reserveLive: 0.3 };
+
+export class Quota {
+  #bucket: Bucket;
+  readonly #fences = new Map<number, number>();
+
+  constructor(now: number) {
+    this.#bucket = emptyBucket(now);
+  }
+
+  claim({ partition, fence }: EpochHolder): void {
+    this.#fences.set(partition, Math.max(this.#fences.get(partition) ?? -1, fence));
+  }
+
+  /** Ms to wait before asking again; 0: a call may be made; undefined: a newer epoch holds the partition. */
+  ask(lane: BudgetLane, holder: EpochHolder | null, now: number): number | undefined {
+    if (holder !== null && (this.#fences.get(holder.partition) ?? -1) > holder.fence) return undefined;
+    const { bucket, granted, waitMs } = take(this.#bucket, plan, now, 1, lane);
+    this.#bucket = bucket;
+    return granted > 0 ? 0 : Math.max(1, waitMs);
+  }
+
+  pause(ms: number, now: number): void {
+    this.#bucket = pause(this.#bucket, plan, now, now + ms);
+  }
+
+  level(now: number): BudgetLevel {
+    const bucket = refill(this.#bucket, plan, now);
+    return {
+      perWindow: plan.perWindow,
+      windowMs: plan.windowMs,
+      pausedMs: Math.max(0, bucket.pausedUntil - now),
+      left: Math.floor(bucket.tokens),
+      away: false,
+    };
+  }
+}

@@ -1,0 +1,180 @@
+/** One history, from its people's first edit until it has fallen silent, and what the oracle says of it. */
+import { classify, type Verdict } from '../../connectors/intercom/classify.ts';
+import type { IntercomRequest } from '../../connectors/intercom/requests.ts';
+import { memoryCodec } from '../../core/registry.ts';
+import type { Answer } from '../../core/sink-state.ts';
+import { createUnify } from '../../processors/unify/index.ts';
+import { changeOf } from '../../schemas/change.ts';
+import type { Command } from '../../schemas/types.ts';
+import { execute } from '../../sinks/intercom/execute.ts';
+import type { Step } from '../../sinks/step.ts';
+import type { Answer as TwinAnswer } from '../../twins/intercom/answer.ts';
+import { Scrolls } from '../../twins/intercom/scroll.ts';
+import { Clock } from './clock.ts';
+import { markers, rulesOf } from './fields.ts';
+import { askTwin, exchangeOf, writes } from './intercom-door.ts';
+import { IntercomSource } from './intercom-source.ts';
+import { ChangesLog, RawTopic } from './log.ts';
+import { Network } from './network.ts';
+import { People } from './people.ts';
+import { Chance } from './random.ts';
+import { SalesforceSource } from './salesforce-source.ts';
+import { type Door, SinkProcess } from './sink-process.ts';
+import { Stores } from './stores.ts';
+import { Trace } from './trace.ts';
+import { UnifyProcess } from './unify-process.ts';
+import type { History } from './world.ts';
+import { type Emitted, encodedDecider, plainDecider } from './writer.ts';
+
+const start = 1_790_000_000_000;
+/** Who is there at the start has been there for so long. */
+const settledMs = 60_000;
+/** After so long the first snapshot has been worked off. */
+const warmUpMs = 15_000;
+/** Nothing but heartbeats for so long is silence: longer than any ask lives, any timer waits, any doubt lasts. */
+const silenceMs = 200_000;
+/** More events of the clock than any history needs that does not loop. */
+const mostSteps = 20_000;
+const codec = memoryCodec();
+
+export interface Ran {
+  readonly history: History;
+  readonly clock: Clock;
+  readonly trace: Trace;
+  readonly stores: Stores;
+  readonly people: People;
+  readonly log: ChangesLog;
+  readonly network: Network;
+  readonly unify: UnifyProcess;
+  readonly writes: Readonly<
+    Record<'salesforce' | 'intercom', readonly { readonly at: number; readonly what: string }[]>
+  >;
+  /** Commands to read a record again. */
+  readonly rereads: number;
+  /** It went on until it was stopped. */
+  readonly endless: boolean;
+  readonly restarts: number;
+  /** When people began. */
+  readonly firstAction: number;
+  /** The first snapshot had been worked off by then. */
+  readonly settled: boolean;
+}
+
+const intercomDoor = (
+  workspace: Parameters<typeof askTwin>[0],
+  after: () => void,
+): Door<IntercomRequest, TwinAnswer, Verdict> => ({
+  perform: (request, now) => {
+    const answer = askTwin(workspace, request, now);
+    after();
+    return answer;
+  },
+  verdict: (outcome) => classify(exchangeOf(outcome)),
+  writes: (request) => (writes(request) ? [request.kind] : []),
+  name: (request) => request.kind,
+});
+
+function* single(commands: readonly Command[]): Generator<Step<IntercomRequest>, ReadonlyMap<string, Answer>, Verdict> {
+  const answers = new Map<string, Answer>();
+  for (const command of commands) answers.set(command.id, yield* execute(markers, command));
+  return answers;
+}
+
+export function simulate(history: History, tracing = false): Ran {
+  const { world, seed } = history;
+  const clock = new Clock(start - settledMs);
+  const chance = new Chance(seed);
+  const trace = new Trace(tracing, clock, start);
+  const stores = new Stores(history, chance, start - settledMs);
+  const log = new ChangesLog(clock, trace);
+  const network = new Network(clock, chance, trace, world);
+  const repeats = world.on.has('duplicate');
+  const raw = (name: string): RawTopic => new RawTopic(name, clock, chance, log, repeats);
+  const workspace = { model: stores.intercom, scrolls: new Scrolls(() => 'scroll') };
+  const salesforce = new SalesforceSource(stores.salesforce, clock, chance, trace, world, raw('salesforce'));
+  const intercom = new IntercomSource(workspace, clock, chance, trace, world, raw('intercom'));
+  const people = new People(history, stores, clock, trace, () => intercom.poke());
+  const fold = createUnify(rulesOf(world));
+  const common = { clock, chance, trace, log, world };
+  const intercomSink = new SinkProcess({
+    ...common,
+    platform: 'intercom',
+    network,
+    most: 1,
+    execute: single,
+    door: intercomDoor(workspace, () => intercom.poke()),
+  });
+  let rereads = 0;
+  const deliver = (outputs: readonly Emitted[]): void => {
+    for (const { topic, value, partition } of outputs) {
+      if (topic !== 'intercom.commands' || value === null) continue;
+      const command = value as Command;
+      if (command.verb === 'read') rereads += 1;
+      intercomSink.deliver(command, partition ?? 0);
+    }
+  };
+  const decider = seed % 50 === 0 ? encodedDecider(fold, codec) : plainDecider(fold);
+  const unify = new UnifyProcess({ ...common, decider, deliver });
+
+  people.settle();
+  clock.now = start;
+  clock.after(20, () => intercomSink.start());
+  clock.after(100, () => salesforce.start());
+  clock.after(120, () => intercom.start());
+  const cold = world.on.has('cold') && chance.is('cold', 0.5);
+  const firstAction = cold ? chance.int('cold at', 0, 3_000) : warmUpMs;
+  for (const action of history.actions)
+    clock.after(firstAction + action.at, () => {
+      switch (action.do) {
+        case 'loss':
+          return salesforce.lose(action.forMs);
+        case 'backfill':
+          return salesforce.backfill();
+        case 'gap':
+          return salesforce.swallowNext();
+        default:
+          return people.act(action);
+      }
+    });
+  const last = firstAction + (history.actions.at(-1)?.at ?? 0);
+  if (world.on.has('lost')) for (const later of [15_000, 40_000]) clock.after(last + later, () => intercom.reconcile());
+
+  /** A second's beat, and less and less often while nothing happens. */
+  let pulses = 0;
+  let nextPulse = 0;
+  const pulse = (ms: number): void => {
+    const mine = ++pulses;
+    nextPulse = clock.now + ms;
+    clock.at(
+      nextPulse,
+      () => {
+        if (mine !== pulses) return;
+        salesforce.beat();
+        intercom.beat();
+        intercomSink.tick();
+        log.append(changeOf({ kind: 'tick' }), 'tick');
+        const idle = clock.idleMs;
+        if (idle < silenceMs || !clock.drained) pulse(idle < 5_000 ? 1_000 : Math.min(20_000, idle / 2));
+      },
+      true,
+    );
+  };
+  pulse(1_000);
+  while (clock.steps < mostSteps && clock.step()) if (clock.idleMs === 0 && nextPulse > clock.now + 1_000) pulse(1_000);
+  return {
+    history,
+    clock,
+    trace,
+    stores,
+    people,
+    log,
+    network,
+    unify,
+    writes: { salesforce: [], intercom: intercomSink.writes },
+    rereads,
+    endless: clock.steps >= mostSteps,
+    restarts: intercomSink.restarts + unify.crashes,
+    firstAction: start + firstAction,
+    settled: !cold,
+  };
+}

@@ -1,0 +1,8 @@
+/** One thread of `--jobs`: its share of the seeds, and word of it every two seconds. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { tallyOf } from './judge.ts';
+import type { Told } from './workers.ts';
+
+const { world, from, step, until } = workerData as { world: string; from: number; step: number; until: number };
+const say = (told: Told): void => parentPort?.postMessage(told);
+say({ tally: tallyOf({ world, from, step, until }, (done) => say({ done })) });

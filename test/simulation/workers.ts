@@ -1,0 +1,38 @@
+/** The same histories on several threads: each takes every k-th seed, so that all are busy to the end. */
+import { Worker } from 'node:worker_threads';
+import { merge, newTally, type Tally } from './judge.ts';
+
+export interface Job {
+  readonly world: string;
+  readonly seed: number;
+  readonly runs: number;
+  readonly jobs: number;
+  readonly progress: (done: number) => void;
+}
+
+export type Told = { readonly done: number } | { readonly tally: Tally };
+
+/** @throws what a worker throws */
+export async function inWorkers({ world, seed, runs, jobs, progress }: Job): Promise<Tally> {
+  const all = newTally(world);
+  const done = new Array<number>(jobs).fill(0);
+  await Promise.all(
+    done.map(
+      (_, index) =>
+        new Promise<void>((resolve, reject) => {
+          const workerData = { world, from: seed + index, step: jobs, until: seed + runs };
+          const worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData });
+          worker.on('message', (told: Told) => {
+            if ('tally' in told) merge(all, told.tally);
+            else {
+              done[index] = told.done;
+              if (index === 0) progress(done.reduce((sum, one) => sum + one, 0));
+            }
+          });
+          worker.once('error', reject);
+          worker.once('exit', (code) => (code === 0 ? resolve() : reject(new Error(`a worker ended with ${code}`))));
+        }),
+    ),
+  );
+  return all;
+}

@@ -1,0 +1,227 @@
+/**
+ * A history as data: a seed, the faults that may happen, who is there at the start, and what people do when. Everything
+ * else follows from the seed, so a history can be run again, shrunk and told.
+ */
+import { companyFields, type MappedField, type PlatformName, personFields } from './fields.ts';
+import { Chance } from './random.ts';
+
+/** Each makes the world worse, or different, by itself. */
+export const switches = {
+  delay: 'events and webhooks take seconds instead of milliseconds',
+  disorder: 'webhooks overtake each other',
+  duplicate: 'events, webhooks and decoded changes come twice',
+  lost: 'webhooks are lost; reconciliation tells what they did not',
+  '429': 'calls are told to wait',
+  '5xx': 'calls fail, applied or not',
+  'timeout-before': 'calls time out and are not applied',
+  'timeout-after': 'calls time out and are applied',
+  late: 'calls time out and are applied long after',
+  crash: 'unify is killed between any two effects',
+  zombie: 'what was taken over goes on for a while',
+  restart: 'sinks are killed and restarted',
+  rollback: 'the mirror of the state loses its last writes',
+  wipe: 'the mirror of the state is emptied',
+  hole: 'the Salesforce stream cannot be resumed',
+  gap: 'change events without values',
+  backfill: 'the snapshot is read again',
+  long: 'Salesforce transactions that last seconds',
+  norm: 'platforms make something else of values',
+  refuse: 'platforms refuse values',
+  automation: 'a flow changes other fields inside our write',
+  merge: 'people merge records',
+  convert: 'leads become contacts',
+  delete: 'people delete records',
+  undelete: 'people bring deleted records back',
+  thirdwriter: 'another integration answers with its own value',
+  config: 'the configuration changes midway',
+  companies: 'people belong to companies',
+  ambiguous: 'people share an email',
+  cold: 'edits while the first snapshot is read',
+  oneway: 'nothing is written to Salesforce',
+} as const;
+export type Switch = keyof typeof switches;
+
+export interface World {
+  readonly name: string;
+  readonly on: ReadonlySet<Switch>;
+}
+
+const calls: readonly Switch[] = ['429', '5xx', 'timeout-before', 'timeout-after'];
+const network: readonly Switch[] = ['delay', 'disorder', 'duplicate'];
+const processes: readonly Switch[] = ['crash', 'zombie', 'restart', 'rollback', 'wipe'];
+
+/** Named sets; each is a row of the table. */
+export const named: Readonly<Record<string, readonly Switch[]>> = {
+  calm: [],
+  companies: ['companies'],
+  oneway: ['oneway', 'companies'],
+  network: [...network, 'companies'],
+  lost: [...network, 'lost', 'companies'],
+  calls: [...calls, 'companies'],
+  late: [...network, 'timeout-after', 'late'],
+  processes: [...processes, 'companies'],
+  sources: ['delay', 'hole', 'gap', 'backfill', 'long', 'duplicate'],
+  values: ['norm', 'refuse', 'automation'],
+  identity: ['delete', 'undelete', 'ambiguous', 'cold', 'companies'],
+  merges: ['merge', 'delay', 'companies'],
+  leads: ['convert', 'delay', 'disorder'],
+  fights: ['thirdwriter', 'norm'],
+  config: ['config', 'companies'],
+  everything: (Object.keys(switches) as Switch[]).filter((one) => one !== 'oneway' && one !== 'thirdwriter'),
+};
+
+/** @throws Error naming what is not known */
+export function readWorld(text: string): World {
+  const parts = text.split(',').filter((part) => part !== '');
+  const on = parts.flatMap((part): readonly Switch[] => {
+    if (part in named) return named[part] ?? [];
+    if (part in switches) return [part as Switch];
+    throw new Error(`no switch or world is called "${part}"`);
+  });
+  return { name: text, on: new Set(on) };
+}
+
+export interface Person {
+  readonly salesforce: boolean;
+  readonly intercom: boolean;
+  /** Has the email of this person, if any: nobody can tell the two apart. */
+  readonly sharesEmailOf: number | null;
+  /** Of the start; null: none. */
+  readonly company: number | null;
+}
+
+export interface Company {
+  readonly on: PlatformName;
+}
+
+type Stored = string | number | boolean | null;
+
+/** What somebody does, `at` ms after the start of the edits. Whoever or whatever is not there then: nothing happens. */
+export type Action = { readonly at: number } & (
+  | {
+      readonly do: 'edit';
+      readonly who: number;
+      readonly on: PlatformName;
+      readonly field: string;
+      readonly value: Stored;
+    }
+  | {
+      readonly do: 'company';
+      readonly which: number;
+      readonly on: PlatformName;
+      readonly field: string;
+      readonly value: Stored;
+    }
+  | { readonly do: 'create'; readonly who: number; readonly on: PlatformName }
+  | { readonly do: 'move'; readonly who: number; readonly on: PlatformName; readonly company: number | null }
+  | { readonly do: 'delete'; readonly who: number; readonly on: PlatformName }
+  | { readonly do: 'undelete'; readonly who: number; readonly on: PlatformName }
+  | { readonly do: 'merge'; readonly who: number; readonly loser: number; readonly on: PlatformName }
+  | { readonly do: 'convert'; readonly who: number }
+  | { readonly do: 'gap'; readonly who: number }
+  | { readonly do: 'loss'; readonly forMs: number }
+  | { readonly do: 'backfill' }
+  | { readonly do: 'config' }
+);
+
+export interface History {
+  readonly seed: number;
+  readonly world: World;
+  readonly people: readonly Person[];
+  readonly companies: readonly Company[];
+  readonly actions: readonly Action[];
+}
+
+const hosts: readonly PlatformName[] = ['salesforce', 'intercom'];
+
+export function generate(seed: number, world: World): History {
+  const { on } = world;
+  const chance = new Chance(seed);
+  const int = (label: string, low: number, high: number): number => chance.int(label, low, high);
+  const count = int('people', 1, 4);
+  const companies = on.has('companies')
+    ? Array.from(
+        { length: int('companies', 0, 2) },
+        (): Company => ({
+          on: on.has('oneway') || chance.is('company on', 0.6) ? 'salesforce' : 'intercom',
+        }),
+      )
+    : [];
+  const somewhere = (label: string): number | null =>
+    companies.length > 0 && chance.is(label, 0.6) ? int(`${label} which`, 0, companies.length - 1) : null;
+  const people = Array.from({ length: count }, (_, who): Person => {
+    const place = chance.next('place');
+    const both = place < 0.5;
+    return {
+      salesforce: both || place < 0.75 || on.has('oneway'),
+      intercom: both || place >= 0.75,
+      sharesEmailOf:
+        who > 0 && on.has('ambiguous') && chance.is('shares', 0.2) ? int('shares whose', 0, who - 1) : null,
+      company: somewhere('company of'),
+    };
+  });
+  const crowded = chance.is('crowded', 0.5);
+  let at = 0;
+  let everybody = count;
+  const actions: Action[] = [];
+  for (let n = int('actions', 1, 10); n > 0; n--) {
+    at += crowded && chance.is('close', 0.85) ? int('gap', 0, 900) : int('pause', 200, 15_000);
+    const action = choose(chance, on, { count: everybody, companies: companies.length, n: actions.length });
+    if (action.do === 'create') everybody += 1;
+    actions.push({ at, ...action } as Action);
+  }
+  return { seed, world, people, companies, actions };
+}
+
+interface Scene {
+  readonly count: number;
+  readonly companies: number;
+  readonly n: number;
+}
+
+type Deed = Action extends infer One ? (One extends Action ? Omit<One, 'at'> : never) : never;
+
+function choose(chance: Chance, on: ReadonlySet<Switch>, { count, companies, n }: Scene): Deed {
+  const who = chance.int('who', 0, count - 1);
+  const platform = chance.pick('on', hosts);
+  const rare: Deed[] = [];
+  if (on.has('delete')) rare.push({ do: 'delete', who, on: platform });
+  if (on.has('undelete')) rare.push({ do: 'delete', who, on: platform }, { do: 'undelete', who, on: platform });
+  if (on.has('merge') && count > 1)
+    rare.push({ do: 'merge', who, loser: (who + 1 + chance.int('loser', 0, count - 2)) % count, on: platform });
+  if (on.has('convert')) rare.push({ do: 'convert', who });
+  if (on.has('gap')) rare.push({ do: 'gap', who });
+  if (on.has('hole')) rare.push({ do: 'loss', forMs: chance.int('loss for', 100, 8_000) });
+  if (on.has('backfill')) rare.push({ do: 'backfill' });
+  if (on.has('config')) rare.push({ do: 'config' });
+  rare.push({ do: 'create', who: count, on: platform });
+  if (chance.is('rare', 0.22)) return chance.pick('which rare', rare);
+  if (companies > 0) {
+    const which = chance.int('company', 0, companies - 1);
+    if (chance.is('move', 0.2)) {
+      return { do: 'move', who, on: platform, company: chance.is('leave', 0.25) ? null : which };
+    }
+    if (chance.is('company edit', 0.2)) {
+      const field = chance.pick('company field', companyFields);
+      return {
+        do: 'company',
+        which,
+        on: platform,
+        field: field.canonical,
+        value: valueFor(chance, field, n, `c${which}`),
+      };
+    }
+  }
+  const field = chance.pick('field', personFields);
+  return { do: 'edit', who, on: platform, field: field.canonical, value: valueFor(chance, field, n, `p${who}`) };
+}
+
+/** Values name their edit, so that the oracle can tell whose they are; now and then one is cleared, or comes again. */
+function valueFor(chance: Chance, field: MappedField, n: number, whose: string): Stored {
+  if (field.type === 'optOut') return chance.is('opt out', 0.6);
+  if (field.nullable && chance.is('clear', 0.12)) return null;
+  const k = n > 0 && chance.is('again', 0.1) ? chance.int('which again', 0, n - 1) : n;
+  if (field.type === 'integer') return 100 + k;
+  if (field.type === 'email') return `${whose}.${k}@x.example`;
+  return `${whose} ${field.canonical} ${chance.is('case', 0.5) ? 'A' : 'a'}${k}${chance.int('digit', 0, 9)}`;
+}

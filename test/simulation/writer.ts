@@ -1,0 +1,115 @@
+/**
+ * unify as a process: micro-batches of any size over `changes`, each one transaction; killed between any two effects,
+ * taken over with a zombie that goes on, its mirror rolled back or emptied. What it knows after a take-over is what its
+ * own transactions have put and nothing else.
+ */
+import type { Codec } from '../../core/codec.ts';
+import { MicroBatch } from '../../core/decide.ts';
+import { type Fold, type FoldRecord, type Output, type State, StateMiss } from '../../core/fold.ts';
+import type { TopicName } from '../../schemas/topics.ts';
+
+export interface Emitted {
+  readonly topic: TopicName;
+  readonly key: string;
+  readonly value: object | null;
+  readonly partition: number | undefined;
+}
+
+export type Puts = ReadonlyMap<string, object | undefined>;
+
+export interface Decided {
+  readonly outputs: readonly Emitted[];
+  readonly puts: Puts;
+  /** Records that could not be decided, with the reason. */
+  readonly poisons: readonly string[];
+}
+
+/** What decides a batch over a state that is all at hand. */
+export type Decider = (records: readonly FoldRecord[], base: ReadonlyMap<string, object>) => Decided;
+
+/** Plain maps and no encoding: values are never mutated, so nothing has to be copied. */
+export function plainDecider(fold: Fold): Decider {
+  return (records, base) => {
+    const puts = new Map<string, object | undefined>();
+    const undo: (readonly [string, boolean, object | undefined])[] = [];
+    const rollBackTo = (length: number): void => {
+      while (undo.length > length) {
+        const [key, had, value] = undo.pop() ?? ['', false, undefined];
+        if (had) puts.set(key, value);
+        else puts.delete(key);
+      }
+    };
+    const state: State = {
+      get: (key) => (puts.has(key) ? puts.get(key) : base.get(key)),
+      put: (key, value) => {
+        undo.push([key, puts.has(key), puts.get(key)]);
+        puts.set(key, value);
+      },
+      savepoint: () => {
+        const length = undo.length;
+        return () => rollBackTo(length);
+      },
+    };
+    const outputs: Emitted[] = [];
+    const poisons: string[] = [];
+    const keep = (some: readonly Output[]): void => {
+      for (const { topic, key, value, partition } of some) outputs.push({ topic, key, value, partition });
+    };
+    for (const record of records) {
+      undo.length = 0;
+      try {
+        keep(fold.decide(state, record));
+      } catch (error) {
+        rollBackTo(0);
+        poisons.push(`${record.offset}: ${error instanceof Error ? error.message : String(error)}`);
+        keep(fold.poisoned?.(state, record, error) ?? []);
+      }
+    }
+    return { outputs, puts, poisons };
+  };
+}
+
+/** The loop's own micro-batch: the same overlay, encoding, limits and misses. Everything is missed once. */
+export function encodedDecider(fold: Fold, codec: Codec): Decider {
+  return (records, base) => {
+    const known = new Set<string>();
+    const batch = new MicroBatch(fold, codec, (key) => (known.has(key) ? { value: base.get(key) } : undefined));
+    const poisons: string[] = [];
+    const fetching = (run: () => void): unknown => {
+      for (;;) {
+        try {
+          run();
+          return undefined;
+        } catch (error) {
+          if (!(error instanceof StateMiss)) return error;
+          for (const key of error.keys) known.add(key);
+        }
+      }
+    };
+    for (const record of records) {
+      for (const key of fold.recalls(record)) known.add(key);
+      const poison = fetching(() => batch.decide(record));
+      if (poison === undefined) continue;
+      poisons.push(`${record.offset}: ${poison instanceof Error ? poison.message : 'not an error'}`);
+      const again = fetching(() => batch.poisoned(record, poison));
+      if (again !== undefined) throw again;
+    }
+    return {
+      outputs: batch.outputs.map(({ topic, key, value, partition }) => ({
+        topic: topic as TopicName,
+        key: String(key),
+        value: value === null ? null : codec.decode(value).value,
+        partition,
+      })),
+      puts: new Map([...batch.puts].map(([key, stored]) => [key, stored?.value])),
+      poisons,
+    };
+  };
+}
+
+export function applyPuts(base: Map<string, object>, puts: Puts): void {
+  for (const [key, value] of puts) {
+    if (value === undefined) base.delete(key);
+    else base.set(key, value);
+  }
+}
