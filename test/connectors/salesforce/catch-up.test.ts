@@ -17,6 +17,7 @@ import type { BudgetLane } from '../../../core/budget.ts';
 import { TributaryError } from '../../../core/errors.ts';
 import type { OutRecord } from '../../../core/kafka.ts';
 import { memoryCodec } from '../../../core/registry.ts';
+import { decodeSalesforce } from '../../../processors/decode/salesforce.ts';
 import type { RawRecord, SourceMark } from '../../../schemas/types.ts';
 import { type SalesforceTwin, startSalesforceTwin } from '../../../twins/salesforce/server.ts';
 
@@ -133,6 +134,28 @@ test('a record is read until the date of its row is past the second of the gap',
   expect(queries().length).toBeGreaterThan(1);
   expect(queries().length).toBeLessThan(5);
 }, 10_000);
+
+test('a deleted record is read from the Recycle Bin, and its row says into which one it was merged', async () => {
+  const [winner = '', loser = '', lost = ''] = load(3);
+  const caller = { userId: twin.model.personUserId, changeOrigin: '' };
+  const commit = twin.now() - 20_000;
+  twin.model.merge('Contact', winner, [loser], caller, commit);
+  twin.model.execute([{ op: 'delete', object: 'Contact', id: lost }], caller, commit);
+  await start({});
+  for (const id of [loser, lost, '003000000000001AAA']) await gap(id, commit);
+  await vi.waitFor(() => expect(writer.state.rechecks).toEqual([]), { timeout: 5_000 });
+  const source = { topic: 'salesforce.raw', partition: 0, offset: 0, index: 0 };
+  const told = rows()
+    .flatMap((value) => decodeSalesforce({ form: 'row', value, multiSelects: [] }, source))
+    .map(({ observation }) => [observation?.ref, observation?.op, observation?.into]);
+  expect(told.sort()).toEqual(
+    [
+      [`salesforce:Contact:${loser}`, 'moved', `salesforce:Contact:${winner}`],
+      [`salesforce:Contact:${lost}`, 'deleted', null],
+      ['salesforce:Contact:003000000000001AAA', 'deleted', null],
+    ].sort(),
+  );
+});
 
 const hole = {
   detail: 'gaps of Contact, 1',

@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { TributaryError } from '../../../core/errors.ts';
 import { decodeIntercom, mergedBody, observeIntercom } from '../../../processors/decode/intercom.ts';
 import type { RawRecord } from '../../../schemas/types.ts';
 import type { IntercomModel } from '../../../twins/intercom/model.ts';
 import { companyNotice, companyView, contactNotice, contactView } from '../../../twins/intercom/present.ts';
 import type { Company, Contact } from '../../../twins/intercom/types.ts';
+import { outcomeOf } from './outcome.ts';
 
 const contact = {
   type: 'contact',
@@ -201,15 +201,6 @@ describe('the two voices of Intercom', () => {
     );
   });
 });
-
-/** What it gives, or the code of what it throws; any other error as it is. */
-function outcomeOf(run: () => unknown): unknown {
-  try {
-    return run();
-  } catch (error) {
-    return error instanceof TributaryError ? error.code : error;
-  }
-}
 
 describe('decodeIntercom', () => {
   test('places a teammate, who has no updated_at, at the time of the poll', () => {

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import {
   changeEventHeader,
   decodeSalesforce,
+  hidesConversion,
   presentChangeEvent,
   rowFields,
   unreachedBits,
@@ -223,6 +224,43 @@ describe('the header', () => {
   });
 });
 
+describe('an event of a conversion', () => {
+  const leadSchema = recordSchema('LeadChangeEvent', [
+    { name: 'Status', type: ['null', 'string'], default: null, doc: 'Data:Enum' },
+    { name: 'IsConverted', type: ['null', 'boolean'], default: null, doc: 'Data:Boolean' },
+    { name: 'ConvertedContactId', type: ['null', 'string'], default: null, doc: 'ForeignKey:EntityId' },
+  ]);
+  const lead = { entityName: 'Lead', recordIds: ['00QDp00000C5d6EIAR'], changedFields: [bitmap([1, 2, 3])] };
+  const event = (body: EventParts['body']) => ({ header: lead, body: { Status: 'Closed', ...body } });
+
+  it('says as which Contact the Lead lives on', () => {
+    const parts = event({ IsConverted: true, ConvertedContactId: '003Dp00000A1b2CIAR' });
+    expect(only(decode(parts, leadSchema))).toMatchObject({
+      ref: 'salesforce:Lead:00QDp00000C5d6EIAR',
+      op: 'moved',
+      into: 'salesforce:Contact:003Dp00000A1b2CIAR',
+      fields: {},
+      transaction: emptyHeader.transactionKey,
+    });
+    const value = eventValue(leadSchema, parts);
+    expect(hidesConversion(changeEventHeader(value), value)).toBe(false);
+  });
+
+  it('that hides the Contact is a gap: the row is to tell', () => {
+    const parts = event({ IsConverted: true });
+    expect(only(decode(parts, leadSchema))).toMatchObject({ op: 'gap', into: null, fields: {} });
+    const value = eventValue(leadSchema, parts);
+    expect(hidesConversion(changeEventHeader(value), value)).toBe(true);
+  });
+
+  it('is not every change of a Lead', () => {
+    const parts = { header: { ...lead, changedFields: [bitmap([1])] }, body: { Status: 'Nurturing' } };
+    expect(only(decode(parts, leadSchema))).toMatchObject({ op: 'seen', fields: { Status: 'Nurturing' }, into: null });
+    const value = eventValue(leadSchema, parts);
+    expect(hidesConversion(changeEventHeader(value), value)).toBe(false);
+  });
+});
+
 describe('a row', () => {
   const row = (body: object | string, part: Partial<RawRecord> = {}): RawRecord => ({
     platform: 'salesforce',
@@ -275,6 +313,35 @@ describe('a row', () => {
   it('that the platform says is gone is a deletion', () => {
     const changes = decodeSalesforce({ form: 'row', value: row('', { deleted: true }), multiSelects: [] }, at(9));
     expect(only(changes)).toMatchObject({ op: 'deleted', whole: false, fields: {} });
+  });
+
+  const read = (body: object | string, part: Partial<RawRecord>) =>
+    only(decodeSalesforce({ form: 'row', value: row(body, part), multiSelects: [] }, at(9)));
+  const master = '003Dp00000A1b2DIAR';
+
+  it.each(['Account', 'Contact', 'Lead'])('of a %s that was merged away says into which one', (object) => {
+    const body = { IsDeleted: true, MasterRecordId: master, LastName: 'B', SystemModstamp: '2026-03-04T09:15:21.000Z' };
+    expect(read(body, { object, deleted: true })).toMatchObject({
+      op: 'moved',
+      whole: false,
+      fields: {},
+      into: `salesforce:${object}:${master}`,
+      modified: 1_772_615_721_000,
+    });
+    expect(read({ ...body, MasterRecordId: null }, { object, deleted: true })).toMatchObject({
+      op: 'deleted',
+      into: null,
+    });
+  });
+
+  it('of a converted Lead says as which Contact it lives on, deleted or not', () => {
+    const lead = { object: 'Lead', recordId: '00QDp00000C5d6EIAR' };
+    const body = { LastName: 'B', IsConverted: true, ConvertedContactId: master, IsDeleted: false };
+    const moved = { ref: `salesforce:Lead:${lead.recordId}`, op: 'moved', into: `salesforce:Contact:${master}` };
+    expect(read(body, lead)).toMatchObject(moved);
+    expect(read({ ...body, IsDeleted: true }, { ...lead, deleted: true })).toMatchObject(moved);
+    expect(read({ ...body, ConvertedContactId: null }, lead)).toMatchObject({ op: 'deleted', into: null });
+    expect(read({ ...body, IsConverted: false, ConvertedContactId: null }, lead)).toMatchObject({ op: 'seen' });
   });
 
   it('that is no JSON object is refused', () => {
