@@ -166,6 +166,24 @@ describe('a conversion', () => {
     take(made, start, { op: 'delete', object: 'Lead', id });
   });
 
+  test.each([true, false])(
+    'is no duplicate of the lead it comes from; into a contact that is there: %s',
+    (existing) => {
+      const rule = { object: 'Contact', field: 'Email', against: ['Contact', 'Lead'], action: 'block' } as const;
+      const made = org({ customizing: { duplicateRules: [rule] } });
+      const [id = '', contactId = ''] = take(made, start, createLead({ Email: 'a@x.example' }), {
+        op: 'create',
+        object: 'Contact',
+        row: { LastName: 'A' },
+      });
+      const into = existing ? { contactId } : {};
+      expect(made.model.convertLead(id, into, made.caller, start)).toMatchObject({ success: true });
+      expect(made.values('Contact', made.values('Lead', id)?.['ConvertedContactId'])).toMatchObject({
+        Email: 'a@x.example',
+      });
+    },
+  );
+
   test('that fails half way leaves nothing behind', () => {
     const noPhones = { object: 'Contact', field: 'Phone', pattern: /^0/, message: 'no leading zero' };
     const made = org({ customizing: { validationRules: [noPhones] } });

@@ -90,11 +90,11 @@ export function convertLead(transaction: Transaction, lead: ObjectType, conversi
 }
 
 function takeOver(transaction: Transaction, object: ObjectType, id: string | undefined, row: Row): StoredRecord {
-  // The lead itself would be found as the new contact's duplicate.
-  if (id === undefined) return transaction.create(object, row, { duplicates: true });
+  // No duplicate rule: it would find the very lead.
+  if (id === undefined) return transaction.create(object, row, false);
   const record = transaction.record(object, id);
   const empty = Object.entries(row).filter(([name, value]) => value !== null && record.values[name] === null);
-  return empty.length === 0 ? record : transaction.update(object, record, Object.fromEntries(empty));
+  return empty.length === 0 ? record : transaction.update(object, record, Object.fromEntries(empty), false);
 }
 
 /** The lead's values under the names they get, spelled as a row. */

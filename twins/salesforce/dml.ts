@@ -105,7 +105,7 @@ export class Transaction {
     for (const id of this.#touched.keys()) if (!saved.has(id)) this.#touched.delete(id);
   }
 
-  create(object: ObjectType, row: Row, known: { readonly duplicates: boolean } = { duplicates: false }): StoredRecord {
+  create(object: ObjectType, row: Row, heedsDuplicates = true): StoredRecord {
     const draft = this.#valid(object, row, undefined);
     const id = makeId(object.keyPrefix, this.options.nextSequence(object.name));
     const values: Record<string, Value> = { Id: id };
@@ -117,16 +117,16 @@ export class Transaction {
     if ('UserType' in values) values['UserType'] = 'Standard';
     values['CreatedDate'] = this.options.savedAt;
     values['CreatedById'] = this.options.userId;
-    this.#check(object, undefined, values, known.duplicates);
+    this.#check(object, undefined, values, heedsDuplicates);
     return this.save(object, { id, object: object.name, values, deleted: false, deletedWith: null }, undefined);
   }
 
-  update(object: ObjectType, record: StoredRecord, row: Row): StoredRecord {
+  update(object: ObjectType, record: StoredRecord, row: Row, heedsDuplicates = true): StoredRecord {
     if (record.values['IsConverted'] === true) {
       throw new RowRefused(record.id, [refusal('CANNOT_UPDATE_CONVERTED_LEAD', 'cannot reference converted lead')]);
     }
     const values = { ...record.values, ...this.#valid(object, row, record) };
-    this.#check(object, record, values, false);
+    this.#check(object, record, values, heedsDuplicates);
     return this.save(object, { ...record, values }, record);
   }
 
@@ -269,14 +269,14 @@ export class Transaction {
     object: ObjectType,
     before: StoredRecord | undefined,
     values: Record<string, Value>,
-    knownDuplicate: boolean,
+    heedsDuplicates: boolean,
   ): void {
     const stop = (refusals: readonly Refusal[]): void => {
       if (refusals.length > 0) throw new RowRefused(before?.id ?? null, refusals);
     };
     stop(automate(this.org, object, before, values));
     stop(brokenRules(this.org, object, values));
-    if (this.options.seeding || knownDuplicate) return;
+    if (this.options.seeding || !heedsDuplicates) return;
     const isNew = (id: string): boolean => this.#touched.has(id) && this.#touched.get(id)?.before === undefined;
     stop(foundDuplicates(this.org, object, before, values, { insists: this.options.allowDuplicates, isNew }));
   }
