@@ -253,6 +253,8 @@ describe('a blocked contact', () => {
     expect(refusal(() => model.createContact({ email: 'spam@orchard.example' }, now))).toMatchObject({ status: 409 });
     expect(model.block(id, false, now).value).toMatchObject({ archived: false, blocked: false });
     expect(call('GET', `/contacts/${id}`).status).toBe(200);
+    model.archive(id, true, now);
+    expect(model.block(id, false, now)).toMatchObject({ changed: [], value: { archived: true } });
   });
 });
 

@@ -151,7 +151,8 @@ export class IntercomModel {
   /** Archives as spam, which only a person undoes, in the settings. The published topics have none for it. */
   block(id: string, blocked: boolean, now: number): Written<Contact> {
     const before = this.#people.evenArchived(id);
-    return this.#changeContact(before, { ...before, blocked, archived: blocked }, now);
+    const archived = blocked === before.blocked ? before.archived : blocked;
+    return this.#changeContact(before, { ...before, blocked, archived }, now);
   }
 
   deleteContact(id: string, now: number, caller = somebody): Written<Contact> {

@@ -123,9 +123,13 @@ function dateFilter(
   }
 }
 
+/** Founding a format takes longer than many searches. */
+const dayFormats = new Map<string, Intl.DateTimeFormat>();
+
 /** `YYYY-MM-DD` in the time zone: compares as text. */
 function dayOf(timezone: string): (ms: number) => string {
-  const format = new Intl.DateTimeFormat('en-CA', { timeZone: timezone });
+  const format = dayFormats.get(timezone) ?? new Intl.DateTimeFormat('en-CA', { timeZone: timezone });
+  dayFormats.set(timezone, format);
   return (ms) => format.format(ms);
 }
 
