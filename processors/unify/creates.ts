@@ -9,7 +9,7 @@
 import type { CreateState, EntityState, Result } from '../../schemas/types.ts';
 import { syncFlows } from '../flows/index.ts';
 import { enqueueCreate, isHeld, lanes, makeAsk, sendCreate } from './dirty.ts';
-import { newRef } from './identity.ts';
+import { emailOf, isAlive, isLead, livingRefs, newRef } from './identity.ts';
 import { blockedBy, claimsOf, gateBucketKey, gatesKey, marksKey, membersOf } from './keys.ts';
 import { pendingFields } from './ledger.ts';
 import { prefetch } from './prefetch.ts';
@@ -24,35 +24,95 @@ const candidatesTold = 10;
 /** Gates opened while deciding one record; the rest goes on with the next. */
 const gatesPerRecord = 50;
 
-export function hasRefOn(world: World, entity: EntityState, platform: Platform): boolean {
-  const prefix = `${platform}:${world.rules.entities[entity.entity].sides[platform].object}:`;
-  return entity.refs.some((ref) => ref.startsWith(prefix));
-}
+/** A deleted record holds its place, and a lead is the person too: nothing is created beside either. */
+const hasRefOn = (entity: EntityState, platform: Platform): boolean =>
+  entity.refs.some((ref) => ref.startsWith(`${platform}:`));
 
 /** Customers other than this one that claim its email: a guess would be needed to create it. */
 function rivals(world: World, entity: EntityState): readonly string[] {
-  const email = entity.fields['email']?.value;
-  if (entity.entity !== 'customer' || typeof email !== 'string' || email === '') return [];
+  const email = emailOf(entity);
+  if (email === '') return [];
   return someMembers(world, claimsOf(email), candidatesTold + 1).filter((id) => id !== entity.id);
+}
+
+/** The platform said that the record exists, and it is another customer's. */
+const metAnother = (create: CreateState): boolean => create.state === 'refused' && create.why.startsWith('ambiguous');
+
+/**
+ * Says of an entity whether a guess would be needed to know what is the same on a platform where it has nothing, and
+ * between which customers. While it is so nothing of it is written. Returns the entity, stored if that changed.
+ */
+export function assess(world: World, entity: EntityState): EntityState {
+  const lacks = platforms.some((platform) => !hasRefOn(entity, platform));
+  const met = entity.creates.some(
+    (one) => metAnother(one) && one.hash === contentHash(entity) && !hasRefOn(entity, one.platform),
+  );
+  const sharing = lacks && isAlive(world, entity) ? rivals(world, entity) : [];
+  const candidates = sharing.length > 0 ? sharing : met ? entity.ambiguous : [];
+  if (candidates.join() === entity.ambiguous.join()) return entity;
+  const next = { ...entity, ambiguous: candidates };
+  world.putEntity(next);
+  if (entity.ambiguous.length === 0) tellAmbiguous(world, next, 'others claim the same email');
+  return next;
+}
+
+function tellAmbiguous(world: World, entity: EntityState, reason: string): void {
+  world.journal({
+    id: entity.id,
+    kind: 'ambiguous',
+    field: 'email',
+    value: entity.fields['email']?.value ?? null,
+    other: entity.ambiguous,
+    source: entity.founder,
+    reason: `${reason}: nothing of it is created or written until it is pinned or they differ`,
+  });
 }
 
 /** Why it is not created on the other platform now; empty when it is wanted. */
 function reasonAgainst(world: World, entity: EntityState, platform: Platform): string {
   if (entity.mergedInto !== null) return 'merged';
-  const alive = entity.refs.some((ref) => world.ref(ref)?.deleted === false);
-  if (!alive) return 'deleted';
+  const living = livingRefs(world, entity);
+  if (living.length === 0) return 'deleted';
+  // Nobody is made of leads alone but by the flow that says when a lead is worth it.
+  if (living.every((ref) => isLead(world.rules.entities[entity.entity], ref))) return 'only a lead';
+  if (entity.ambiguous.length > 0 || rivals(world, entity).length > 0) return 'ambiguous';
   if (isHeld(world, entity)) return 'held';
   const against = syncFlows[entity.entity].reasonAgainstCreate(entity, platform, {
     hasMembers: () => hasMembers(world, membersOf(entity.id)),
   });
-  if (against !== '') return against;
-  return rivals(world, entity).length > 0 ? 'ambiguous' : '';
+  return against;
 }
 
-const withCreate = (entity: EntityState, platform: Platform, create: CreateState | null): EntityState => ({
+/** Replaces a create by what became of it. */
+const withCreate = (entity: EntityState, old: CreateState | undefined, create: CreateState | null): EntityState => ({
   ...entity,
-  creates: [...entity.creates.filter((one) => one.platform !== platform), ...(create === null ? [] : [create])],
+  creates: [...entity.creates.filter((one) => one !== old), ...(create === null ? [] : [create])],
 });
+
+/**
+ * The create of an entity for a platform. One at most is under way, but for those that a merge brought along: a create
+ * that was asked for keeps the id it was asked under, which is then that of the customer that was merged.
+ */
+const createOn = (entity: EntityState | undefined, platform: Platform): CreateState | undefined =>
+  entity?.creates.find((one) => one.platform === platform && one.state === 'open') ??
+  entity?.creates.find((one) => one.platform === platform);
+
+/** Id under which a create is asked: the entity's own, or the one it had when it was first asked. */
+const askedAs = (entity: EntityState, create: CreateState): string =>
+  create.ask === null ? entity.id : create.ask.id.slice(1, create.ask.id.lastIndexOf('#'));
+
+/** The open create that a command asked for. */
+export const openCreate = (entity: EntityState | undefined, command: string): CreateState | undefined =>
+  entity?.creates.find((one) => one.state === 'open' && one.ask?.id === command);
+
+/** What of two customers' creates goes on when they are one: those that may have made a record already, and the survivor's. */
+export function joinCreates(survivor: EntityState, loser: EntityState): readonly CreateState[] {
+  const asked = loser.creates.filter((one) => one.ask !== null);
+  const own = survivor.creates.filter(
+    (one) => one.ask !== null || !asked.some((other) => other.platform === one.platform),
+  );
+  return [...own, ...asked];
+}
 
 /** Hash of what would be written: a refused create is tried again only with other values. */
 const contentHash = (entity: EntityState): string =>
@@ -67,24 +127,24 @@ export function planCreates(world: World, entity: EntityState, lane: Lane, sourc
   let next = entity;
   for (const platform of platforms) {
     const side = world.rules.entities[entity.entity].sides[platform];
-    if (!side.creates || hasRefOn(world, entity, platform)) continue;
-    const current = next.creates.find((one) => one.platform === platform);
+    if (!side.creates || hasRefOn(entity, platform)) continue;
+    const current = createOn(next, platform);
     if (current?.state === 'open') continue;
     const why = reasonAgainst(world, next, platform);
     const waiting = current?.state === 'gate' || current?.state === 'queued';
     if (waiting && why === '' && lanes.indexOf(lane) < lanes.indexOf(current.lane)) {
       // Somebody works on it now: it does not wait behind a whole snapshot. Its older place in the queue is stale then.
-      next = withCreate(next, platform, { ...current, lane });
-      if (current.state === 'queued') enqueueCreate(world, platform, entity.id, lane);
+      next = withCreate(next, current, { ...current, lane });
+      if (current.state === 'queued') enqueueCreate(world, platform, askedAs(next, current), lane);
       continue;
     }
     if (why !== '') {
       if (current?.state === 'none' && current.why === why) continue;
-      next = withCreate(next, platform, newCreate(platform, side.object, 'none', lane, { why }));
-      if (why === 'ambiguous') tellAmbiguous(world, next, platform);
+      if (current !== undefined && metAnother(current)) continue;
+      next = withCreate(next, current, newCreate(platform, side.object, 'none', lane, { why }));
     } else if (!waiting && !(current?.state === 'refused' && current.hash === contentHash(next))) {
       const gateUntil = sourceTime + world.rules.entities[entity.entity].createGateMs;
-      next = withCreate(next, platform, newCreate(platform, side.object, 'gate', lane, { gateUntil }));
+      next = withCreate(next, current, newCreate(platform, side.object, 'gate', lane, { gateUntil }));
       addGate(world, gateUntil, `${platform}|${entity.id}`);
     }
   }
@@ -100,18 +160,6 @@ function newCreate(
   more: Partial<CreateState>,
 ): CreateState {
   return { platform, object, state, lane, gateUntil: 0, ask: null, hash: '', why: '', ...more };
-}
-
-function tellAmbiguous(world: World, entity: EntityState, platform: Platform): void {
-  const candidates = rivals(world, entity);
-  world.journal({
-    id: entity.id,
-    kind: 'ambiguous',
-    field: 'email',
-    other: candidates,
-    source: entity.founder,
-    reason: `not created on ${platform}: others have the same email`,
-  });
 }
 
 // ---- gates: buckets by source second, worked off when the marks have passed them.
@@ -174,9 +222,9 @@ function openBucket(world: World, bucket: number, budget: number): number {
       (one) => openGate(one, platform, id),
       (outer, reason) => {
         const entity = outer.entity(id);
-        const create = entity?.creates.find((one) => one.platform === platform);
+        const create = createOn(entity, platform);
         if (entity !== undefined && create !== undefined) {
-          outer.putEntity(withCreate(entity, platform, { ...create, state: 'refused', why: reason.slice(0, 200) }));
+          outer.putEntity(withCreate(entity, create, { ...create, state: 'refused', why: reason.slice(0, 200) }));
         }
       },
     );
@@ -191,18 +239,15 @@ function openBucket(world: World, bucket: number, budget: number): number {
 }
 
 function openGate(world: World, platform: Platform, id: string): void {
-  const entity = world.entity(id);
-  const create = entity?.creates.find((one) => one.platform === platform);
-  if (entity === undefined || create?.state !== 'gate') return;
-  const why = hasRefOn(world, entity, platform) ? 'linked' : reasonAgainst(world, entity, platform);
-  if (why !== '') {
-    const held = withCreate(entity, platform, { ...create, state: 'none', why });
-    world.putEntity(held);
-    if (why === 'ambiguous') tellAmbiguous(world, held, platform);
-    return;
-  }
-  world.putEntity(withCreate(entity, platform, { ...create, state: 'queued' }));
-  enqueueCreate(world, platform, id, create.lane);
+  const known = world.entity(id);
+  const create = createOn(known, platform);
+  if (known === undefined || create?.state !== 'gate') return;
+  const entity = assess(world, known);
+  const why = hasRefOn(entity, platform) ? 'linked' : reasonAgainst(world, entity, platform);
+  world.putEntity(
+    withCreate(entity, create, why === '' ? { ...create, state: 'queued' } : { ...create, state: 'none', why }),
+  );
+  if (why === '') enqueueCreate(world, platform, id, create.lane);
 }
 
 /**
@@ -212,8 +257,9 @@ function openGate(world: World, platform: Platform, id: string): void {
 export function endCreate(world: World, entity: EntityState, create: CreateState, result: Result, why: string): void {
   if (result.outcome === 'expired') {
     const ask = result.doubt || result.calls > 0 || create.ask?.doubt === true ? create.ask : null;
-    world.putEntity(withCreate(entity, create.platform, { ...create, state: 'queued', ask }));
-    enqueueCreate(world, create.platform, entity.id, create.lane);
+    const next = withCreate(entity, create, { ...create, state: 'queued', ask });
+    world.putEntity(next);
+    enqueueCreate(world, create.platform, ask === null ? entity.id : askedAs(entity, create), create.lane);
     return;
   }
   const refused: CreateState = {
@@ -223,7 +269,7 @@ export function endCreate(world: World, entity: EntityState, create: CreateState
     why: why.slice(0, 500),
     hash: contentHash(entity),
   };
-  world.putEntity(withCreate(entity, create.platform, refused));
+  world.putEntity(withCreate(entity, create, refused));
   const email = create.ask?.fields['email'];
   if (typeof email === 'string') addMember(world, blockedBy(email), `+${entity.id}`);
   world.journal({
@@ -234,22 +280,40 @@ export function endCreate(world: World, entity: EntityState, create: CreateState
   });
 }
 
-/** What was refused for the sake of somebody else's email is planned anew when that email is free. */
+/** The platform has the record already, as that of other customers, and the rules do not say that they are this one. */
+export function meetAnother(
+  world: World,
+  entity: EntityState,
+  create: CreateState,
+  result: Result,
+  others: readonly string[],
+): void {
+  const why = `ambiguous: ${result.ref} exists and is another customer's`;
+  const next = { ...entity, ambiguous: others };
+  endCreate(world, next, create, result, why);
+  tellAmbiguous(world, next, why);
+}
+
+/** What was refused, or could not be decided, is planned anew: an email is free, or an operator says so. */
 export function retryCreate(world: World, entity: EntityState): void {
-  const freed = { ...entity, ambiguous: [], creates: entity.creates.filter((one) => one.state !== 'refused') };
+  const freed = assess(world, { ...entity, creates: entity.creates.filter((one) => one.state !== 'refused') });
   world.putEntity(freed);
   planCreates(world, freed, 'live', 0);
 }
 
 /** Makes the ask of a queued create, from the newest values, if it is still wanted. */
 export function askCreate(world: World, platform: Platform, lane: Lane, id: string): void {
-  const entity = world.entity(id);
-  const create = entity?.creates.find((one) => one.platform === platform);
+  const known = world.living(id);
   // Raised to a better lane, or settled meanwhile: this place in the queue is stale.
-  if (entity === undefined || create?.state !== 'queued' || create.lane !== lane) return;
-  const why = hasRefOn(world, entity, platform) ? 'linked' : reasonAgainst(world, entity, platform);
+  const isThis = (one: CreateState, of: EntityState): boolean =>
+    one.platform === platform && one.state === 'queued' && one.lane === lane && askedAs(of, one) === id;
+  const create = known?.creates.find((one) => isThis(one, known));
+  if (known === undefined || create === undefined) return;
+  const entity = assess(world, known);
+  const busy = entity.creates.some((one) => one.platform === platform && one.state === 'open');
+  const why = hasRefOn(entity, platform) ? 'linked' : busy ? 'asked already' : reasonAgainst(world, entity, platform);
   if (why !== '') {
-    world.putEntity(withCreate(entity, platform, { ...create, state: 'none', why, ask: null }));
+    world.putEntity(withCreate(entity, create, busy ? null : { ...create, state: 'none', why, ask: null }));
     return;
   }
   const side = world.rules.entities[entity.entity].sides[platform];
@@ -257,10 +321,13 @@ export function askCreate(world: World, platform: Platform, lane: Lane, id: stri
   const fields = create.ask?.fields ?? wanted;
   const fresh = makeAsk(world, `+${id}`, entity.asks + 1, 'create', lane, fields, {}, noPosition);
   const ask = { ...fresh, doubt: create.ask !== null };
-  const next = withCreate({ ...entity, asks: entity.asks + 1 }, platform, { ...create, state: 'open', ask });
+  const next = withCreate({ ...entity, asks: entity.asks + 1 }, create, { ...create, state: 'open', ask });
   world.putEntity(next);
   sendCreate(world, platform, next, ask);
 }
 
-/** The record exists now: nothing is to be created any more. */
-export const created = (entity: EntityState, platform: Platform): EntityState => withCreate(entity, platform, null);
+/** The record exists now: nothing is to be created any more on its platform; what was asked twice is still awaited. */
+export const created = (entity: EntityState, create: CreateState): EntityState => ({
+  ...entity,
+  creates: entity.creates.filter((one) => one !== create && (one.platform !== create.platform || one.ask !== null)),
+});

@@ -1,13 +1,16 @@
 /** What follows from a changed customer or account, in one place, whatever changed it. */
 import type { EntityState, JobState } from '../../schemas/types.ts';
-import { planCreates, retryCreate } from './creates.ts';
+import { countsAsAccount, rememberLeft } from './companies.ts';
+import { assess, planCreates, retryCreate } from './creates.ts';
 import { enqueueRef } from './dirty.ts';
 import { emitEvent } from './events.ts';
 import { moveEmailClaim } from './identity.ts';
 import { fanOut } from './jobs.ts';
-import { blockedBy, membersOf, ownedBy } from './keys.ts';
+import { blockedBy, membersOf, ownedBy, waitingFor } from './keys.ts';
 import type { Draft } from './ledger.ts';
+import { sideOf } from './rules.ts';
 import { addMember, removeMember, someMembers } from './sets.ts';
+import { reconsider, rememberWaiting } from './waiting.ts';
 import type { Lane, World } from './world.ts';
 
 /** Records waiting for one email that are tried when it is free; one of them can have it. */
@@ -15,7 +18,8 @@ const blockedTried = 10;
 
 /**
  * Stores the draft and brings everything that depends on it in line: claims, memberships, the event, the dirty marks of
- * its records, its creates, and the records that show it joined. `back`: it was deleted and is there again.
+ * its records, its creates, and the records that show it joined. `back`: it was deleted and is there again, or is another
+ * one now. Returns the emails whose claimants changed: who they are may have to be decided again (merge.ts).
  */
 export function finish(
   world: World,
@@ -24,32 +28,39 @@ export function finish(
   lane: Lane,
   sourceTime: number,
   back = false,
-): void {
+): readonly string[] {
   let { entity } = draft;
+  const was = world.ref(draft.ref.ref);
   world.putRef(draft.ref);
   world.putEntity(entity);
   if (draft.changed.length > 0) release(world, entity);
   const joined = back || (before !== undefined && before.refs.length !== entity.refs.length);
-  const freed = entity.entity === 'customer' ? moveEmailClaim(world, before, entity) : [];
+  const emails = moveEmailClaim(world, before, entity);
   const accountChanged = moveMembership(world, before, entity);
+  rememberWaiting(world, entity, sideOf(draft.rules, draft.ref.ref).links, was, draft.ref);
+  if (entity.entity === 'customer') rememberLeft(world, before, entity, was, draft.ref);
   if (draft.changed.length > 0 || entity.version === 0 || joined) {
     entity = emitEvent(world, entity, eventType(entity, draft), draft.changed);
     world.putEntity(entity);
   }
-  for (const ref of entity.refs) {
-    const state = world.ref(ref);
-    if (state !== undefined) enqueueRef(world, state, entity, lane);
-  }
-  entity = planCreates(world, entity, lane, sourceTime);
-  for (const id of freed) {
-    const other = world.living(id);
-    if (other !== undefined) planCreates(world, other, lane, sourceTime);
-  }
+  pursue(world, entity, lane, sourceTime);
   if (accountChanged !== null) planCreates(world, accountChanged, lane, sourceTime);
   for (const email of draft.left) retryBlocked(world, email);
   if (entity.entity === 'account' && (draft.changed.length > 0 || joined)) {
     fanOut(world, membersOf(entity.id), draft.changed.length > 0 ? 'fanout' : 'realign', lane, revisit);
   }
+  if (entity.entity === 'account' && (draft.changed.length > 0 || joined)) tellWaiting(world, entity, lane);
+  return emails;
+}
+
+/** Has what is wanted of an entity written and created, as far as nobody has to guess who it is. */
+export function pursue(world: World, entity: EntityState, lane: Lane, sourceTime: number): void {
+  const assessed = assess(world, entity);
+  for (const ref of assessed.refs) {
+    const state = world.ref(ref);
+    if (state !== undefined) enqueueRef(world, state, assessed, lane);
+  }
+  planCreates(world, assessed, lane, sourceTime);
 }
 
 /** Nothing changed but what belongs to it (a record was linked, came back): that is a join. */
@@ -67,7 +78,7 @@ function release(world: World, entity: EntityState): void {
 }
 
 /** An email is free on its platform: what was refused for its sake is tried again. */
-function retryBlocked(world: World, email: string): void {
+export function retryBlocked(world: World, email: string): void {
   const set = blockedBy(email);
   for (const item of someMembers(world, set, blockedTried)) {
     removeMember(world, set, item);
@@ -103,15 +114,31 @@ function moveMembership(world: World, before: EntityState | undefined, after: En
   return gained === null ? null : (world.living(gained) ?? null);
 }
 
-/** A member of a set whose account, company or owner changed: its events carry the new join, its records what is now wanted. */
+/** People may name a company before it is known, or before its account is one of Salesforce's. */
+function tellWaiting(world: World, account: EntityState, lane: Lane): void {
+  if (!countsAsAccount(world, account)) return;
+  for (const ref of account.refs) fanOut(world, waitingFor(ref), 'realign', lane, revisit);
+}
+
+/**
+ * A member of a set whose account, company or owner changed, or any entity when the configuration did: its events carry
+ * the new join, its records what is now wanted, and what its links could not say is decided again.
+ */
 export function revisit(world: World, member: EntityState, job: JobState): void {
   let entity = member;
   if (job.kind === 'fanout' && entity.version > 0) {
     entity = emitEvent(world, entity, 'joined', []);
     world.putEntity(entity);
   }
-  for (const ref of entity.refs) {
-    const state = world.ref(ref);
-    if (state !== undefined) enqueueRef(world, state, entity, job.lane);
+  if (job.kind === 'realign') {
+    for (const name of member.refs) {
+      const ref = world.ref(name);
+      const before = world.living(member.id);
+      if (ref === undefined || ref.deleted || before === undefined) continue;
+      const draft = reconsider(world, before, ref);
+      if (draft.changed.length > 0) finish(world, before, draft, job.lane, 0);
+    }
+    entity = world.living(member.id) ?? entity;
   }
+  pursue(world, entity, job.lane, 0);
 }

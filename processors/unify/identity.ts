@@ -1,13 +1,23 @@
 /**
- * Whose record is it? A new ref belongs to the customer that its marker names (our id, written into records we made),
- * else to the one customer that claims its email and has no record of this kind yet; else it founds its own. An email
- * change moves a claim, not an identity. Where a guess would be needed nothing is written (creates.ts).
+ * Whose record is it? A record that is seen for the first time belongs
+ *
+ * 1. to the customer of a record that was merged or converted into it (merge.ts);
+ * 2. to the customer that it names: by our id, which we write into records, or by the id of its Salesforce record. Named,
+ *    but with a living record of this kind already, the name was copied by whoever cloned the record: it proves nothing;
+ * 3. to the one customer that claims its email and has no living record of this kind;
+ * 4. else to a customer of its own.
+ *
+ * A contact and a lead are different kinds, a deleted record is none. What an operator pinned or took apart is known
+ * already and is not matched anew. An email change moves a claim, not an identity; but when it makes two customers of
+ * which each has what the other lacks agree, they are one (merge.ts). Where a guess would be needed the customer is
+ * ambiguous: nothing of it is created or written until an operator's pin, or the others' leaving, ends it (creates.ts).
  */
 import type { EntityState, Observation, RefState } from '../../schemas/types.ts';
-import { claimsOf, parseRef } from './keys.ts';
-import type { EntityKind, Link, Side } from './rules.ts';
+import { arrivalsOf, claimsOf, parseRef } from './keys.ts';
+import { type EntityKind, type EntityRules, isLeadObject, type Side, sideOf } from './rules.ts';
 import { addMember, removeMember, someMembers } from './sets.ts';
 import { hashId, noPosition } from './values.ts';
+import { namedBefore } from './waiting.ts';
 import type { World } from './world.ts';
 
 export function newRef(ref: string, entity: EntityKind | null, id: string): RefState {
@@ -24,23 +34,134 @@ export function newRef(ref: string, entity: EntityKind | null, id: string): RefS
     asks: 0,
     queued: null,
     held: '',
+    reading: false,
+    moved: false,
+    waiting: [],
+    into: null,
+    bound: 'rule',
   };
 }
 
-/** The entity of a new ref: found by marker or email, else founded. Neither is stored yet. */
-export function entityFor(world: World, kind: EntityKind, ref: string, observation: Observation | null): EntityState {
-  const { platform } = parseRef(ref);
-  const side = world.rules.entities[kind].sides[platform];
-  const match =
-    observation === null ? undefined : (byMarker(world, side, observation) ?? byEmail(world, kind, side, observation));
-  if (match !== undefined && match.entity === kind && !hasKind(match, ref)) {
-    world.journal({ id: match.id, kind: 'linked', source: ref, reason: 'marker or email' });
-    return { ...match, refs: [...match.refs, ref].sort() };
-  }
-  return found(world, kind, ref);
+// ---- what a customer is made of
+
+export function livingRefs(world: World, entity: EntityState): readonly RefState[] {
+  return entity.refs.flatMap((ref) => {
+    const state = world.ref(ref);
+    return state === undefined || state.deleted ? [] : [state];
+  });
 }
 
-function found(world: World, kind: EntityKind, ref: string): EntityState {
+export const isAlive = (world: World, entity: EntityState): boolean =>
+  entity.refs.some((ref) => world.ref(ref)?.deleted === false);
+
+/** salesforce:Contact, salesforce:Lead, intercom:contact */
+const kindOf = (ref: string): string => ref.slice(0, ref.lastIndexOf(':'));
+
+const hasKind = (world: World, entity: EntityState, ref: string): boolean =>
+  livingRefs(world, entity).some((other) => kindOf(other.ref) === kindOf(ref));
+
+/** A lead of either platform: a person who is there, and for whom nothing is created elsewhere. */
+export const isLead = (rules: EntityRules, ref: RefState): boolean =>
+  isLeadObject(rules, ref.ref) || ref.seen['role']?.value === 'lead';
+
+const isApart = (world: World, entity: EntityState): boolean =>
+  livingRefs(world, entity).some((ref) => ref.bound === 'apart');
+
+/** May two customers be one? Only if no guess is needed to say which of two records of a kind is the person's. */
+export function mayJoin(world: World, a: EntityState, b: EntityState): boolean {
+  if (a.id === b.id || a.entity !== b.entity || isApart(world, a) || isApart(world, b)) return false;
+  const kinds = new Set(livingRefs(world, a).map((ref) => kindOf(ref.ref)));
+  return livingRefs(world, b).every((ref) => !kinds.has(kindOf(ref.ref)));
+}
+
+/** Kinds of which a customer has more than one living record, with those records. */
+export function twofold(world: World, entity: EntityState): ReadonlyMap<string, readonly string[]> {
+  const kinds = new Map<string, string[]>();
+  for (const { ref } of livingRefs(world, entity)) kinds.set(kindOf(ref), [...(kinds.get(kindOf(ref)) ?? []), ref]);
+  return new Map([...kinds].filter(([, refs]) => refs.length > 1));
+}
+
+// ---- the match of a record seen for the first time
+
+/** The entity of a new ref: matched, else founded. It is not stored yet. */
+export function entityFor(world: World, kind: EntityKind, ref: string, observation: Observation | null): EntityState {
+  const match = (observation === null ? undefined : matchOf(world, kind, observation)) ?? byNamesake(world, kind, ref);
+  if (match === undefined) return found(world, kind, ref);
+  world.journal({ id: match.entity.id, kind: 'linked', source: ref, reason: match.reason });
+  return { ...match.entity, refs: [...new Set([...match.entity.refs, ref])].sort() };
+}
+
+interface Match {
+  readonly entity: EntityState;
+  readonly reason: string;
+}
+
+function matchOf(world: World, kind: EntityKind, observation: Observation): Match | undefined {
+  const arrived = byArrival(world, observation.ref);
+  if (arrived !== undefined) return { entity: arrived, reason: 'merged or converted into it' };
+  const free = (entity: EntityState | undefined): entity is EntityState =>
+    entity?.entity === kind && !hasKind(world, entity, observation.ref) && !isApart(world, entity);
+  const named = byMarker(world, kind, observation);
+  if (free(named)) return { entity: named, reason: 'marker' };
+  const claimant = byEmail(world, kind, observation);
+  return free(claimant) ? { entity: claimant, reason: 'email' } : undefined;
+}
+
+/** Account of the company that named this Salesforce account before it was seen. */
+function byNamesake(world: World, kind: EntityKind, ref: string): Match | undefined {
+  const entity = kind === 'account' && parseRef(ref).platform === 'salesforce' ? namedBefore(world, ref) : undefined;
+  if (entity === undefined || hasKind(world, entity, ref) || isApart(world, entity)) return undefined;
+  return { entity, reason: 'its company names it' };
+}
+
+/** Customer of what was merged or converted into this record before it was seen. */
+function byArrival(world: World, ref: string): EntityState | undefined {
+  for (const waiting of world.items(arrivalsOf(ref))) {
+    const id = world.ref(waiting)?.id ?? '';
+    const entity = id === '' ? undefined : world.living(id);
+    if (entity !== undefined) return entity;
+  }
+  return undefined;
+}
+
+/** Customer that a record names: by our id, else by the id of its Salesforce record. */
+export function byMarker(world: World, kind: EntityKind, observation: Observation): EntityState | undefined {
+  const rules = world.rules.entities[kind];
+  const side = sideOf(rules, observation.ref);
+  const marker = observation.fields[side.marker];
+  const named = typeof marker === 'string' && marker !== '' ? world.living(marker) : undefined;
+  return named ?? bySalesforceId(world, rules, side, observation);
+}
+
+function bySalesforceId(
+  world: World,
+  rules: EntityRules,
+  side: Side,
+  observation: Observation,
+): EntityState | undefined {
+  const { platform } = parseRef(observation.ref);
+  const [name] = rules.sides.salesforce.byField.get('Id')?.canonical ?? [];
+  const link = side.links.find((one) => name !== undefined && one.canonical.includes(name));
+  const value = platform === 'salesforce' || link === undefined ? undefined : observation.fields[link.field];
+  if (typeof value !== 'string' || value === '') return undefined;
+  for (const one of [rules.sides.salesforce, rules.lead]) {
+    const id = one === null ? '' : (world.ref(`salesforce:${one.object}:${value}`)?.id ?? '');
+    if (id !== '') return world.living(id);
+  }
+  return undefined;
+}
+
+function byEmail(world: World, kind: EntityKind, observation: Observation): EntityState | undefined {
+  const side = sideOf(world.rules.entities[kind], observation.ref);
+  const link = side.links.find((one) => one.type === 'email');
+  const email = link === undefined ? undefined : observation.fields[link.field];
+  if (kind !== 'customer' || typeof email !== 'string' || email === '') return undefined;
+  const [only, ...others] = someMembers(world, claimsOf(email), 2);
+  return only === undefined || others.length > 0 ? undefined : world.living(only);
+}
+
+/** A customer of its own, in the first generation that was never used. */
+export function found(world: World, kind: EntityKind, ref: string): EntityState {
   let generation = 0;
   while (world.entity(hashId(ref, generation)) !== undefined) generation += 1;
   return {
@@ -58,47 +179,24 @@ function found(world: World, kind: EntityKind, ref: string): EntityState {
   };
 }
 
-function byMarker(world: World, side: Side, observation: Observation): EntityState | undefined {
-  const marker = observation.fields[side.marker];
-  return typeof marker === 'string' && marker !== '' ? world.living(marker) : undefined;
-}
+// ---- claims
 
-function byEmail(world: World, kind: EntityKind, side: Side, observation: Observation): EntityState | undefined {
-  const link: Link | undefined = side.links.find((one) => one.type === 'email');
-  const email = link === undefined ? undefined : observation.fields[link.field];
-  if (kind !== 'customer' || typeof email !== 'string' || email === '') return undefined;
-  const [only, ...others] = someMembers(world, claimsOf(email), 2);
-  return only === undefined || others.length > 0 ? undefined : world.living(only);
-}
-
-function hasKind(entity: EntityState, ref: string): boolean {
-  const prefix = ref.slice(0, ref.lastIndexOf(':') + 1);
-  return entity.refs.some((other) => other.startsWith(prefix));
+/** Canonical email as it is claimed; empty for none, and for accounts. */
+export function emailOf(entity: EntityState | undefined): string {
+  const value = entity?.entity === 'customer' && entity.mergedInto === null ? entity.fields['email']?.value : null;
+  return typeof value === 'string' ? value.trim().toLowerCase() : '';
 }
 
 /**
- * Keeps the claims in line with the canonical email; a customer that is gone claims nothing, or its successor would be
- * ambiguous for ever. Returns customers whose claim is now the only one.
+ * Keeps the claims in line with the canonical email. Only customers with a living record claim: else the successor of
+ * somebody who is gone would be ambiguous for ever. Returns the emails whose claimants changed.
  */
-export function moveEmailClaim(
-  world: World,
-  before: EntityState | undefined,
-  after: EntityState,
-  gone = false,
-): readonly string[] {
-  const emailOf = (entity: EntityState | undefined): string => {
-    const value = entity?.fields['email']?.value;
-    return typeof value === 'string' && entity?.mergedInto == null ? value.trim().toLowerCase() : '';
-  };
+export function moveEmailClaim(world: World, before: EntityState | undefined, after: EntityState): readonly string[] {
   const old = emailOf(before);
-  const now = gone ? '' : emailOf(after);
+  const now = emailOf(after);
   if (old === now) return [];
-  let freed: readonly string[] = [];
-  if (old !== '') {
-    removeMember(world, claimsOf(old), after.id);
-    const rest = someMembers(world, claimsOf(old), 2);
-    if (rest.length === 1) freed = rest;
-  }
-  if (now !== '') addMember(world, claimsOf(now), after.id);
-  return freed;
+  if (old !== '') removeMember(world, claimsOf(old), after.id);
+  if (now === '' || !isAlive(world, after)) return old === '' ? [] : [old];
+  addMember(world, claimsOf(now), after.id);
+  return old === '' ? [now] : [old, now];
 }

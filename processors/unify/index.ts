@@ -7,9 +7,9 @@ import type { Epoch } from '../../schemas/types.ts';
 import { askCreate, openGates } from './creates.ts';
 import { dispatch, resend, stirAll } from './dirty.ts';
 import { checkEchoes } from './echoes.ts';
-import { revisit } from './follow.ts';
-import { advanceJobs } from './jobs.ts';
+import { advanceJobs, realignAll } from './jobs.ts';
 import { configKey, gatesKey, jobsKey, marksKey, partitionKey, refKey, timersKey } from './keys.ts';
+import { visit } from './merge.ts';
 import { onObservation } from './observations.ts';
 import { abandonResult, onResult } from './results.ts';
 import { compileRules, type Rules, type RulesConfig } from './rules.ts';
@@ -72,7 +72,7 @@ function decide(world: World): void {
     case 'tick':
       openGates(world);
       checkEchoes(world);
-      advanceJobs(world, revisit);
+      advanceJobs(world, visit);
       stirAll(world);
       return;
     case 'config':
@@ -147,6 +147,7 @@ function onConfig(world: World): void {
   if (config.n <= (current.n['n'] ?? 0)) return;
   compileRules(JSON.parse(config.json) as RulesConfig);
   world.putCursor(configKey, { n: { n: config.n }, s: { hash: config.hash, json: config.json } });
+  if (config.hash !== current.s['hash']) realignAll(world);
 }
 
 /** A record that cannot be decided: what it speaks of is held, so that nothing is written from a state that may be wrong. */

@@ -1,14 +1,12 @@
 /** What an observation of a record leads to: values, identity, deletions, and the directory of those who work there. */
-import type { Observation, RefState } from '../../schemas/types.ts';
-import { planCreates } from './creates.ts';
-import { accountOf, emitEvent } from './events.ts';
-import { finish, revisit } from './follow.ts';
-import { entityFor, moveEmailClaim, newRef } from './identity.ts';
+import type { EntityState, Observation, RefState } from '../../schemas/types.ts';
+import { revisit } from './follow.ts';
+import { byMarker, entityFor, newRef } from './identity.ts';
 import { fanOut } from './jobs.ts';
-import { directoryKey, membersOf, ownedBy, parseRef } from './keys.ts';
+import { directoryKey, ownedBy, parseRef, waitingFor } from './keys.ts';
 import { type Draft, observe } from './ledger.ts';
-import { directoryObjects } from './rules.ts';
-import { removeMember } from './sets.ts';
+import { type Cause, conclude, draftOf, end, followMarker, onMoved, separate, welcome } from './merge.ts';
+import { directoryObjects, sideOf } from './rules.ts';
 import { comparePositions, laterOf, noPosition } from './values.ts';
 import type { Lane, World } from './world.ts';
 
@@ -22,27 +20,52 @@ export function onObservation(world: World, observation: Observation): void {
   const kind = world.rules.kindOf.get(`${platform}:${object}`);
   if (kind === undefined || observation.op === 'gap') return;
   const lane: Lane = observation.via === 'read' ? 'bulk' : 'live';
-  const known = world.ref(observation.ref);
+  const cause: Cause = { lane, time: observation.at.time };
   if (observation.op === 'deleted') {
-    onDeleted(world, observation, known);
+    onDeleted(world, observation, cause);
     return;
   }
-  if (known?.deleted === true) {
-    // A replayed old value does not revive a deleted record, nor does a row read within the second of the deletion.
-    if (comparePositions(observation.at, known.newest) <= 0) return;
+  if (observation.op === 'moved') {
+    onMoved(world, observation, kind, lane);
+    return;
+  }
+  let known = world.ref(observation.ref);
+  if (known !== undefined && known.deleted && !revives(observation, known)) return;
+  const back = known?.deleted === true;
+  if (known !== undefined && known.into !== null && known.id !== '') {
+    separate(world, { ...known, deleted: false }, 'rule', `it was merged into ${known.into} and is there again`, cause);
+    known = world.ref(observation.ref);
   }
   const before = known !== undefined && known.id !== '' ? world.living(known.id) : undefined;
   const entity = before ?? entityFor(world, kind, observation.ref, observation);
   // Decided well again: what held it is over.
-  const ref =
+  const ref: RefState =
     known === undefined || known.id === ''
       ? newRef(observation.ref, kind, entity.id)
-      : { ...known, deleted: false, held: '' };
-  const draft: Draft = { rules: world.rules.entities[kind], entity, ref, changed: [], left: [] };
+      : { ...known, deleted: false, held: '', into: null };
+  const draft = draftOf(world, entity, ref);
   linkAccount(world, draft, observation);
   observe(world, draft, observation, null);
-  const back = known?.deleted === true;
-  finish(world, known === undefined || back ? undefined : before, draft, lane, observation.at.time, back);
+  conclude(world, known === undefined || back ? undefined : before, draft, cause, back);
+  if (before === undefined) welcome(world, observation.ref, cause);
+  else if (ref.bound === 'rule' && namesAnother(world, before, observation)) {
+    followMarker(world, observation.ref, byMarker(world, kind, observation), cause);
+  }
+}
+
+/**
+ * A replayed old value does not revive a deleted record, nor does a row read within the second of the deletion. What was
+ * merged away is told of now and then, field by field; only the whole of it, or the platform's word, says that it is back.
+ */
+function revives(observation: Observation, known: RefState): boolean {
+  if (comparePositions(observation.at, known.newest) <= 0) return false;
+  return known.into === null || observation.whole || observation.op === 'undeleted';
+}
+
+/** Only then is it worth asking whom the record names. */
+function namesAnother(world: World, entity: EntityState, observation: Observation): boolean {
+  const marker = observation.fields[sideOf(world.rules.entities[entity.entity], observation.ref).marker];
+  return typeof marker === 'string' && marker !== '' && marker !== entity.id;
 }
 
 /**
@@ -51,7 +74,7 @@ export function onObservation(world: World, observation: Observation): void {
  */
 function linkAccount(world: World, draft: Draft, observation: Observation): void {
   const { platform } = parseRef(observation.ref);
-  const side = draft.rules.sides[platform];
+  const side = sideOf(draft.rules, observation.ref);
   const link = side.links.find((one) => one.type === 'account');
   const id = link === undefined ? undefined : observation.fields[link.field];
   if (platform !== 'salesforce' || typeof id !== 'string' || id === '') return;
@@ -67,34 +90,16 @@ function linkAccount(world: World, draft: Draft, observation: Observation): void
   });
 }
 
-function onDeleted(world: World, observation: Observation, known: RefState | undefined): void {
+function onDeleted(world: World, observation: Observation, cause: Cause): void {
+  const known = world.ref(observation.ref);
   const ref = known ?? newRef(observation.ref, null, '');
   const order = known === undefined ? 1 : comparePositions(observation.at, known.newest);
   // Within one second an event of the stream counts more than a read, as for values.
   if (known?.deleted === true || order < 0 || (order === 0 && observation.via !== 'event')) return;
-  world.putRef({ ...ref, deleted: true, queued: null, newest: laterOf(ref.newest, observation.at) });
+  const gone: RefState = { ...ref, deleted: true, queued: null, newest: laterOf(ref.newest, observation.at) };
+  world.putRef(gone);
   const entity = ref.id === '' ? undefined : world.living(ref.id);
-  if (entity === undefined || entity.mergedInto !== null) return;
-  // No cascade: the record on the other platform stays; the customer is told to be gone where it came from.
-  let next = entity;
-  const alive = entity.refs.some(
-    (other) => other !== ref.ref && other.startsWith('salesforce:') && world.ref(other)?.deleted === false,
-  );
-  if (!alive) {
-    next = emitEvent(world, entity, 'deleted', []);
-    world.putEntity(next);
-    const account = accountOf(world, entity);
-    if (entity.entity === 'customer' && account !== undefined) {
-      removeMember(world, membersOf(account.id), entity.id);
-      planCreates(world, account, 'live', observation.at.time);
-    }
-  }
-  planCreates(world, next, 'live', observation.at.time);
-  const freed = alive || entity.entity === 'account' ? [] : moveEmailClaim(world, entity, entity, true);
-  for (const id of freed) {
-    const other = world.living(id);
-    if (other !== undefined) planCreates(world, other, 'live', observation.at.time);
-  }
+  if (entity !== undefined) end(world, entity, gone, cause);
 }
 
 /** Users and admins: known by email, looked up when an owner is written. */
@@ -110,7 +115,10 @@ function onDirectory(world: World, observation: Observation, emailField: string)
     ...known,
     deleted: observation.op === 'deleted',
     newest: laterOf(known.newest, observation.at),
-    seen: told === undefined ? known.seen : { ...known.seen, [emailField]: { value: told, at: observation.at } },
+    seen:
+      told === undefined
+        ? known.seen
+        : { ...known.seen, [emailField]: { value: told, at: observation.at, answer: false, ask: '' } },
   };
   world.putRef(next);
   const old = emailOf(known);
@@ -126,6 +134,7 @@ function onDirectory(world: World, observation: Observation, emailField: string)
     const entries = world.items(directoryKey(now));
     for (const ref of entries) touched.add(ref);
     world.putItems(directoryKey(now), [...entries, observation.ref].sort());
+    fanOut(world, waitingFor(directoryKey(now)), 'realign', 'bulk', revisit);
   }
   for (const ref of [...touched].sort()) fanOut(world, ownedBy(ref), 'realign', 'bulk', revisit);
 }

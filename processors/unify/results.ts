@@ -1,14 +1,16 @@
 /** The one answer to an ask: it closes the ask, and what the platform returned is an observation like any other. */
-import type { Ask, CreateState, EntityState, Result } from '../../schemas/types.ts';
-import { created, endCreate } from './creates.ts';
+import type { Ask, CreateState, EntityState, Position, RefState, Result } from '../../schemas/types.ts';
+import { created, endCreate, meetAnother, openCreate } from './creates.ts';
 import { closed } from './dirty.ts';
-import { finish } from './follow.ts';
-import { newRef } from './identity.ts';
+import { byMarker, livingRefs, newRef } from './identity.ts';
 import { blockedBy, parseRef, partitionKey } from './keys.ts';
 import { land } from './landing.ts';
 import type { Draft } from './ledger.ts';
+import { type Cause, conclude, draftOf, end, redirect, tellTwofold, welcome } from './merge.ts';
 import { onObservation } from './observations.ts';
+import { sideOf } from './rules.ts';
 import { addMember } from './sets.ts';
+import { comparePositions } from './values.ts';
 import type { World } from './world.ts';
 
 export function onResult(world: World, result: Result): void {
@@ -27,30 +29,44 @@ export function onResult(world: World, result: Result): void {
   }
   closed(world, result.platform, item, ask);
   const entity = world.living(ref.id);
-  if (entity === undefined) {
+  // Merged or converted meanwhile: what is wanted is asked of the record it lives on as, and a refusal tells nothing new.
+  if (entity === undefined || ref.into !== null) {
     world.putRef({ ...ref, open: null });
     return;
   }
-  const draft: Draft = { rules: world.rules.entities[entity.entity], entity, ref, changed: [], left: [] };
+  const cause: Cause = { lane: ask.lane, time: result.platformTime };
+  const draft = draftOf(world, entity, ref);
   land(world, draft, ask, result);
-  if (result.outcome === 'gone') {
-    draft.ref = { ...draft.ref, deleted: true };
-    const why = result.refusals.map((refusal) => refusal.message).join('; ');
-    world.journal({
-      id: entity.id,
-      kind: 'moved',
-      source: item,
-      reason: `deleted or merged on ${result.platform}; nothing is written to it any more${why === '' ? '' : `: ${why}`}`,
-    });
-  }
   rememberBlocked(world, draft, ask);
-  finish(world, entity, draft, ask.lane, result.platformTime);
+  if (result.outcome === 'gone') vanish(world, draft, result, cause);
+  else conclude(world, entity, draft, cause);
+}
+
+const placeOf = (result: Result): Position => ({ time: result.platformTime, seq: -1, second: true });
+
+/** The call found the record deleted, or merged into another one. */
+function vanish(world: World, draft: Draft, result: Result, cause: Cause): void {
+  world.putEntity(draft.entity);
+  if (result.into !== null && result.into !== draft.ref.ref) {
+    redirect(world, draft.ref, result.into, placeOf(result), cause);
+    return;
+  }
+  const ref: RefState = { ...draft.ref, deleted: true, queued: null };
+  world.putRef(ref);
+  const why = result.refusals.map((refusal) => refusal.message).join('; ');
+  world.journal({
+    id: draft.entity.id,
+    kind: 'moved',
+    source: ref.ref,
+    reason: `deleted or merged on ${result.platform}; nothing is written to it any more${why === '' ? '' : `: ${why}`}`,
+  });
+  end(world, draft.entity, ref, cause);
 }
 
 /** An email refused may be another record's: asked again when that record has another one. */
 function rememberBlocked(world: World, draft: Draft, ask: Ask): void {
   for (const [field, quiet] of Object.entries(draft.ref.quiet)) {
-    const isEmail = draft.rules.sides[parseRef(draft.ref.ref).platform].byField.get(field)?.type === 'email';
+    const isEmail = sideOf(draft.rules, draft.ref.ref).byField.get(field)?.type === 'email';
     if (isEmail && quiet.why === 'refused' && field in ask.fields && typeof quiet.asked === 'string') {
       addMember(world, blockedBy(quiet.asked), draft.ref.ref);
     }
@@ -67,10 +83,10 @@ function isStaleExpiry(world: World, result: Result): boolean {
 
 function onCreateResult(world: World, item: string, result: Result): void {
   const entity = world.living(item.slice(1));
-  const create = entity?.creates.find((one) => one.platform === result.platform);
+  const create = openCreate(entity, result.command);
   const ask = create?.ask;
   if (entity === undefined) return;
-  if (create === undefined || ask == null || ask.id !== result.command || isStaleExpiry(world, result)) {
+  if (create === undefined || ask == null || isStaleExpiry(world, result)) {
     if (result.returned !== null) onObservation(world, { ...result.returned, via: 'read' });
     return;
   }
@@ -80,36 +96,60 @@ function onCreateResult(world: World, item: string, result: Result): void {
     endCreate(world, entity, create, result, why === '' ? result.outcome : why);
     return;
   }
+  const owner = ownerOf(world, entity, result);
+  if (owner === undefined) attach(world, entity, create, ask, result);
+  else meet(world, entity, owner, result);
+}
+
+/** Whose the record is that a create made or met, if it is not this entity's: known so, or named by it. */
+function ownerOf(world: World, entity: EntityState, result: Result): EntityState | undefined {
   const known = world.ref(result.ref);
-  if (known !== undefined && known.id !== '' && known.id !== entity.id && world.living(known.id)?.id !== entity.id) {
-    const why = `it exists already and belongs to another customer (${known.id})`;
-    endCreate(world, { ...entity, ambiguous: [known.id] }, create, result, why);
-    return;
-  }
-  attach(world, entity, create, ask, result);
+  const { outcome, returned } = result;
+  const owner =
+    known !== undefined && known.id !== ''
+      ? world.living(known.id)
+      : outcome === 'exists' && returned !== null
+        ? byMarker(world, entity.entity, returned)
+        : undefined;
+  if (owner !== undefined && owner.id !== entity.id) return owner;
+  // Met, while another record was found to be this customer's: it is not the one that was looked for.
+  const others = livingRefs(world, entity).some(
+    ({ ref }) => ref !== result.ref && parseRef(ref).platform === result.platform,
+  );
+  return outcome === 'exists' && owner === undefined && others ? entity : undefined;
+}
+
+/** The record is another customer's. What it shows may make the two one, by the rules; else somebody has to say. */
+function meet(world: World, entity: EntityState, owner: EntityState, result: Result): void {
+  if (result.returned !== null) onObservation(world, { ...result.returned, via: 'read' });
+  const mine = world.living(entity.id);
+  const create = openCreate(mine, result.command);
+  if (mine === undefined || create === undefined) return;
+  const theirs = world.living(world.ref(result.ref)?.id ?? '') ?? owner;
+  if (owner.id === entity.id || theirs.id === mine.id) world.putEntity(created(mine, create));
+  else meetAnother(world, mine, create, result, [theirs.id]);
 }
 
 /** The record that a create made or met becomes a ref of the entity. */
 function attach(world: World, entity: EntityState, create: CreateState, ask: Ask, result: Result): void {
-  const { platform } = result;
   const refs = [...new Set([...entity.refs, result.ref])].sort();
   const known = world.ref(result.ref);
-  const ref = known === undefined || known.id === '' ? newRef(result.ref, entity.entity, entity.id) : known;
-  const draft: Draft = {
-    rules: world.rules.entities[entity.entity],
-    entity: created({ ...entity, refs }, platform),
-    ref: { ...ref, deleted: false, asks: ask.id.startsWith('+') ? ref.asks : ref.asks + 1 },
-    changed: [],
-    left: [],
-  };
+  const ref = known === undefined ? newRef(result.ref, entity.entity, entity.id) : { ...known, id: entity.id };
+  // Created, and deleted again before this was told: it holds its place.
+  const deleted = ref.deleted && comparePositions(placeOf(result), ref.newest) <= 0;
+  const draft = draftOf(world, created({ ...entity, refs }, create), { ...ref, entity: entity.entity, deleted });
   world.journal({
     id: entity.id,
     kind: 'linked',
     source: result.ref,
     reason: result.outcome === 'exists' ? 'it existed already' : 'created',
   });
+  const cause: Cause = { lane: create.lane, time: result.platformTime };
   land(world, draft, ask, result);
-  finish(world, entity, draft, create.lane, result.platformTime);
+  conclude(world, entity, draft, cause);
+  welcome(world, result.ref, cause);
+  const now = world.living(entity.id);
+  if (now !== undefined) tellTwofold(world, now);
 }
 
 /**
@@ -120,8 +160,8 @@ export function abandonResult(world: World, result: Result, reason: string): voi
   const item = result.command.slice(0, result.command.lastIndexOf('#'));
   if (item.startsWith('+')) {
     const entity = world.living(item.slice(1));
-    const create = entity?.creates.find((one) => one.platform === result.platform);
-    if (entity === undefined || create?.ask == null || create.ask.id !== result.command) return;
+    const create = openCreate(entity, result.command);
+    if (entity === undefined || create?.ask == null) return;
     closed(world, result.platform, item, create.ask);
     const held: CreateState = { ...create, state: 'refused', ask: null, why: reason.slice(0, 200) };
     world.putEntity({ ...entity, creates: entity.creates.map((one) => (one === create ? held : one)) });

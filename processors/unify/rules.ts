@@ -14,8 +14,8 @@ export interface Link {
   readonly platform: Platform;
   readonly field: string;
   readonly canonical: readonly string[];
-  /** marker: our id of the record, written into it; it carries no canonical field. */
-  readonly type: FieldMapping['type'] | 'marker';
+  /** marker: our id of the record, written into it. role: user or lead, read only. Neither carries a canonical field. */
+  readonly type: FieldMapping['type'] | 'marker' | 'role';
 }
 
 export interface Side {
@@ -53,6 +53,8 @@ export interface Rules {
   /** Platforms with a source running: create gates wait for their marks. */
   readonly captured: readonly Platform[];
   readonly freeze: RulesConfig['freeze'];
+  /** Of several companies of a person that are accounts, the one that counts (companies.ts). */
+  readonly primaryCompany: RulesConfig['flows']['contact-sync']['primaryCompany'];
   /** Client id of our own calls, as Salesforce names it in changeOrigin. */
   readonly client: string;
 }
@@ -75,7 +77,12 @@ export function compileRules(config: RulesConfig): Rules {
         return name === undefined ? [] : [{ platform, field: name, canonical, type: field.type }];
       });
       const marker: Link = { platform, field: entity[platform].marker, canonical: [], type: 'marker' };
-      const links = [...mapped, marker];
+      // Intercom keeps users and leads in one object; a lead alone creates nobody.
+      const role: Link[] =
+        platform === 'intercom' && kind === 'customer'
+          ? [{ platform, field: 'role', canonical: [], type: 'role' }]
+          : [];
+      const links = [...mapped, ...role, marker];
       return {
         object: source === 'lead' ? (entity.salesforce.lead ?? '') : entity[platform].object,
         marker: entity[platform].marker,
@@ -91,10 +98,12 @@ export function compileRules(config: RulesConfig): Rules {
       if (typeof field.canonical !== 'string') continue;
       // Where nothing is written to a platform, it owns what it says: else the sides would differ for ever.
       const readOnly = platforms.find((platform) => !written[platform] && field[platform] !== undefined);
+      // An id is given out by its platform and cannot be written there.
+      const issuer = field.salesforce === 'Id' ? 'salesforce' : undefined;
       fields.set(field.canonical, {
         name: field.canonical,
         type: field.type,
-        owner: readOnly ?? field.owner ?? null,
+        owner: issuer ?? readOnly ?? field.owner ?? null,
         fillIfEmpty: field.fillIfEmpty ?? false,
       });
     }
@@ -118,6 +127,7 @@ export function compileRules(config: RulesConfig): Rules {
     kindOf,
     captured: platforms.filter((platform) => config.capture[platform]),
     freeze: config.freeze,
+    primaryCompany: config.flows['contact-sync'].primaryCompany,
     client: config.salesforce.client,
   };
 }
@@ -129,6 +139,9 @@ export function sideOf(rules: EntityRules, ref: string): Side {
     ? rules.lead
     : rules.sides[platform];
 }
+
+/** Is it a Salesforce lead, by its object? */
+export const isLeadObject = (rules: EntityRules, ref: string): boolean => sideOf(rules, ref) === rules.lead;
 
 /** Directory objects: people who work in the platforms. They are looked up, never synchronised. */
 export const directoryObjects: Readonly<Record<string, { readonly email: string }>> = {
