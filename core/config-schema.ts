@@ -279,6 +279,12 @@ export const configSchema = section({
         .max(600_000)
         .default(2000)
         .describe('How long a create waits for the other platform to be heard first, ms of marks.'),
+      primaryCompany: z
+        .enum(['current', 'attached'])
+        .default('current')
+        .describe(
+          'Of several Intercom companies that are accounts: current keeps the account a person has for as long as its company is attached; attached moves the person to the company attached last.',
+        ),
     }).prefault({}),
     'account-sync': section({ intercom: intercomWritten, salesforce: salesforceWritten }).prefault({}),
   }).prefault({}),

@@ -9,6 +9,7 @@ import type {
   Value,
 } from '../../schemas/types.ts';
 import { ownerEmail } from './mapping.ts';
+import { enroll } from './roster.ts';
 import { type EntityKind, namedFields } from './rules.ts';
 import { hashId } from './values.ts';
 import type { World } from './world.ts';
@@ -78,6 +79,7 @@ export function emitEvent(
 ): EntityState {
   const version = entity.version + 1;
   const next: EntityState = { ...entity, version };
+  if (version === 1) enroll(world, entity.id);
   const { source } = world.record.change;
   const common = {
     eventId: hashId(entity.id, world.record.lineage, version),

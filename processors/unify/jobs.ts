@@ -1,19 +1,25 @@
 /**
- * Work that touches many records because one changed: the people of an account, the records of an owner. Small sets are
- * done at once; large ones advance with the ticks, so that no decision ever takes long and live changes pass them by.
+ * Work that touches many records because one thing changed: the people of an account, the records of an owner, or all of
+ * them when the configuration changed. Small sets are done at once; large ones advance with the ticks, a portion of one
+ * job each, so that no decision ever takes long and live changes pass them by.
  */
 import type { EntityState, JobState } from '../../schemas/types.ts';
-import { jobSegmentKey, jobsKey, setKey } from './keys.ts';
+import { jobSegmentKey, jobsKey, rosterSegmentKey, setKey } from './keys.ts';
 import { prefetch } from './prefetch.ts';
-import { isSmall, membersOfSlot, setSlots } from './sets.ts';
+import { rosterSegments } from './roster.ts';
+import { isSmall, setSlots, slotsUsed } from './sets.ts';
 import type { World } from './world.ts';
 
-/** Members worked off while deciding one record. */
+/** Members worked off while deciding one record, and slots looked into for them. */
 const membersPerRecord = 50;
+const slotsPerRecord = 16;
 const segmentSize = 64;
 
 /** What a job does to one member; index.ts knows. */
 export type Visit = (world: World, member: EntityState, job: JobState) => void;
+
+/** Subject of the job that walks every entity instead of a set; no set has this name. */
+const everybody = '';
 
 /**
  * Visits every member of the set: now when they are few, else by and by. A job under way goes once more around from where
@@ -21,36 +27,48 @@ export type Visit = (world: World, member: EntityState, job: JobState) => void;
  */
 export function fanOut(world: World, set: string, kind: JobState['kind'], lane: JobState['lane'], visit: Visit): void {
   const id = `${kind}:${set}`;
-  const job: JobState = {
-    id,
-    kind,
-    subject: set,
-    cursor: cursorText(0, 0, setSlots),
-    lane,
-    done: 0,
-    lineage: world.lineage,
-  };
   if (isSmall(world, set, membersPerRecord)) {
+    const job = newJob(world, id, kind, set, lane, 0);
     for (const member of world.items(setKey(set, 0))) visitOne(world, member, job, visit);
     return;
   }
   const known = world.job(id);
   if (known === undefined) {
     enqueueJob(world, id);
-    world.putJob(id, { ...job, lane: 'bulk' });
+    world.putJob(id, newJob(world, id, kind, set, 'bulk', setSlots));
     return;
   }
-  const { slot, index } = parseCursor(known.cursor);
+  const { slot, after } = parseCursor(known.cursor);
   // The slot in hand is visited again at the end of the round, for its first members.
-  world.putJob(id, { ...known, cursor: cursorText(slot, index, setSlots + 1) });
+  world.putJob(id, { ...known, cursor: cursorText(slot, setSlots + 1, after) });
 }
 
-/** Slot, member within it, and how many slots are left, this one included. */
-const cursorText = (slot: number, index: number, left: number): string => `${slot}:${index}:${left}`;
+/** Visits every entity by and by; a job under way starts over, which a change of the configuration is rare enough for. */
+export function realignAll(world: World): void {
+  const id = 'realign:';
+  if (rosterSegments(world) === 0) return;
+  if (world.job(id) === undefined) enqueueJob(world, id);
+  world.putJob(id, newJob(world, id, 'realign', everybody, 'bulk', rosterSegments(world)));
+}
 
-function parseCursor(text: string): { readonly slot: number; readonly index: number; readonly left: number } {
-  const [slot = 0, index = 0, left = 0] = text.split(':').map(Number);
-  return { slot, index, left };
+const newJob = (
+  world: World,
+  id: string,
+  kind: JobState['kind'],
+  subject: string,
+  lane: JobState['lane'],
+  slots: number,
+): JobState => ({ id, kind, subject, cursor: cursorText(0, slots, ''), lane, done: 0, lineage: world.lineage });
+
+/**
+ * Slot, how many slots are left with this one, and the last member visited in it: a member, not a place, because members
+ * that leave meanwhile would move the others up and out of sight.
+ */
+const cursorText = (slot: number, left: number, after: string): string => `${slot}:${left}:${after}`;
+
+function parseCursor(text: string): { readonly slot: number; readonly left: number; readonly after: string } {
+  const [slot = '0', left = '0', ...after] = text.split(':');
+  return { slot: Number(slot), left: Number(left), after: after.join(':') };
 }
 
 // ---- the line of jobs: a first-in first-out list in segments.
@@ -86,32 +104,44 @@ function visitOne(world: World, member: string, job: JobState, visit: Visit): vo
   );
 }
 
+/** Keys of the members, slot by slot; a slot behind the last one is empty. */
+function slotsOf(world: World, job: JobState): { readonly used: number; readonly key: (slot: number) => string } {
+  return job.subject === everybody
+    ? { used: rosterSegments(world), key: rosterSegmentKey }
+    : { used: slotsUsed(world, job.subject), key: (slot) => setKey(job.subject, slot) };
+}
+
 /** Advances the jobs by one portion. They share the time: each goes to the end of the line after its turn. */
 export function advanceJobs(world: World, visit: Visit): void {
   const id = nextJob(world);
   const job = id === undefined ? undefined : world.job(id);
   if (id === undefined || job === undefined) return;
-  let { slot, index, left } = parseCursor(job.cursor);
+  const { used, key } = slotsOf(world, job);
+  let { slot, left, after } = parseCursor(job.cursor);
+  const ahead = Array.from({ length: Math.min(slotsPerRecord, left) }, (_, n) => (slot + n) % setSlots);
+  world.load((job.subject === everybody ? ahead.map((_, n) => slot + n) : ahead).filter((n) => n < used).map(key));
+  let slots = slotsPerRecord;
   let budget = membersPerRecord;
-  let done = 0;
-  while (left > 0 && budget > 0) {
-    const members = membersOfSlot(world, job.subject, slot);
-    const portion = members.slice(index, index + budget);
-    prefetch(world, portion);
-    for (const member of portion) visitOne(world, member, job, visit);
-    budget -= portion.length;
-    done += portion.length;
-    index += portion.length;
-    if (index >= members.length) {
-      slot = (slot + 1) % setSlots;
-      index = 0;
-      left -= 1;
-    }
+  const portion: string[] = [];
+  while (left > 0 && budget > 0 && slots > 0) {
+    const members = slot < used ? [...world.items(key(slot))].sort().filter((member) => member > after) : [];
+    const taken = members.slice(0, budget);
+    portion.push(...taken);
+    budget -= taken.length;
+    after = taken.at(-1) ?? after;
+    if (taken.length < members.length) break;
+    if (slot < used) slots -= 1;
+    slot += 1;
+    if (job.subject !== everybody) slot %= setSlots;
+    left -= 1;
+    after = '';
   }
-  if (left === 0) {
-    world.putJob(id, undefined);
-    return;
+  // What is visited may ask for the same visit again: the job is where it will be before anybody is visited.
+  if (left === 0) world.putJob(id, undefined);
+  else {
+    world.putJob(id, { ...job, cursor: cursorText(slot, left, after), done: job.done + portion.length });
+    enqueueJob(world, id);
   }
-  world.putJob(id, { ...job, cursor: cursorText(slot, index, left), done: job.done + done });
-  enqueueJob(world, id);
+  prefetch(world, portion);
+  for (const member of portion) visitOne(world, member, job, visit);
 }

@@ -22,5 +22,9 @@ export function prefetch(world: World, ids: readonly string[]): void {
     ...named('email').map((email) => setKey(claimsOf(email), 0)),
     ...named('email').map((email) => `cur:set:${claimsOf(email)}`),
   ]);
-  world.load(texts(owners.map((owner) => ownerEmail(world, owner))).map(directoryKey));
+  const accounts = named('account').flatMap((id) => world.entity(id) ?? []);
+  world.load([
+    ...texts(owners.map((owner) => ownerEmail(world, owner))).map(directoryKey),
+    ...accounts.flatMap((account) => account.refs.map(refKey)),
+  ]);
 }

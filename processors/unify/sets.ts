@@ -18,8 +18,8 @@ const middleSlot = (member: string): number => 1 + partitionOf(member, middle);
 const lastSlot = (member: string): number => 1 + middle + partitionOf(`${member} `, last);
 const levelKey = (set: string): string => `cur:set:${set}`;
 
-/** How many slots were ever used. */
-function slotsUsed(world: World, set: string): number {
+/** How many slots were ever used; the ones behind are not looked up. */
+export function slotsUsed(world: World, set: string): number {
   return [1, 1 + middle, setSlots][world.cursor(levelKey(set)).n['level'] ?? 0] ?? setSlots;
 }
 
@@ -63,11 +63,6 @@ export function removeMember(world: World, set: string, member: string): void {
       );
     }
   }
-}
-
-/** Members of one slot; slots that were never used are not looked up. */
-export function membersOfSlot(world: World, set: string, slot: number): readonly string[] {
-  return slot < slotsUsed(world, set) ? world.items(setKey(set, slot)) : [];
 }
 
 /** Few enough to be visited at once? */

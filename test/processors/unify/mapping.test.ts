@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { loadConfig } from '../../../core/config.ts';
 import { fromPlatform, toPlatform } from '../../../processors/unify/mapping.ts';
 import { compileRules, type Link } from '../../../processors/unify/rules.ts';
+import { noPosition } from '../../../processors/unify/values.ts';
 import { World } from '../../../processors/unify/world.ts';
 import type { CanonicalField, Value } from '../../../schemas/types.ts';
 import { change } from '../../support/fold-runner.ts';
@@ -13,7 +14,20 @@ const world = new World(
   { offset: 0, time: 0, key: '', lineage: 0, change: change({ kind: 'tick' }) },
   rules,
 );
-const field = (value: Value): CanonicalField => ({ value, version: 1, time: 0, source: '', reason: '', offset: 0 });
+const field = (value: Value): CanonicalField => ({
+  value,
+  version: 1,
+  time: 0,
+  at: noPosition,
+  source: '',
+  by: '',
+  reason: '',
+  offset: 0,
+  previous: null,
+  lost: null,
+  turns: [],
+  frozen: false,
+});
 const link = (platform: 'salesforce' | 'intercom', name: string): Link => {
   const found = rules.entities.customer.sides[platform].byField.get(name);
   if (found === undefined) throw new Error(`no link ${name}`);

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { loadConfig } from '../../../core/config.ts';
 import { setKey } from '../../../processors/unify/keys.ts';
 import { compileRules } from '../../../processors/unify/rules.ts';
-import { addMember, hasMembers, membersOfSlot, removeMember, setSlots } from '../../../processors/unify/sets.ts';
+import { addMember, hasMembers, removeMember, setSlots, slotsUsed } from '../../../processors/unify/sets.ts';
 import { World } from '../../../processors/unify/world.ts';
 import { change } from '../../support/fold-runner.ts';
 
@@ -24,7 +24,7 @@ function emptyWorld(): { world: World; state: Map<string, object> } {
 }
 
 const all = (world: World): readonly string[] =>
-  Array.from({ length: setSlots }, (_, slot) => membersOfSlot(world, 's', slot)).flat();
+  Array.from({ length: slotsUsed(world, 's') }, (_, slot) => world.items(setKey('s', slot))).flat();
 
 describe('a large set over small values', () => {
   it('holds what a plain set would hold, each member once, after any additions and removals', () => {

@@ -1,0 +1,93 @@
+/**
+ * Links that name what is not known yet: a company nobody has told of, an owner who is in no directory. They say nothing
+ * when they are seen, and are decided again when what they name becomes known. Kept as sets by the name waited for.
+ */
+import type { EntityState, RefState, Value } from '../../schemas/types.ts';
+import { companyRef, countsAsAccount, idsOf } from './companies.ts';
+import { edit } from './edits.ts';
+import { directoryKey, waitingFor } from './keys.ts';
+import type { Draft } from './ledger.ts';
+import { fromPlatform, isOwnerEmail, toPlatform } from './mapping.ts';
+import { type EntityRules, type Link, sideOf } from './rules.ts';
+import { addMember, removeMember, someMembers } from './sets.ts';
+import { alike, isEmpty, sameValue } from './values.ts';
+import type { World } from './world.ts';
+
+/** Companies that name one Salesforce account, of which a new account is linked to the only one. */
+const namesakesAsked = 10;
+
+/** What a value of a link names: refs, or `directory:<email>`. */
+function namesOf(world: World, link: Link, value: Value | undefined): readonly string[] {
+  if (link.type === 'account') return idsOf(value).map((id) => companyRef(world, link.platform, id));
+  if (link.type === 'owner' && isOwnerEmail(link)) return idsOf(value).map((email) => directoryKey(email));
+  const isCounterpart = link === counterpart(world.rules.entities.account);
+  return isCounterpart ? idsOf(value).map((id) => companyRef(world, 'salesforce', id)) : [];
+}
+
+function isKnown(world: World, name: string): boolean {
+  if (name.startsWith('idx:')) return world.items(name).length > 0;
+  const ref = world.ref(name);
+  const account = ref?.entity === 'account' && ref.id !== '' ? world.living(ref.id) : undefined;
+  return account !== undefined && (name.startsWith('salesforce:') || countsAsAccount(world, account));
+}
+
+/** Keeps the sets of those that wait for what a changed link names. */
+export function rememberWaiting(
+  world: World,
+  entity: EntityState,
+  links: readonly Link[],
+  before: RefState | undefined,
+  after: RefState,
+): void {
+  for (const link of links) {
+    const [old, now] = [before?.seen[link.field]?.value, after.seen[link.field]?.value];
+    if (sameValue(old, now)) continue;
+    const names = namesOf(world, link, now);
+    for (const name of namesOf(world, link, old))
+      if (!names.includes(name)) removeMember(world, waitingFor(name), entity.id);
+    for (const name of names) if (!isKnown(world, name)) addMember(world, waitingFor(name), entity.id);
+  }
+}
+
+/**
+ * Weighs anew what a record shows, at the time when it was seen: a link that said nothing then fills what is still empty,
+ * and the value of a platform that has come to own its field counts.
+ */
+export function reconsider(world: World, entity: EntityState, ref: RefState): Draft {
+  const rules = world.rules.entities[entity.entity];
+  const draft: Draft = { rules, entity, ref, changed: [], left: [] };
+  for (const link of sideOf(rules, ref.ref).links) {
+    const seen = ref.seen[link.field];
+    if (seen === undefined) continue;
+    const { fields } = draft.entity;
+    const isLink = link.type === 'account' || link.type === 'owner';
+    const wanted = toPlatform(world, link, fields, seen.value);
+    if (wanted !== undefined && alike(wanted, seen.value)) continue;
+    for (const [name, value] of Object.entries(fromPlatform(world, link, seen.value, { fields }))) {
+      const current = fields[name];
+      const lacks = current === undefined || (isLink && isEmpty(current.value));
+      const owns = rules.fields.get(name)?.owner === link.platform && !current?.source.startsWith(`${link.platform}:`);
+      if (!lacks && !owns) continue;
+      edit(world, draft, name, { kind: 'sight', value, time: seen.at.time, at: seen.at, by: '', conflict: false });
+    }
+  }
+  return draft;
+}
+
+// ---- companies that name their Salesforce account.
+
+/** Intercom's field that holds the Salesforce id of the record, `custom_attributes.salesforce_account_id`. */
+function counterpart(rules: EntityRules): Link | undefined {
+  const name = rules.sides.salesforce.byField.get('Id')?.canonical[0];
+  return rules.sides.intercom.links.find((link) => name !== undefined && link.canonical.includes(name));
+}
+
+/**
+ * The account that a Salesforce account seen for the first time belongs to, because one company, and only one, named it
+ * before. Neither a name nor a domain is enough for that.
+ */
+export function namedBefore(world: World, ref: string): EntityState | undefined {
+  const found = someMembers(world, waitingFor(ref), namesakesAsked).flatMap((id) => world.living(id) ?? []);
+  const [only, ...more] = found.filter((entity) => entity.entity === 'account');
+  return more.length > 0 ? undefined : only;
+}
