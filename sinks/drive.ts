@@ -40,7 +40,7 @@ export async function drive<Request, Verdict, Answer>(
     }
     // The client told the budget of the limit: everybody's next call waits there.
     const limit = step.code === 'PLATFORM_LIMIT';
-    if (!limit) run.trouble(step.code, step.text);
+    if (!limit && step.code !== null) run.trouble(step.code, step.text);
     const ms = step.ms * (0.5 + Math.random() / 2);
     const cut = limit ? undefined : await sleep(ms, undefined, { signal }).catch(interrupted);
     at = cut === undefined ? decision.next() : decision.throw(new Interrupted());

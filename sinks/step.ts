@@ -14,8 +14,9 @@ export type Step<Request> =
   /**
    * `code` says what it is for. PLATFORM_LIMIT: the platform's own limit, after `ms`; whoever keeps a budget that was told
    * of it may leave the waiting to that. Any other: a try failed for no fault of the record's, and `ms` wants jitter.
+   * null: so does it here, but it says nothing of the platform (a record is locked by somebody).
    */
-  | { readonly kind: 'pause'; readonly ms: number; readonly code: ErrorCode; readonly text: string };
+  | { readonly kind: 'pause'; readonly ms: number; readonly code: ErrorCode | null; readonly text: string };
 
 const firstPauseMs = 250;
 const longestPauseMs = 5_000;

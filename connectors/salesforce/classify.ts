@@ -3,12 +3,20 @@
  * carries limits that pass in seconds, limits that pass in hours, and refusals for good.
  */
 import { type ErrorCode, TributaryError } from '../../core/errors.ts';
+import type { Passing } from '../../core/passing.ts';
 
 /** One error as Salesforce says it: `errorCode` for a whole request, `statusCode` for a row of a collection. */
 export interface PlatformError {
   readonly code: string;
   readonly message: string;
   readonly fields: readonly string[];
+  /** Of a duplicate rule: the records it found, where the answer names them. */
+  readonly matches: readonly Match[];
+}
+
+export interface Match {
+  readonly object: string;
+  readonly id: string;
 }
 
 const codesOf: Partial<Record<ErrorCode, readonly string[]>> = {
@@ -92,15 +100,21 @@ export function classifyAnswer(status: number, body: string): TributaryError {
 
 /** Errors of a body in each of the platform's shapes: `[{errorCode}]`, `{error, error_description}`, row `{statusCode}`. */
 export function errorsIn(body: string): readonly PlatformError[] {
-  let json: unknown;
   try {
-    json = JSON.parse(body);
+    return platformErrors(JSON.parse(body));
   } catch {
     return [];
   }
-  return (Array.isArray(json) ? json : [json]).flatMap((entry: unknown) => {
-    if (typeof entry !== 'object' || entry === null) return [];
-    const { errorCode, statusCode, error, message, error_description, fields } = entry as Record<string, unknown>;
+}
+
+type Json = Readonly<Record<string, unknown>>;
+const isJson = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value);
+const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
+
+function platformErrors(json: unknown): readonly PlatformError[] {
+  return [json].flat().flatMap((entry: unknown) => {
+    if (!isJson(entry)) return [];
+    const { errorCode, statusCode, error, message, error_description, fields } = entry;
     const code = errorCode ?? statusCode ?? error;
     if (typeof code !== 'string') return [];
     const text = message ?? error_description;
@@ -108,8 +122,154 @@ export function errorsIn(body: string): readonly PlatformError[] {
       {
         code,
         message: typeof text === 'string' ? text : '',
-        fields: Array.isArray(fields) ? fields.map(String) : [],
+        fields: list(fields).map(String),
+        // The platform spells it with a letter missing; should that be put right one day, both are read.
+        matches: matchesIn(entry['duplicateResut'] ?? entry['duplicateResult']),
       },
     ];
   });
+}
+
+function matchesIn(result: unknown): readonly Match[] {
+  const results = isJson(result) ? list(result['matchResults']) : [];
+  return results.flatMap((one) =>
+    (isJson(one) ? list(one['matchRecords']) : []).flatMap((match) => {
+      const record = isJson(match) ? match['record'] : undefined;
+      if (!isJson(record) || typeof record['Id'] !== 'string') return [];
+      const { attributes } = record;
+      const type = isJson(attributes) ? attributes['type'] : isJson(one) ? one['entityType'] : undefined;
+      return [{ object: typeof type === 'string' ? type : '', id: record['Id'] }];
+    }),
+  );
+}
+
+// ---- what a sink makes of one call, and of each row in it
+
+/** What one HTTP exchange brought, before anybody judged it. */
+export type Exchange =
+  | {
+      readonly answered: true;
+      readonly status: number;
+      /** Parsed body; undefined when there is none, or it is not JSON. */
+      readonly body: unknown;
+      readonly text: string;
+      /** The platform's clock when it answered (`Date`), ms, whole seconds. */
+      readonly time: number;
+      /** The platform's clock when the call was sent, from below, ms: rows are no younger than that. */
+      readonly sentAt: number;
+    }
+  | {
+      readonly answered: false;
+      readonly cause: string;
+      /** The request may have reached the platform. */
+      readonly sent: boolean;
+    };
+
+export type SalesforceVerdict =
+  | { readonly kind: 'ok'; readonly body: unknown; readonly time: number; readonly sentAt: number }
+  | Passing
+  /** Too much for one call: nothing was done, less of it may succeed. */
+  | { readonly kind: 'tooLarge'; readonly text: string; readonly time: number }
+  /** The request as a whole was refused, and will be again. */
+  | { readonly kind: 'refuse'; readonly errors: readonly PlatformError[]; readonly time: number };
+
+/** What became of one row. */
+export type RowVerdict =
+  | { readonly kind: 'done'; readonly id: string }
+  /** Not written, for a reason that passes. `busy`: somebody else has the record locked; it is no trouble of the platform's. */
+  | { readonly kind: 'later'; readonly busy: boolean; readonly code: ErrorCode; readonly text: string }
+  /** The record is deleted, merged, converted or unknown; or a record that a value names is: the platform says both alike. */
+  | { readonly kind: 'gone'; readonly errors: readonly PlatformError[] }
+  /** A duplicate rule found other records; `matches` of the error names them, or nothing does. */
+  | { readonly kind: 'duplicate'; readonly error: PlatformError }
+  | { readonly kind: 'refuse'; readonly errors: readonly PlatformError[] };
+
+/** Codes that a call of fewer rows need not meet. */
+const tooLarge = new Set([
+  'QUERY_TIMEOUT',
+  'REQUEST_RUNNING_TOO_LONG',
+  'OPERATION_TOO_LARGE',
+  'EXCEEDED_MAX_SIZE_REQUEST',
+  'EXCEEDED_ID_LIMIT',
+]);
+const tooLargeStatus = new Set([413, 414, 431]);
+const gone = new Set([
+  'ENTITY_IS_DELETED',
+  'NOT_FOUND',
+  'RECORD_NOT_FOUND',
+  'MISSING_RECORD',
+  'CANNOT_UPDATE_CONVERTED_LEAD',
+]);
+
+/** Too many long requests at once clears in seconds; the day's allocation in hours, and is asked for once a minute. */
+const shortWaitMs = 5_000;
+const longWaitMs = 60_000;
+
+/** @returns what a call means for whoever made it; a 401 that a new session did not cure has to be passed in as it is */
+export function classify(exchange: Exchange): SalesforceVerdict {
+  if (!exchange.answered)
+    return { kind: 'retry', doubt: exchange.sent, code: 'PLATFORM_UNAVAILABLE', text: exchange.cause };
+  const { status, body, time, sentAt } = exchange;
+  if (status < 300) {
+    if (body !== undefined || exchange.text === '') return { kind: 'ok', body, time, sentAt };
+    const text = `HTTP ${status} whose body is not Salesforce's`;
+    return { kind: 'retry', doubt: true, code: 'PLATFORM_NONSENSE', text };
+  }
+  const errors = platformErrors(body);
+  const [first] = errors;
+  const text = first === undefined ? `HTTP ${status} without an error of its own format` : textOf(first);
+  if (tooLargeStatus.has(status) || (first !== undefined && tooLarge.has(first.code)))
+    return { kind: 'tooLarge', text, time };
+  const { code } = first === undefined ? classifyAnswer(status, exchange.text) : classifyPlatformError(first);
+  switch (code) {
+    case 'CREDENTIALS_REFUSED':
+    case 'API_VERSION_REFUSED':
+      return { kind: 'stop', code, text };
+    case 'PLATFORM_LIMIT':
+      return { kind: 'wait', ms: /ConcurrentRequests/i.test(text) ? shortWaitMs : longWaitMs, text };
+    case 'PLATFORM_UNAVAILABLE':
+      // An error of the platform's own with a 4xx was said before anything was written.
+      return { kind: 'retry', doubt: status >= 500, code, text };
+    default:
+      return { kind: 'refuse', errors: errors.length > 0 ? errors : [{ ...unnamed, message: text }], time };
+  }
+}
+
+const unnamed: PlatformError = { code: '', message: '', fields: [], matches: [] };
+
+export const textOf = ({ code, message }: PlatformError): string =>
+  [code, message].filter((part) => part !== '').join(': ');
+
+/** One row of a collection's answer. */
+export function classifyRow(row: unknown): RowVerdict {
+  if (isJson(row) && row['success'] === true && typeof row['id'] === 'string') return { kind: 'done', id: row['id'] };
+  const errors = isJson(row) ? platformErrors(row['errors']) : [];
+  if (errors.length === 0) {
+    const text = 'a row was answered with neither success nor error';
+    return { kind: 'later', busy: false, code: 'PLATFORM_NONSENSE', text };
+  }
+  return classifyRowErrors(errors);
+}
+
+/** The same of a call for a single row that was refused. */
+export function classifyRowErrors(errors: readonly PlatformError[]): RowVerdict {
+  for (const error of errors) {
+    const { code } = classifyPlatformError(error);
+    if (code === 'PLATFORM_UNAVAILABLE' || code === 'PLATFORM_LIMIT')
+      return { kind: 'later', busy: /UNABLE_TO_LOCK_ROW/.test(textOf(error)), code, text: textOf(error) };
+  }
+  // Of an unknown Id and of an unknown parent the platform says the same; only the latter may name a field.
+  const lost = (error: PlatformError): boolean =>
+    gone.has(error.code) || (error.code === 'INVALID_CROSS_REFERENCE_KEY' && error.fields.length === 0);
+  if (errors.some(lost)) return { kind: 'gone', errors };
+  const duplicate = errors.find(({ code }) => code === 'DUPLICATES_DETECTED');
+  if (duplicate !== undefined) return { kind: 'duplicate', error: duplicate };
+  return { kind: 'refuse', errors: errors.map(withColumn) };
+}
+
+/** An unknown field is named in the text only, and one whose value is taken perhaps. */
+function withColumn(error: PlatformError): PlatformError {
+  const named = /No such column '(\w+)'|^duplicate value found: (\w+) duplicates/.exec(error.message);
+  const column = error.fields.length > 0 ? undefined : (named?.[1] ?? named?.[2]);
+  return column === undefined ? error : { ...error, fields: [column] };
 }
