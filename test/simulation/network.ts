@@ -7,9 +7,15 @@ import type { World } from './world.ts';
 
 /** What became of a call, before anybody judges it. `applied`: for the oracle alone. */
 export type Outcome<T> =
-  | { readonly kind: 'answered'; readonly value: T; readonly at: number }
-  | { readonly kind: 'throttled'; readonly resetMs: number; readonly at: number }
-  | { readonly kind: 'failed'; readonly status: number; readonly applied: boolean; readonly at: number }
+  | { readonly kind: 'answered'; readonly value: T; readonly at: number; readonly begun: number }
+  | { readonly kind: 'throttled'; readonly resetMs: number; readonly at: number; readonly begun: number }
+  | {
+      readonly kind: 'failed';
+      readonly status: number;
+      readonly applied: boolean;
+      readonly at: number;
+      readonly begun: number;
+    }
   | { readonly kind: 'silent' };
 
 /** As the clients have it: no answer within this is none. */
@@ -41,6 +47,7 @@ export class Network {
     const clock = this.#clock;
     const chance = this.#chance;
     this.begun[platform].push(clock.now);
+    const begun = clock.now;
     const there = chance.int(`there ${platform}`, 5, 120);
     const back = chance.int(`back ${platform}`, 2, 60);
     const fate = this.#troubled ? this.#fate(label) : 'well';
@@ -50,12 +57,17 @@ export class Network {
         clock.after(there, () => {
           const value = perform();
           const at = clock.now;
-          clock.after(back, () => answer({ kind: 'answered', value, at }));
+          clock.after(back, () => answer({ kind: 'answered', value, at, begun }));
         });
         return;
       case '429':
         clock.after(there + back, () =>
-          answer({ kind: 'throttled', resetMs: chance.int(`reset ${platform}`, 500, 8_000), at: clock.now - back }),
+          answer({
+            kind: 'throttled',
+            resetMs: chance.int(`reset ${platform}`, 500, 8_000),
+            at: clock.now - back,
+            begun,
+          }),
         );
         return;
       case '5xx':
@@ -65,7 +77,7 @@ export class Network {
         clock.after(there, () => {
           if (applied) perform();
           const at = clock.now;
-          clock.after(back, () => answer({ kind: 'failed', status: 502, applied, at }));
+          clock.after(back, () => answer({ kind: 'failed', status: 502, applied, at, begun }));
         });
         return;
       }

@@ -1,15 +1,21 @@
 /** One history, from its people's first edit until it has fallen silent, and what the oracle says of it. */
 import { classify, type Verdict } from '../../connectors/intercom/classify.ts';
 import type { IntercomRequest } from '../../connectors/intercom/requests.ts';
+import { classify as classifySalesforce, type SalesforceVerdict } from '../../connectors/salesforce/classify.ts';
+import type { SalesforceRequest } from '../../connectors/salesforce/requests.ts';
 import { memoryCodec } from '../../core/registry.ts';
 import type { Answer } from '../../core/sink-state.ts';
 import { createUnify } from '../../processors/unify/index.ts';
 import { changeOf } from '../../schemas/change.ts';
 import type { Command } from '../../schemas/types.ts';
 import { execute } from '../../sinks/intercom/execute.ts';
+import { executeBatch } from '../../sinks/salesforce/execute.ts';
 import type { Step } from '../../sinks/step.ts';
 import type { Answer as TwinAnswer } from '../../twins/intercom/answer.ts';
 import { Scrolls } from '../../twins/intercom/scroll.ts';
+import type { RestAnswer } from '../../twins/salesforce/answers.ts';
+import type { SalesforceModel } from '../../twins/salesforce/model.ts';
+import { RestApi } from '../../twins/salesforce/rest.ts';
 import { Clock } from './clock.ts';
 import { markers, rulesOf } from './fields.ts';
 import { askTwin, exchangeOf, writes } from './intercom-door.ts';
@@ -18,6 +24,7 @@ import { ChangesLog, RawTopic } from './log.ts';
 import { Network } from './network.ts';
 import { People } from './people.ts';
 import { Chance } from './random.ts';
+import { askOrg, rowsOf, salesforceExchange, salesforceObjects } from './salesforce-door.ts';
 import { SalesforceSource } from './salesforce-source.ts';
 import { type Door, SinkProcess } from './sink-process.ts';
 import { Stores } from './stores.ts';
@@ -74,6 +81,16 @@ const intercomDoor = (
   name: (request) => request.kind,
 });
 
+const salesforceDoor = (
+  model: SalesforceModel,
+  api: RestApi,
+): Door<SalesforceRequest, RestAnswer, SalesforceVerdict> => ({
+  perform: (request, now) => askOrg(api, model, request, now),
+  verdict: (outcome) => classifySalesforce(salesforceExchange(outcome)),
+  writes: rowsOf,
+  name: (request) => request.kind,
+});
+
 function* single(commands: readonly Command[]): Generator<Step<IntercomRequest>, ReadonlyMap<string, Answer>, Verdict> {
   const answers = new Map<string, Answer>();
   for (const command of commands) answers.set(command.id, yield* execute(markers, command));
@@ -104,13 +121,24 @@ export function simulate(history: History, tracing = false): Ran {
     execute: single,
     door: intercomDoor(workspace, () => intercom.poke()),
   });
+  const api = new RestApi(stores.salesforce, chance.stream('rest'));
+  const salesforceSink = new SinkProcess({
+    ...common,
+    platform: 'salesforce',
+    network,
+    most: 200,
+    execute: (commands) => executeBatch(salesforceObjects, commands),
+    door: salesforceDoor(stores.salesforce, api),
+  });
   let rereads = 0;
   const deliver = (outputs: readonly Emitted[]): void => {
     for (const { topic, value, partition } of outputs) {
-      if (topic !== 'intercom.commands' || value === null) continue;
+      const sink =
+        topic === 'intercom.commands' ? intercomSink : topic === 'salesforce.commands' ? salesforceSink : undefined;
+      if (sink === undefined || value === null) continue;
       const command = value as Command;
       if (command.verb === 'read') rereads += 1;
-      intercomSink.deliver(command, partition ?? 0);
+      sink.deliver(command, partition ?? 0);
     }
   };
   const decider = seed % 50 === 0 ? encodedDecider(fold, codec) : plainDecider(fold);
@@ -119,6 +147,7 @@ export function simulate(history: History, tracing = false): Ran {
   people.settle();
   clock.now = start;
   clock.after(20, () => intercomSink.start());
+  if (!world.on.has('oneway')) clock.after(25, () => salesforceSink.start());
   clock.after(100, () => salesforce.start());
   clock.after(120, () => intercom.start());
   const cold = world.on.has('cold') && chance.is('cold', 0.5);
@@ -152,6 +181,7 @@ export function simulate(history: History, tracing = false): Ran {
         salesforce.beat();
         intercom.beat();
         intercomSink.tick();
+        salesforceSink.tick();
         log.append(changeOf({ kind: 'tick' }), 'tick');
         const idle = clock.idleMs;
         if (idle < silenceMs || !clock.drained) pulse(idle < 5_000 ? 1_000 : Math.min(20_000, idle / 2));
@@ -170,10 +200,10 @@ export function simulate(history: History, tracing = false): Ran {
     log,
     network,
     unify,
-    writes: { salesforce: [], intercom: intercomSink.writes },
+    writes: { salesforce: salesforceSink.writes, intercom: intercomSink.writes },
     rereads,
     endless: clock.steps >= mostSteps,
-    restarts: intercomSink.restarts + unify.crashes,
+    restarts: intercomSink.restarts + salesforceSink.restarts + unify.crashes,
     firstAction: start + firstAction,
     settled: !cold,
   };
