@@ -117,8 +117,8 @@ function byNamesake(world: World, kind: EntityKind, ref: string): Match | undefi
 /** Customer of what was merged or converted into this record before it was seen. */
 function byArrival(world: World, ref: string): EntityState | undefined {
   for (const waiting of world.items(arrivalsOf(ref))) {
-    const id = world.ref(waiting)?.id ?? '';
-    const entity = id === '' ? undefined : world.living(id);
+    const ended = world.ref(waiting);
+    const entity = ended?.into === ref && ended.id !== '' ? world.living(ended.id) : undefined;
     if (entity !== undefined) return entity;
   }
   return undefined;

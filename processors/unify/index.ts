@@ -4,6 +4,7 @@
  */
 import type { Fold, FoldRecord, Output, State } from '../../core/fold.ts';
 import type { Epoch } from '../../schemas/types.ts';
+import { onAction } from './actions.ts';
 import { askCreate, openGates } from './creates.ts';
 import { dispatch, resend, stirAll } from './dirty.ts';
 import { checkEchoes } from './echoes.ts';
@@ -79,7 +80,8 @@ function decide(world: World): void {
       onConfig(world);
       return;
     case 'action':
-      throw new Error(`unknown action ${change.action?.verb ?? ''}`);
+      if (change.action) onAction(world, change.action);
+      return;
   }
 }
 

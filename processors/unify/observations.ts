@@ -32,8 +32,14 @@ export function onObservation(world: World, observation: Observation): void {
   let known = world.ref(observation.ref);
   if (known !== undefined && known.deleted && !revives(observation, known)) return;
   const back = known?.deleted === true;
-  if (known !== undefined && known.into !== null && known.id !== '') {
-    separate(world, { ...known, deleted: false }, 'rule', `it was merged into ${known.into} and is there again`, cause);
+  if (known !== undefined && isAliasOf(world, known)) {
+    separate(
+      world,
+      { ...known, deleted: false },
+      'rule',
+      `it was merged into ${known.into ?? ''} and is there again`,
+      cause,
+    );
     known = world.ref(observation.ref);
   }
   const before = known !== undefined && known.id !== '' ? world.living(known.id) : undefined;
@@ -60,6 +66,14 @@ export function onObservation(world: World, observation: Observation): void {
 function revives(observation: Observation, known: RefState): boolean {
   if (comparePositions(observation.at, known.newest) <= 0) return false;
   return known.into === null || observation.whole || observation.op === 'undeleted';
+}
+
+/** Merged into a record that its customer has: not so while that one was never seen. */
+function isAliasOf(world: World, ref: RefState): boolean {
+  const into = ref.into === null ? undefined : world.ref(ref.into);
+  return (
+    ref.id !== '' && into !== undefined && into.id !== '' && world.living(into.id)?.id === world.living(ref.id)?.id
+  );
 }
 
 /** Only then is it worth asking whom the record names. */
