@@ -259,6 +259,16 @@ describe('operations', () => {
     expect(deleted()).toEqual([false, true]);
   });
 
+  test('a person undeleted alone belongs to no deleted account', () => {
+    const org = makeModel();
+    const [account = ''] = take(org, start, { op: 'create', object: 'Account', row: { Name: 'A' } });
+    const [id = ''] = take(org, start, createContact({ LastName: 'One', AccountId: account }));
+    take(org, start, { op: 'delete', object: 'Account', id: account }, { op: 'undelete', object: 'Contact', id });
+    expect(org.model.store.get('Contact', id)).toMatchObject({ deleted: false, values: { AccountId: null } });
+    take(org, start, { op: 'undelete', object: 'Account', id: account });
+    expect(org.model.store.get('Contact', id)).toMatchObject({ deleted: false, values: { AccountId: null } });
+  });
+
   test('15-character ids reach the record, deleted ones are said to be deleted', () => {
     const org = makeModel();
     const [id = ''] = take(org, start, createContact({ LastName: 'A' }));

@@ -38,7 +38,13 @@ export interface Touched {
   readonly object: ObjectType;
   readonly id: string;
   readonly before: StoredRecord | undefined;
-  /** Not by triggers and not by events: a merge moves children behind everybody's back. */
+}
+
+interface Save {
+  readonly object: string;
+  readonly id: string;
+  readonly before: StoredRecord | undefined;
+  /** Noticed by no event: a merge moves children behind everybody's back. */
   readonly silent: boolean;
 }
 
@@ -73,15 +79,17 @@ export class Transaction {
   readonly options: TransactionOptions;
   readonly #touched = new Map<string, Touched>();
   /** Every save so far, newest last, to be taken back. */
-  readonly #saves: { readonly object: string; readonly id: string; readonly before: StoredRecord | undefined }[] = [];
+  readonly #saves: Save[] = [];
 
   constructor(org: Org, options: TransactionOptions) {
     this.org = org;
     this.options = options;
   }
 
-  get touched(): readonly Touched[] {
-    return [...this.#touched.values()];
+  /** What the platform announces, in the order in which the records were touched. */
+  get announced(): readonly Touched[] {
+    const heard = new Set(this.#saves.filter(({ silent }) => !silent).map(({ id }) => id));
+    return [...this.#touched.values()].filter(({ id }) => heard.has(id));
   }
 
   apply(dml: Dml): RowResult {
@@ -161,10 +169,8 @@ export class Transaction {
   }
 
   /** Its place among the transaction's events is taken, whether or not it will have changed in the end. */
-  touch(object: ObjectType, { id }: { readonly id: string }, before: StoredRecord | undefined, silent = false): void {
-    const known = this.#touched.get(id);
-    if (known === undefined) this.#touched.set(id, { object, id, before, silent });
-    else if (known.silent && !silent) this.#touched.set(id, { ...known, silent });
+  touch(object: ObjectType, { id }: { readonly id: string }, before: StoredRecord | undefined): void {
+    if (!this.#touched.has(id)) this.#touched.set(id, { object, id, before });
   }
 
   /** A save that changes nothing still moves the audit trail, as it does on the platform; it only announces nothing. */
@@ -177,8 +183,7 @@ export class Transaction {
     values['LastModifiedById'] = this.options.userId;
     values['SystemModstamp'] = stamp;
     const after = { ...record, values };
-    this.touch(object, record, before);
-    this.put(object, after, before);
+    this.put(object, after, before, false);
     return after;
   }
 
@@ -187,8 +192,9 @@ export class Transaction {
     return Math.max(this.options.savedAt, Number(before?.values['SystemModstamp'] ?? 0));
   }
 
-  put(object: ObjectType, after: StoredRecord, before: StoredRecord | undefined): void {
-    this.#saves.push({ object: object.name, id: after.id, before });
+  put(object: ObjectType, after: StoredRecord, before: StoredRecord | undefined, silent: boolean): void {
+    this.touch(object, after, before);
+    this.#saves.push({ object: object.name, id: after.id, before, silent });
     this.org.store.put(after);
   }
 
@@ -247,15 +253,25 @@ export class Transaction {
     }
     const taken = duplicates(this.org.store, object, record.values, record);
     if (taken.length > 0) throw new RowRefused(record.id, taken);
-    const values = 'MasterRecordId' in record.values ? { ...record.values, MasterRecordId: null } : record.values;
-    this.save(object, { ...record, values, deleted: false, deletedWith: null }, record);
+    this.#restore(object, record);
     for (const { child, field } of childrenOf(this.org, object)) {
       if (!field.cascade) continue;
       for (const orphan of [...this.org.store.all(child.name)].filter((row) => row.deletedWith === record.id)) {
-        this.save(child, { ...orphan, deleted: false, deletedWith: null }, orphan);
+        this.#restore(child, orphan);
       }
     }
     return record.id;
+  }
+
+  /** What it referred to may be gone by now: that relation is not brought back. */
+  #restore(object: ObjectType, record: StoredRecord): void {
+    const values: Record<string, Value> = { ...record.values };
+    for (const { name, referenceTo } of object.fields) {
+      const target = this.org.object(referenceTo?.[0] ?? '');
+      const parent = target && this.org.store.get(target.name, String(values[name] ?? ''));
+      if (name === 'MasterRecordId' || parent?.deleted) values[name] = null;
+    }
+    this.save(object, { ...record, values, deleted: false, deletedWith: null }, record);
   }
 
   #valid(object: ObjectType, row: Row, record: StoredRecord | undefined): Readonly<Record<string, Value>> {

@@ -53,8 +53,7 @@ export function draftEvents(
   schemaOf: (object: ObjectType) => EventSchema,
   habits: EventHabits,
 ): readonly EventDraft[] {
-  const drafts = touched.flatMap(({ object, id, before, silent }): readonly EventDraft[] => {
-    if (silent) return [];
+  const drafts = touched.flatMap(({ object, id, before }): readonly EventDraft[] => {
     const after = current(object, id);
     const wasAlive = before !== undefined && !before.deleted;
     const isAlive = after !== undefined && !after.deleted;

@@ -51,8 +51,7 @@ export function mergeRecords(transaction: Transaction, object: ObjectType, merge
           transaction.save(child, { ...record, values }, record);
         } else {
           const stamp = reparenting === 'stamped' ? { SystemModstamp: transaction.stamp(record) } : {};
-          transaction.touch(child, record, record, true);
-          transaction.put(child, { ...record, values: { ...values, ...stamp } }, record);
+          transaction.put(child, { ...record, values: { ...values, ...stamp } }, record, true);
         }
       }
     }

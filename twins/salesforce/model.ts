@@ -170,7 +170,7 @@ export class SalesforceModel implements Org {
     }
     const current = (object: ObjectType, id: string) => this.store.get(object.name, id);
     this.#publish(
-      draftEvents(transaction.touched, current, (object) => this.currentSchema(object), this.habits),
+      draftEvents(transaction.announced, current, (object) => this.currentSchema(object), this.habits),
       caller,
       now,
     );
