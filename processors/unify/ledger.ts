@@ -62,7 +62,8 @@ interface Look {
  */
 export function observe(world: World, draft: Draft, observation: Observation, answered: Ask | null): void {
   expectCreate(draft);
-  if (openWrite(draft.ref) === undefined) resume(world, draft);
+  // An answer goes before what waited for it (landing.ts).
+  if (observation.via !== 'answer' && openWrite(draft.ref) === undefined) resume(world, draft);
   const sightings = sightingsOf(draft, observation);
   if (answered === null && mustWait(world, draft, observation, sightings)) return;
   const own = observation.via === 'event' && observation.origin === world.rules.client;

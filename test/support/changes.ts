@@ -47,8 +47,15 @@ export const mark = (upTo: number, platform: 'salesforce' | 'intercom' = 'salesf
 export const snapshotComplete = (platform: 'salesforce' | 'intercom', detail: string): Change =>
   change({ kind: 'mark', mark: { platform, kind: 'snapshotComplete', upTo: second * 1000, detail } });
 
-export const epoch = (partition: number, id: string, n: number, window: number, bulkWindow = window): Change => {
-  const value: Epoch = { platform: 'intercom', partition, epoch: id, n, window, bulkWindow, reason: '' };
+export const epoch = (
+  partition: number,
+  id: string,
+  n: number,
+  window: number,
+  bulkWindow = window,
+  platform: Epoch['platform'] = 'intercom',
+): Change => {
+  const value: Epoch = { platform, partition, epoch: id, n, window, bulkWindow, reason: '' };
   return change({ kind: 'epoch', epoch: value });
 };
 
