@@ -53,6 +53,10 @@ describe('topics', () => {
     expect(kinds({ email: 'm@orchard.example' })).toEqual(['contact.email.updated', 'contact.lead.updated']);
     expect(kinds({ role: 'user' })).toEqual(['contact.lead.signed_up', 'contact.user.updated']);
     expect(kinds({ email: 'mara@orchard.example' })).toEqual(['contact.email.updated', 'contact.user.updated']);
+    const { id: nameless } = user({ email: undefined, external_id: 'cust-1' });
+    told();
+    model.updateContact(nameless, { email: 'first@orchard.example' }, start);
+    expect(topics()).toEqual(['contact.email.updated', 'contact.user.updated']);
     expect(kinds({ unsubscribed_from_emails: true })).toEqual(['contact.unsubscribed', 'contact.user.updated']);
     expect(kinds({ unsubscribed_from_emails: false })).toEqual(['contact.subscribed', 'contact.user.updated']);
   });

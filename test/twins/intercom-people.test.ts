@@ -45,6 +45,14 @@ describe('a lead', () => {
     expect(model.updateContact(other.id, { name: 'still a lead' }, now).value.role).toBe('lead');
   });
 
+  test('that goes, or changes its email, leaves it to the user who holds it', () => {
+    contact({ email: 'mara@orchard.example' });
+    const [one, two] = [lead({ email: 'mara@orchard.example' }), lead({ email: 'mara@orchard.example' })];
+    model.updateContact(one.id, { email: 'other@orchard.example' }, now);
+    model.deleteContact(two.id, now);
+    expect(refusal(() => model.createContact({ email: 'mara@orchard.example' }, now))).toMatchObject({ status: 409 });
+  });
+
   test('that has no email has an external id of the platform to be a user by', () => {
     const { id, external_id } = lead();
     model.updateContact(id, { role: 'user' }, now);
