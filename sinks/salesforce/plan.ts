@@ -10,7 +10,7 @@ export interface SalesforceObject {
   readonly marker: string;
   /** Field by which people are looked for before one is created; null: no people. */
   readonly email: string | null;
-  /** Fields that tell a record: every one that is mapped, if not more. */
+  /** Fields that are read. A mapped one that is missing here would be told as empty. */
   readonly fields: readonly string[];
   readonly multiSelects: readonly string[];
 }
