@@ -147,14 +147,12 @@ test('a deleted record is read from the Recycle Bin, and its row says into which
   const source = { topic: 'salesforce.raw', partition: 0, offset: 0, index: 0 };
   const told = rows()
     .flatMap((value) => decodeSalesforce({ form: 'row', value, multiSelects: [] }, source))
-    .map(({ observation }) => [observation?.ref, observation?.op, observation?.into]);
-  expect(told.sort()).toEqual(
-    [
-      [`salesforce:Contact:${loser}`, 'moved', `salesforce:Contact:${winner}`],
-      [`salesforce:Contact:${lost}`, 'deleted', null],
-      ['salesforce:Contact:003000000000001AAA', 'deleted', null],
-    ].sort(),
-  );
+    .map(({ observation }) => [observation?.ref, [observation?.op, observation?.into]] as const);
+  expect(Object.fromEntries(told)).toEqual({
+    [`salesforce:Contact:${loser}`]: ['moved', `salesforce:Contact:${winner}`],
+    [`salesforce:Contact:${lost}`]: ['deleted', null],
+    'salesforce:Contact:003000000000001AAA': ['deleted', null],
+  });
 });
 
 const hole = {

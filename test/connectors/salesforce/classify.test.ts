@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { classifyAnswer } from '../../../connectors/salesforce/classify.ts';
+import { classify, classifyAnswer, classifyRow, type Exchange } from '../../../connectors/salesforce/classify.ts';
 
 const answer = (code: string, message = '') => JSON.stringify([{ errorCode: code, message }]);
 
@@ -26,5 +26,120 @@ describe('an answer of Salesforce', () => {
     const error = classifyAnswer(400, body);
     expect(error.message).toBe('Salesforce: STRING_TOO_LONG: Phone: too long');
     expect(error.field).toBe('Phone');
+  });
+});
+
+describe('a call of the sink', () => {
+  const time = Date.parse('2026-11-23T10:00:01Z');
+  const answered = (status: number, body: unknown, text = JSON.stringify(body) ?? ''): Exchange => ({
+    answered: true,
+    status,
+    body,
+    text,
+    time,
+    sentAt: time - 1_000,
+  });
+  const refusal = (errorCode: string, message = '') => [{ errorCode, message }];
+
+  it.each([
+    ['rows', answered(200, []), { kind: 'ok', body: [], time, sentAt: time - 1_000 }],
+    ['nothing to say', answered(204, undefined, ''), { kind: 'ok', body: undefined }],
+    ['success in HTML', answered(200, undefined, '<html>'), { kind: 'retry', doubt: true, code: 'PLATFORM_NONSENSE' }],
+    ['no answer', { answered: false, cause: 'ETIMEDOUT', sent: true }, { kind: 'retry', doubt: true }],
+    ['nothing sent', { answered: false, cause: 'ECONNREFUSED', sent: false }, { kind: 'retry', doubt: false }],
+    ['503', answered(503, refusal('SERVER_UNAVAILABLE')), { kind: 'retry', doubt: true, code: 'PLATFORM_UNAVAILABLE' }],
+    ['502 of a proxy', answered(502, undefined, '<html>'), { kind: 'retry', doubt: true }],
+    ['a lock, with a 400', answered(400, refusal('UNABLE_TO_LOCK_ROW')), { kind: 'retry', doubt: false }],
+    [
+      'the day is spent',
+      answered(403, refusal('REQUEST_LIMIT_EXCEEDED', 'TotalRequests Limit exceeded.')),
+      { kind: 'wait', ms: 60_000 },
+    ],
+    [
+      'too many at once',
+      answered(403, refusal('REQUEST_LIMIT_EXCEEDED', 'ConcurrentRequests (Concurrent API Requests) Limit exceeded.')),
+      { kind: 'wait', ms: 5_000 },
+    ],
+    [
+      'a session that ran out',
+      answered(401, refusal('INVALID_SESSION_ID')),
+      { kind: 'stop', code: 'CREDENTIALS_REFUSED' },
+    ],
+    [
+      'a retired version',
+      answered(404, refusal('UNSUPPORTED_API_VERSION')),
+      { kind: 'stop', code: 'API_VERSION_REFUSED' },
+    ],
+    ['too slow for one call', answered(400, refusal('REQUEST_RUNNING_TOO_LONG')), { kind: 'tooLarge' }],
+    ['too long', answered(414, undefined, '<html>'), { kind: 'tooLarge' }],
+    [
+      'a request refused',
+      answered(400, refusal('JSON_PARSER_ERROR', 'x')),
+      { kind: 'refuse', errors: [{ code: 'JSON_PARSER_ERROR' }] },
+    ],
+    ['a page of a proxy', answered(404, undefined, '<html>'), { kind: 'refuse', errors: [{ code: '' }] }],
+  ] satisfies [string, Exchange, object][])('%s', (_case, exchange, verdict) => {
+    expect(classify(exchange)).toMatchObject(verdict);
+  });
+
+  it('names the records that a duplicate rule found, whichever way the platform spells it', () => {
+    const found = {
+      matchResults: [
+        { entityType: 'Contact', matchRecords: [{ record: { attributes: { type: 'Contact' }, Id: '003A' } }] },
+        { entityType: 'Lead', matchRecords: [{ record: { Id: '00QB' } }] },
+      ],
+    };
+    for (const name of ['duplicateResut', 'duplicateResult']) {
+      const errors = [{ statusCode: 'DUPLICATES_DETECTED', message: 'Use one of these records?', [name]: found }];
+      expect(classifyRow({ success: false, errors })).toMatchObject({
+        kind: 'duplicate',
+        error: {
+          matches: [
+            { object: 'Contact', id: '003A' },
+            { object: 'Lead', id: '00QB' },
+          ],
+        },
+      });
+    }
+  });
+});
+
+describe('a row of a collection', () => {
+  const row = (statusCode: string, message = '', fields: readonly string[] = []) => ({
+    success: false,
+    // A refused upsert that would have created says so.
+    created: true,
+    errors: [{ statusCode, message, fields }],
+  });
+
+  it.each([
+    [
+      { id: '003A', success: true, errors: [] },
+      { kind: 'done', id: '003A' },
+    ],
+    [row('UNABLE_TO_LOCK_ROW'), { kind: 'later', busy: true, code: 'PLATFORM_UNAVAILABLE' }],
+    [row('CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY', 'trigger: UNABLE_TO_LOCK_ROW'), { kind: 'later', busy: true }],
+    [row('UNKNOWN_EXCEPTION'), { kind: 'later', busy: false }],
+    [row('STORAGE_LIMIT_EXCEEDED'), { kind: 'later', busy: false, code: 'PLATFORM_LIMIT' }],
+    [row('ENTITY_IS_DELETED'), { kind: 'gone' }],
+    [row('CANNOT_UPDATE_CONVERTED_LEAD'), { kind: 'gone' }],
+    [row('INVALID_CROSS_REFERENCE_KEY'), { kind: 'gone' }],
+    [row('INVALID_CROSS_REFERENCE_KEY', '', ['AccountId']), { kind: 'refuse' }],
+    [row('STRING_TOO_LONG', '', ['Title']), { kind: 'refuse', errors: [{ fields: ['Title'] }] }],
+    [
+      row('INVALID_FIELD', "No such column 'X__c' on sobject of type Contact"),
+      { kind: 'refuse', errors: [{ fields: ['X__c'] }] },
+    ],
+    [
+      row('DUPLICATE_VALUE', 'duplicate value found: Key__c duplicates value on record with id: 003'),
+      { kind: 'refuse', errors: [{ fields: ['Key__c'] }] },
+    ],
+    [undefined, { kind: 'later', code: 'PLATFORM_NONSENSE' }],
+    [
+      { success: false, errors: [] },
+      { kind: 'later', code: 'PLATFORM_NONSENSE' },
+    ],
+  ])('%j', (given, verdict) => {
+    expect(classifyRow(given)).toMatchObject(verdict);
   });
 });
