@@ -10,19 +10,17 @@ import type { CreateState, EntityState, Result } from '../../schemas/types.ts';
 import { syncFlows } from '../flows/index.ts';
 import { enqueueCreate, isHeld, lanes, makeAsk, sendCreate } from './dirty.ts';
 import { emailOf, isAlive, isLead, livingRefs, newRef } from './identity.ts';
-import { blockedBy, claimsOf, gateBucketKey, gatesKey, marksKey, membersOf } from './keys.ts';
+import { blockedBy, claimsOf, marksKey, membersOf } from './keys.ts';
 import { pendingFields } from './ledger.ts';
 import { prefetch } from './prefetch.ts';
 import { platforms } from './rules.ts';
 import { addMember, hasMembers, someMembers } from './sets.ts';
+import { addTimer, currentTo, fireTimers } from './timers.ts';
 import { hashId, noPosition } from './values.ts';
 import type { Lane, Platform, World } from './world.ts';
 
-const segmentSize = 64;
 /** Other customers of one email that the journal names. */
 const candidatesTold = 10;
-/** Gates opened while deciding one record; the rest goes on with the next. */
-const gatesPerRecord = 50;
 
 /** A deleted record holds its place, and a lead is the person too: nothing is created beside either. */
 const hasRefOn = (entity: EntityState, platform: Platform): boolean =>
@@ -145,7 +143,7 @@ export function planCreates(world: World, entity: EntityState, lane: Lane, sourc
     } else if (!waiting && !(current?.state === 'refused' && current.hash === contentHash(next))) {
       const gateUntil = sourceTime + world.rules.entities[entity.entity].createGateMs;
       next = withCreate(next, current, newCreate(platform, side.object, 'gate', lane, { gateUntil }));
-      addGate(world, gateUntil, `${platform}|${entity.id}`);
+      addTimer(world, 'gate', gateUntil, gateItem(platform, entity.id));
     }
   }
   if (next !== entity) world.putEntity(next);
@@ -162,80 +160,30 @@ function newCreate(
   return { platform, object, state, lane, gateUntil: 0, ask: null, hash: '', why: '', ...more };
 }
 
-// ---- gates: buckets by source second, worked off when the marks have passed them.
+// ---- gates
 
-/** While gates stay shut (a hole, a long snapshot) buckets get coarser, so that their list stays small. */
-function bucketOf(until: number, buckets: number): number {
-  const grain = buckets < 60 ? 1 : buckets < 180 ? 60 : 3_600;
-  return Math.ceil(until / 1000 / grain) * grain;
-}
+const gateItem = (platform: Platform, id: string): string => `${platform}|${id}`;
 
-function addGate(world: World, until: number, item: string): void {
-  const gates = world.cursor(gatesKey);
-  const bucket = bucketOf(until, Object.keys(gates.n).length);
-  const count = gates.n[String(bucket)] ?? 0;
-  const segment = gateBucketKey(bucket, Math.floor(count / segmentSize));
-  world.putItems(segment, [...world.items(segment), item]);
-  world.putCursor(gatesKey, { ...gates, n: { ...gates.n, [String(bucket)]: count + 1 } });
-}
+/** Entity id of a gate. */
+const gatedId = (item: string): string => item.slice(item.indexOf('|') + 1);
 
 /**
- * Source time up to which every captured platform has told everything; 0 while one of them has not, or has a hole, or
- * while Intercom's teammates are not known (a person would be created without their owner and written twice).
+ * Opens the gates that the marks have passed; none while Intercom's teammates are not known: a person would be created
+ * without their owner and written twice.
  */
-function frontier(world: World): number {
-  const marks = world.cursor(marksKey);
-  if (marks.n['complete:intercom:admin'] !== 1) return 0;
-  if (platforms.some((platform) => (marks.n[`hole:${platform}`] ?? 0) > 0)) return 0;
-  return Math.min(...world.rules.captured.map((platform) => marks.n[`upTo:${platform}`] ?? 0));
-}
-
-/** Opens the gates that the marks have passed. */
 export function openGates(world: World): void {
-  const gates = world.cursor(gatesKey);
-  const buckets = Object.keys(gates.n).map(Number);
-  if (buckets.length === 0) return;
-  const upTo = Math.floor(frontier(world) / 1000);
-  let budget = gatesPerRecord;
-  for (const bucket of buckets.sort((a, b) => a - b)) {
-    if (bucket > upTo) return;
-    while (budget > 0 && world.cursor(gatesKey).n[String(bucket)] !== undefined)
-      budget -= openBucket(world, bucket, budget);
-  }
-}
-
-function openBucket(world: World, bucket: number, budget: number): number {
-  const gates = world.cursor(gatesKey);
-  const count = gates.n[String(bucket)] ?? 0;
-  const last = Math.floor(Math.max(0, count - 1) / segmentSize);
-  const segment = gateBucketKey(bucket, last);
-  const items = world.items(segment);
-  const taken = items.slice(-budget);
-  prefetch(
-    world,
-    taken.map((item) => item.slice(item.indexOf('|') + 1)),
-  );
-  for (const item of taken) {
-    const [platform, id] = item.split('|') as [Platform, string];
-    world.attempt(
-      id,
-      (one) => openGate(one, platform, id),
-      (outer, reason) => {
-        const entity = outer.entity(id);
-        const create = createOn(entity, platform);
-        if (entity !== undefined && create !== undefined) {
-          outer.putEntity(withCreate(entity, create, { ...create, state: 'refused', why: reason.slice(0, 200) }));
-        }
-      },
-    );
-  }
-  world.putItems(segment, items.slice(0, items.length - taken.length));
-  const rest = count - taken.length;
-  const n = { ...world.cursor(gatesKey).n };
-  if (rest > 0) n[String(bucket)] = rest;
-  else delete n[String(bucket)];
-  world.putCursor(gatesKey, Object.keys(n).length > 0 ? { n, s: {} } : undefined);
-  return taken.length;
+  if (world.cursor(marksKey).n['complete:intercom:admin'] !== 1) return;
+  fireTimers(world, 'gate', currentTo(world), {
+    load: (items) => prefetch(world, items.map(gatedId)),
+    fire: (one, item) => openGate(one, item.slice(0, item.indexOf('|')) as Platform, gatedId(item)),
+    fail: (outer, item, reason) => {
+      const entity = outer.entity(gatedId(item));
+      const create = createOn(entity, item.slice(0, item.indexOf('|')) as Platform);
+      if (entity === undefined || create === undefined) return;
+      outer.putEntity(withCreate(entity, create, { ...create, state: 'refused', why: reason.slice(0, 200) }));
+    },
+    subject: gatedId,
+  });
 }
 
 function openGate(world: World, platform: Platform, id: string): void {

@@ -29,8 +29,6 @@ export const queueSegmentKey = (platform: string, partition: number, lane: strin
   `idx:queue:${platform}:${partition}:${lane}:${segment}`;
 export const marksKey = 'cur:marks';
 export const gatesKey = 'cur:gates';
-/** Buckets are named by the source second in which they open. */
-export const gateBucketKey = (second: number, segment: number): string => `idx:gate:${second}:${segment}`;
 export const timersKey = (kind: 'gate' | 'echo'): string => (kind === 'gate' ? gatesKey : 'cur:echoes');
 /** Buckets are named by the source second in which their timers fire. */
 export const timerSegmentKey = (kind: 'gate' | 'echo', second: number, segment: number): string =>
