@@ -67,15 +67,19 @@ export function accountOfLink(
   before: Value | undefined,
 ): Value | undefined {
   const now = [...idsOf(value)].sort();
-  if (platform === 'salesforce') return now[0] === undefined ? null : accountAt(world, platform, now[0])?.id;
   const account = typeof current === 'string' ? world.living(current) : undefined;
+  if (platform === 'salesforce') {
+    const named = now[0] === undefined ? null : accountAt(world, platform, now[0])?.id;
+    // An account that was merged into another is the same one.
+    return named !== undefined && named === account?.id ? current : named;
+  }
   const homes = account === undefined ? [] : homesOf(world, account, platform);
   const shows = (ids: readonly string[]): boolean => ids.some((id) => homes.includes(id));
   const others = otherAccounts(world, now, account);
   const known = otherAccounts(world, idsOf(before), account);
   const attached = others.filter((id) => !known.includes(id));
   if (world.rules.primaryCompany === 'attached' && before !== undefined && attached.length === 1) return attached[0];
-  if (account !== undefined && shows(now)) return account.id;
+  if (account !== undefined && shows(now)) return current;
   if (shows(idsOf(before))) return (attached.length === 1 ? attached[0] : others[0]) ?? null;
   // The account that the person has was not shown before either: its company is still to be attached.
   if (attached.length === 0) return account === undefined && now.length === 0 ? null : undefined;

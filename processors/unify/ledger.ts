@@ -257,7 +257,8 @@ function takeIn(world: World, draft: Draft, sighting: Sighting, look: Look, orig
       return;
     }
   }
-  if (!isNew || agreed) return;
+  // A list of companies says more than which account it agrees with: what was attached last.
+  if (!isNew || (agreed && link.type !== 'account')) return;
   const stood = before === undefined ? undefined : toPlatform(world, link, draft.entity.fields, before.value);
   const conflict = before !== undefined && stood !== undefined && !alike(stood, before.value);
   editAll(world, draft, sighting, observation, before === undefined ? 'sight' : 'change', conflict, before?.value);

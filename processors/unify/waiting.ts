@@ -62,7 +62,8 @@ export function reconsider(world: World, entity: EntityState, ref: RefState): Dr
     const { fields } = draft.entity;
     const isLink = link.type === 'account' || link.type === 'owner';
     const wanted = toPlatform(world, link, fields, seen.value);
-    if (wanted !== undefined && alike(wanted, seen.value)) continue;
+    // Any list of companies agrees with having no account.
+    if (link.type !== 'account' && wanted !== undefined && alike(wanted, seen.value)) continue;
     for (const [name, value] of Object.entries(fromPlatform(world, link, seen.value, { fields }))) {
       const current = fields[name];
       const lacks = current === undefined || (isLink && isEmpty(current.value));

@@ -1,0 +1,347 @@
+/** Which account a person belongs to, written to both platforms. Salesforce names one, Intercom keeps a list. */
+import { describe, expect, it } from 'vitest';
+import { createUnify } from '../../../processors/unify/index.ts';
+import { partitionOf } from '../../../schemas/topics.ts';
+import type { Change, Command, Value } from '../../../schemas/types.ts';
+import {
+  createdEvent,
+  deletedEvent,
+  epoch,
+  event,
+  mark,
+  result,
+  row,
+  second,
+  snapshotComplete,
+} from '../../support/changes.ts';
+import { FoldRunner } from '../../support/fold-runner.ts';
+import { type TwoWayOptions, twoWay } from '../../support/two-way.ts';
+
+type Fields = Readonly<Record<string, Value>>;
+type Platform = Command['platform'];
+
+const contact = 'salesforce:Contact:003A';
+const ada = { Email: 'ada@x.example', LastName: 'Byron', FirstName: 'Ada' };
+
+/**
+ * Both platforms as two stores: commands are carried out and answered, people's edits are told as they would be. Intercom
+ * gives out ids in order.
+ */
+class Both {
+  readonly runner: FoldRunner;
+  readonly store = new Map<string, Fields>();
+  readonly ran: Command[] = [];
+  #at = 10;
+  #seq = 10;
+  #ids = 0;
+  readonly #done = new Set<Command>();
+
+  constructor(options: TwoWayOptions = {}) {
+    this.runner = new FoldRunner(createUnify(twoWay(options)));
+    for (const platform of ['salesforce', 'intercom'] as const) {
+      for (let partition = 0; partition < 4; partition++) {
+        const announced = epoch(partition, `${platform}${partition}`, 0, 50);
+        this.runner.decide({ ...announced, epoch: announced.epoch === null ? null : { ...announced.epoch, platform } });
+      }
+    }
+    this.runner.decide(snapshotComplete('intercom', 'admin'));
+  }
+
+  say(...changes: readonly Change[]): this {
+    for (const one of changes) this.runner.decide(one);
+    return this;
+  }
+
+  /** A person edits, or makes, a record; it is told whole by Intercom and by the field by Salesforce. */
+  edit(ref: string, fields: Fields): this {
+    this.#at += 5;
+    const known = this.store.get(ref);
+    this.store.set(ref, { ...known, ...fields });
+    return this.say(this.#told(ref, known === undefined ? undefined : fields)).settle();
+  }
+
+  #told(ref: string, changed: Fields | undefined): Change {
+    this.#seq += 1;
+    const all = this.store.get(ref) ?? {};
+    if (ref.startsWith('salesforce:'))
+      return changed === undefined
+        ? createdEvent(ref, all, this.#at, this.#seq)
+        : event(ref, changed, this.#at, this.#seq);
+    const time = (second + this.#at) * 1000 + this.#seq;
+    return event(ref, all, this.#at, -1, { whole: true, modified: time, at: { time, seq: -1, second: false } });
+  }
+
+  delete(ref: string): this {
+    this.#at += 5;
+    return this.say(deletedEvent(ref, this.#at, ++this.#seq)).settle();
+  }
+
+  settle(): this {
+    for (let round = 0; round < 40; round++) {
+      this.#at += 3;
+      for (const platform of ['salesforce', 'intercom'] as const) this.say(mark(this.#at, platform));
+      this.runner.tick();
+      const open = this.#open();
+      if (open.length === 0 && round > 2) return this;
+      for (const command of open) this.#run(command);
+    }
+    throw new Error('never settles: asks follow asks');
+  }
+
+  #open(): readonly Command[] {
+    return this.runner.outputs
+      .filter(({ topic }) => topic.endsWith('.commands'))
+      .map(({ value }) => value as Command)
+      .filter((command) => !this.#done.has(command));
+  }
+
+  #run(command: Command): void {
+    this.#done.add(command);
+    this.ran.push(command);
+    const { platform, object } = command;
+    const prefix = platform === 'salesforce' ? (object === 'Account' ? '001n' : '003n') : `${object[0]}n`;
+    const ref = command.ref === '' ? `${platform}:${object}:${prefix}${++this.#ids}` : command.ref;
+    const before = this.store.get(ref) ?? {};
+    if (command.verb !== 'read') {
+      const changes = Object.entries(command.fields).some(
+        ([field, value]) => JSON.stringify(before[field] ?? null) !== JSON.stringify(value),
+      );
+      if (!changes) throw new Error(`a write in vain: ${JSON.stringify(command.fields)}`);
+    }
+    const kept = { ...before, ...command.fields };
+    this.store.set(ref, kept);
+    this.#at += 1;
+    const time = (second + this.#at) * 1000;
+    const observation = row(ref, kept, this.#at).observation;
+    const returned = observation === null ? null : { ...observation, via: 'answer' as const };
+    const partition = partitionOf(command.ref === '' ? command.key : command.ref, 4);
+    this.say(
+      result(command, partition, { ref, returned: platform === 'intercom' ? returned : null, platformTime: time }),
+    );
+    if (platform === 'salesforce') {
+      this.#seq += 1;
+      this.say(
+        event(ref, command.fields, this.#at, this.#seq, { origin: 'tributary', created: command.verb === 'create' }),
+      );
+    }
+  }
+
+  /** Fields of the writes made since, by platform. */
+  since(count: number, platform: Platform): readonly Fields[] {
+    return this.ran
+      .slice(count)
+      .filter((command) => command.platform === platform)
+      .map((command) => command.fields);
+  }
+
+  of(ref: string): Fields {
+    return this.store.get(ref) ?? {};
+  }
+
+  /** Intercom's company of a Salesforce account. */
+  companyOf(accountId: string): string {
+    const found = [...this.store].find(([, fields]) => fields['custom_attributes.salesforce_account_id'] === accountId);
+    return found?.[0].split(':')[2] ?? '';
+  }
+
+  get accountOfAda(): Value {
+    const id = this.runner.entityOf(contact)?.fields['account']?.value;
+    const account = this.runner.committed.get(`ent:${String(id)}`) as { refs: readonly string[] } | undefined;
+    return account?.refs.find((ref) => ref.startsWith('salesforce:'))?.split(':')[2] ?? null;
+  }
+}
+
+/** Ada works for A; B is an account too, with somebody in it. */
+function office(options: TwoWayOptions = {}): { world: Both; a: string; b: string; ref: string } {
+  const world = new Both(options)
+    .edit('salesforce:Account:001A', { Name: 'Orchard' })
+    .edit('salesforce:Account:001B', { Name: 'Bakery' })
+    .edit('salesforce:Contact:003B', { Email: 'bo@x.example', LastName: 'Bo', AccountId: '001B' })
+    .edit(contact, { ...ada, AccountId: '001A' });
+  const ref = world.runner.entityOf(contact)?.refs.find((one) => one.startsWith('intercom:')) ?? '';
+  return { world, a: world.companyOf('001A'), b: world.companyOf('001B'), ref };
+}
+
+describe('a person who works for an account', () => {
+  it('is attached to its company, and nothing else is written', () => {
+    const { world, a, ref } = office();
+    expect(world.of(ref)['companies']).toEqual([a]);
+    expect(
+      world
+        .since(0, 'salesforce')
+        .flatMap((fields) => Object.keys(fields))
+        .filter((name) => name === 'AccountId'),
+    ).toEqual([]);
+  });
+
+  it('moved in Salesforce is attached to the new company and detached from the old one', () => {
+    const { world, b, ref } = office();
+    const before = world.ran.length;
+    world.edit(contact, { AccountId: '001B' });
+    expect(world.of(ref)['companies']).toEqual([b]);
+    expect(world.ran.length - before).toBe(1);
+  });
+
+  it('moved in Intercom moves in Salesforce, with one write', () => {
+    const { world, b, ref } = office();
+    const before = world.ran.length;
+    world.edit(ref, { companies: [b] });
+    expect(world.of(contact)['AccountId']).toBe('001B');
+    expect(world.ran.slice(before).map(({ fields }) => fields)).toEqual([{ AccountId: '001B' }]);
+  });
+
+  it('detached in Intercom has no account any more', () => {
+    const { world, ref } = office();
+    world.edit(ref, { companies: [] });
+    expect(world.of(contact)['AccountId']).toBe(null);
+  });
+
+  it('keeps companies that belong to no account, whatever moves', () => {
+    const { world, a, b, ref } = office({ accounts: false });
+    world.edit('intercom:company:f1', { name: 'Chess club' });
+    world.edit(ref, { companies: [a, 'f1'].sort() });
+    expect(world.of(contact)['AccountId']).toBe('001A');
+    world.edit(contact, { AccountId: '001B' });
+    expect(world.of(ref)['companies']).toEqual([b, 'f1'].sort());
+    world.edit(contact, { AccountId: null });
+    expect(world.of(ref)['companies']).toEqual(['f1']);
+    world.edit(ref, { companies: [] });
+    expect(world.accountOfAda).toBe(null);
+  });
+
+  it('moved while the new company is not there yet is moved once it is, and not detached before', () => {
+    const { world, a, ref } = office();
+    world.edit('salesforce:Account:001C', { Name: '' });
+    world.edit(contact, { AccountId: '001C' });
+    expect(world.of(ref)['companies']).toEqual([a]);
+    world.edit('salesforce:Account:001C', { Name: 'Cellar' });
+    expect(world.of(ref)['companies']).toEqual([world.companyOf('001C')]);
+  });
+});
+
+describe('a person with several companies that are accounts', () => {
+  it('keeps their account for as long as its company is attached, and both companies', () => {
+    const { world, a, b, ref } = office();
+    const before = world.ran.length;
+    world.edit(ref, { companies: [a, b].sort() });
+    expect(world.of(contact)['AccountId']).toBe('001A');
+    expect(world.ran.length).toBe(before);
+    world.edit(ref, { companies: [b] });
+    expect(world.of(contact)['AccountId']).toBe('001B');
+  });
+
+  it('moved in Salesforce loses the company of the account they left, and no other', () => {
+    const { world, a, b, ref } = office();
+    world.edit('salesforce:Account:001C', { Name: 'Cellar' });
+    world.edit(ref, { companies: [a, b].sort() });
+    world.edit(contact, { AccountId: '001C' });
+    expect(world.of(ref)['companies']).toEqual([b, world.companyOf('001C')].sort());
+  });
+
+  it('keeps a company that somebody attaches again after the move', () => {
+    const { world, a, b, ref } = office();
+    world.edit(contact, { AccountId: '001B' });
+    world.edit(ref, { companies: [a, b].sort() });
+    expect(world.of(ref)['companies']).toEqual([a, b].sort());
+    expect(world.of(contact)['AccountId']).toBe('001B');
+  });
+
+  it('is moved to the company attached last where the configuration says so', () => {
+    const { world, a, b, ref } = office({ primaryCompany: 'attached' });
+    world.edit(ref, { companies: [a, b].sort() });
+    expect(world.of(contact)['AccountId']).toBe('001B');
+    expect(world.of(ref)['companies']).toEqual([b]);
+  });
+
+  it('seen for the first time has the oldest of them', () => {
+    const { world, a, b } = office();
+    world.edit('intercom:contact:z9', { email: 'new@x.example', name: 'New', companies: [b, a] });
+    const created = world.ran.findLast((command) => command.verb === 'create' && command.object === 'Contact');
+    expect(created?.fields['AccountId']).toBe(a < b ? '001A' : '001B');
+  });
+});
+
+describe('a company that is not known when a person names it', () => {
+  it('makes no account of them until it is, and does when it is one', () => {
+    const { world, ref } = office();
+    world.edit(ref, { companies: ['u7'] });
+    expect(world.of(contact)['AccountId']).toBe(null);
+    world.edit('intercom:company:u7', { name: 'Upland' });
+    const account = [...world.store].find(
+      ([name, fields]) => name.startsWith('salesforce:Account') && fields['Name'] === 'Upland',
+    );
+    expect(account).toBeDefined();
+    expect(world.of(contact)['AccountId']).toBe(account?.[0].split(':')[2]);
+    expect(world.of(ref)['companies']).toEqual(['u7']);
+  });
+
+  it('says nothing against the account that the person was moved to meanwhile', () => {
+    const { world, ref, b } = office();
+    world.edit(ref, { companies: ['u7'] });
+    world.edit(contact, { AccountId: '001B' });
+    world.edit('intercom:company:u7', { name: 'Upland' });
+    expect(world.of(contact)['AccountId']).toBe('001B');
+    expect(world.of(ref)['companies']).toEqual([b, 'u7'].sort());
+  });
+});
+
+describe('a company of Intercom', () => {
+  it('becomes an account, if it has a name', () => {
+    const world = new Both().edit('intercom:company:c1', { company_id: 'theirs', name: null });
+    expect(world.ran).toEqual([]);
+    world.edit('intercom:company:c1', { name: 'Upland' });
+    expect(world.ran.map(({ platform, object, fields }) => [platform, object, fields['Name']])).toContainEqual([
+      'salesforce',
+      'Account',
+      'Upland',
+    ]);
+  });
+
+  it('that names its Salesforce account is linked to it, whichever is seen first, and its company_id is never written', () => {
+    const named = { company_id: 'theirs', name: 'Orchard', 'custom_attributes.salesforce_account_id': '001A' };
+    for (const order of [0, 1]) {
+      const world = new Both();
+      const steps = [
+        () => world.edit('intercom:company:c1', named),
+        () => world.edit('salesforce:Account:001A', { Name: 'Orchard' }),
+      ];
+      const commands = world.ran.length;
+      // Without accounts made in Salesforce the company waits for the account that it names.
+      for (const step of order === 0 ? steps : steps.reverse()) step();
+      expect(world.ran.slice(commands).every((command) => !('company_id' in command.fields))).toBe(true);
+      if (order === 1)
+        expect(world.runner.entityOf('intercom:company:c1')?.id).toBe(
+          world.runner.entityOf('salesforce:Account:001A')?.id,
+        );
+    }
+    const world = new Both({ accounts: false })
+      .edit('intercom:company:c1', named)
+      .edit('salesforce:Account:001A', { Name: 'Orchard' });
+    expect(world.runner.entityOf('intercom:company:c1')?.id).toBe(world.runner.entityOf('salesforce:Account:001A')?.id);
+    expect(world.ran.every((command) => command.verb !== 'create')).toBe(true);
+  });
+
+  it('with the same name or domain as an account is not taken for it', () => {
+    const world = new Both({ accounts: false })
+      .edit('salesforce:Account:001A', { Name: 'Orchard', Website: 'orchard.example' })
+      .edit('intercom:company:c1', { company_id: 'theirs', name: 'Orchard', website: 'orchard.example' });
+    expect(world.runner.entityOf('intercom:company:c1')?.id).not.toBe(
+      world.runner.entityOf('salesforce:Account:001A')?.id,
+    );
+  });
+});
+
+describe('an account without people', () => {
+  it('is held and no error, becomes a company with its first person, and stays one when the last leaves', () => {
+    const world = new Both().edit('salesforce:Account:001A', { Name: 'Orchard' });
+    expect(world.ran.filter((command) => command.verb === 'create')).toEqual([]);
+    expect(world.runner.journal()).toEqual([]);
+    world.edit(contact, { ...ada, AccountId: '001A' });
+    const company = `intercom:company:${world.companyOf('001A')}`;
+    expect(world.of(company)['company_id']).toBe(world.runner.entityOf('salesforce:Account:001A')?.id);
+    world.edit(contact, { AccountId: null });
+    world.edit('salesforce:Account:001A', { Name: 'Orchard Ltd' });
+    expect(world.of(company)['name']).toBe('Orchard Ltd');
+    expect(world.runner.poisons).toEqual([]);
+  });
+});
