@@ -7,11 +7,9 @@
  * It says when the directory was read whole (`snapshotComplete`, detail `admin`) and no more: a `mark` would say that
  * every change of a contact up to then is in the topic, which nobody can vouch for before webhooks are received here.
  */
-import { createHash } from 'node:crypto';
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { requireSettings } from '../../core/config.ts';
-import { TributaryError } from '../../core/errors.ts';
 import type { OutRecord, SafeProducer } from '../../core/kafka.ts';
 import { holdLease } from '../../core/lease.ts';
 import { patiently } from '../../core/patience.ts';
@@ -19,36 +17,12 @@ import { orgHeader } from '../../core/pin.ts';
 import { asking } from '../../core/redis.ts';
 import type { Role, RoleContext } from '../../core/role.ts';
 import type { RawRecord, SourceMark } from '../../schemas/types.ts';
-import { askIntercom, type IntercomAccess, identifyWorkspace, openIntercom, type Told } from './client.ts';
+import { askIntercom, type IntercomAccess, identifyWorkspace, openIntercom } from './client.ts';
+import { teammatesIn } from './teammates.ts';
 
 const pollMs = 600_000;
 const lookMs = 5_000;
 const leaseTermMs = 15_000;
-
-interface Teammate {
-  readonly id: string;
-  readonly body: Buffer;
-  /** Of the body: what a teammate was last told as. */
-  readonly hash: string;
-}
-
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
-/** @throws TributaryError PLATFORM_UNAVAILABLE: a list that is not one must not read as "everybody left" */
-export function teammatesIn(body: Told['body']): readonly Teammate[] {
-  const { admins } = body;
-  if (!Array.isArray(admins))
-    throw new TributaryError('PLATFORM_UNAVAILABLE', 'Intercom: GET /admins answered no list');
-  return admins.filter(isRecord).map((admin) => {
-    const text = JSON.stringify(admin);
-    return {
-      id: String(admin['id']),
-      body: Buffer.from(text),
-      hash: createHash('sha256').update(text).digest('base64url'),
-    };
-  });
-}
 
 export class Directory {
   readonly #context: RoleContext;

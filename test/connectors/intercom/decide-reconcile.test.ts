@@ -2,31 +2,33 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { classify } from '../../../connectors/intercom/classify.ts';
 import {
-  afterRecord,
   answered,
+  every,
+  next,
+  overlapMs,
+  type ReconcileRequest,
+  type Task,
+  unknownMs,
+} from '../../../connectors/intercom/decide-reconcile.ts';
+import {
+  afterRecord,
   audit,
   claimed,
-  every,
   type HeardRecord,
   header,
   margin,
   mostOwed,
-  next,
   type OwedNote,
-  overlapMs,
   type Part,
-  type ReconcileRequest,
   type ReconcileState,
   recalled,
   resumed,
   type Step,
   settleMs,
-  type Task,
   troubled,
   unborn,
-  unknownMs,
-} from '../../../connectors/intercom/decide-reconcile.ts';
-import { teammatesIn } from '../../../connectors/intercom/directory.ts';
+} from '../../../connectors/intercom/reconcile-state.ts';
+import { teammatesIn } from '../../../connectors/intercom/teammates.ts';
 import { decodeIntercom } from '../../../processors/decode/intercom.ts';
 import type { Observation, RawRecord, SourceMark } from '../../../schemas/types.ts';
 import { seededRandom } from '../../../twins/common/random.ts';
@@ -252,10 +254,10 @@ describe('a pass', () => {
   test.each(['Pacific/Kiritimati', 'America/Los_Angeles', 'Asia/Kathmandu', 'UTC'])(
     'finds every edit that was not notified, in %s too',
     (timezone) => {
-      const world = settled(200, {}, timezone);
+      const world = settled(60, {}, timezone);
       world.run(start + minute);
       for (let round = 0; round < 30; round++) {
-        const [id = ''] = world.ids.slice((round * 7) % 200);
+        const [id = ''] = world.ids.slice((round * 7) % 60);
         world.model.updateContact(id, { name: `round ${round}` }, world.now);
         // Steps that cross midnight in each of these zones.
         world.run(world.now + 53 * minute);
@@ -265,7 +267,7 @@ describe('a pass', () => {
   );
 
   test('costs one call when little changed, and tells only what changed since the last one', () => {
-    const world = settled(320);
+    const world = settled(320, { searchLagMs: 0 });
     world.run(start + 30 * minute);
     const before = { calls: world.asked.length, records: world.records.length };
     world.model.updateContact(world.ids[5] ?? '', { name: 'New' }, world.now);

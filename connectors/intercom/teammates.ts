@@ -1,0 +1,26 @@
+/** Who works in the workspace, as `GET /admins` lists them. Pure. */
+import { createHash } from 'node:crypto';
+import { TributaryError } from '../../core/errors.ts';
+import { isRecord, type Json } from '../../processors/decode/intercom-json.ts';
+
+export interface Teammate {
+  readonly id: string;
+  readonly body: Buffer;
+  /** Of the body: what a teammate was last told as. */
+  readonly hash: string;
+}
+
+/** @throws TributaryError PLATFORM_UNAVAILABLE: a list that is not one must not read as "everybody left" */
+export function teammatesIn(body: Json): readonly Teammate[] {
+  const { admins } = body;
+  if (!Array.isArray(admins))
+    throw new TributaryError('PLATFORM_UNAVAILABLE', 'Intercom: GET /admins answered no list');
+  return admins.filter(isRecord).map((admin) => {
+    const text = JSON.stringify(admin);
+    return {
+      id: String(admin['id']),
+      body: Buffer.from(text),
+      hash: createHash('sha256').update(text).digest('base64url'),
+    };
+  });
+}
