@@ -1,0 +1,193 @@
+/** Laws of the pure parts of the ledger. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { echoOf, landedWith, markDone, originOf, wasOvertaken } from '../../../processors/unify/asks.ts';
+import { newRef } from '../../../processors/unify/identity.ts';
+import { alike, comparePositions, isExact, laterOf, noPosition, shown } from '../../../processors/unify/values.ts';
+import type { Ask, Position, RefState, Value } from '../../../schemas/types.ts';
+
+/** Positions of one platform: a stream with reads beside it, or webhooks with answers beside them. */
+const salesforce: fc.Arbitrary<Position> = fc.record({
+  time: fc.nat(5).map((second) => second * 1000),
+  seq: fc.integer({ min: -1, max: 4 }),
+  second: fc.constant(true),
+});
+const intercom: fc.Arbitrary<Position> = fc.oneof(
+  fc.record({ time: fc.nat(5_000), seq: fc.constant(-1), second: fc.constant(false) }),
+  fc.record({ time: fc.nat(5).map((second) => second * 1000), seq: fc.constant(-1), second: fc.constant(true) }),
+);
+const positions = (count: number): fc.Arbitrary<readonly Position[]> => {
+  const length = { minLength: count, maxLength: count };
+  return fc.oneof(fc.array(salesforce, length), fc.array(intercom, length));
+};
+
+describe('the order of positions', () => {
+  it('is told the same from both sides', () => {
+    fc.assert(
+      fc.property(positions(2), ([a = noPosition, b = noPosition]) => {
+        expect(comparePositions(a, b) + comparePositions(b, a)).toBe(0);
+      }),
+    );
+  });
+
+  it('is strict where it decides: what is later than the later is later', () => {
+    fc.assert(
+      fc.property(positions(3), ([a = noPosition, b = noPosition, c = noPosition]) => {
+        if (comparePositions(a, b) > 0 && comparePositions(b, c) > 0) expect(comparePositions(a, c)).toBe(1);
+      }),
+    );
+  });
+
+  it('never says of a position that it is later than itself, and cannot order one second known only as such', () => {
+    fc.assert(
+      fc.property(positions(2), ([a = noPosition, b = noPosition]) => {
+        expect(comparePositions(a, a)).toBe(0);
+        const oneSecond = Math.floor(a.time / 1000) === Math.floor(b.time / 1000);
+        if (oneSecond && !(isExact(a) && isExact(b))) expect(comparePositions(a, b)).toBe(0);
+      }),
+    );
+  });
+
+  it('keeps the later of two, whichever comes first, or the first where it cannot be told', () => {
+    fc.assert(
+      fc.property(positions(2), ([a = noPosition, b = noPosition]) => {
+        expect(comparePositions(laterOf(a, b), a)).toBeGreaterThanOrEqual(0);
+        expect(comparePositions(laterOf(a, b), b)).toBeGreaterThanOrEqual(0);
+      }),
+    );
+  });
+});
+
+const value: fc.Arbitrary<Value> = fc.oneof(
+  fc.constantFrom(null, '', 'a', 'b', 1, 0, true, false),
+  fc.array(fc.constantFrom('a', 'b'), { maxLength: 2 }),
+);
+
+describe('values', () => {
+  it('alike are an equivalence, in which every spelling of no value is one', () => {
+    fc.assert(
+      fc.property(value, value, value, (a, b, c) => {
+        expect(alike(a, a)).toBe(true);
+        expect(alike(a, b)).toBe(alike(b, a));
+        if (alike(a, b) && alike(b, c)) expect(alike(a, c)).toBe(true);
+      }),
+    );
+    expect(alike(null, '')).toBe(true);
+    expect(alike([], undefined)).toBe(true);
+    expect(alike(0, null)).toBe(false);
+    expect(alike(false, null)).toBe(false);
+  });
+
+  it('kept for people are short', () => {
+    fc.assert(
+      fc.property(fc.string({ maxLength: 3_000 }), fc.array(fc.string(), { maxLength: 40 }), (text, list) => {
+        expect(JSON.stringify(shown(text)).length).toBeLessThan(1_500);
+        expect((shown(list) as readonly string[]).length).toBeLessThanOrEqual(10);
+      }),
+    );
+  });
+});
+
+// ---- asks
+
+const field = 'Title';
+const second = (n: number): Position => ({ time: n * 1000, seq: -1, second: true });
+
+function ask(id: number, asked: Value, more: Partial<Ask> = {}): Ask {
+  return {
+    id: `salesforce:Contact:003#${id}`,
+    verb: 'update',
+    partition: 0,
+    lane: 'live',
+    askedAt: 0,
+    expiresAt: 0,
+    after: second(0),
+    fields: { [field]: asked },
+    before: { [field]: null },
+    expected: {},
+    got: {},
+    done: [],
+    resultAt: null,
+    doubt: false,
+    lineage: '',
+    late: false,
+    ...more,
+  };
+}
+const landed = (id: number, asked: Value, at: number, more: Partial<Ask> = {}): Ask =>
+  ask(id, asked, { fields: {}, expected: { [field]: asked }, resultAt: at * 1000, ...more });
+const refWith = (open: Ask | null, ...asks: readonly Ask[]): RefState => ({
+  ...newRef('salesforce:Contact:003', 'customer', 'c'),
+  open,
+  landed: asks,
+});
+
+describe('an echo without a name', () => {
+  it('is any value that the open ask wants, whenever it is seen', () => {
+    expect(echoOf(refWith(ask(1, 'new')), field, 'new', second(999))).toBe(0);
+    expect(echoOf(refWith(ask(1, 'new')), field, 'other', second(1))).toBe(-1);
+  });
+
+  it('of an answered ask is not later than its result, or two minutes later where the call was in doubt', () => {
+    const at = (n: number, more: Partial<Ask> = {}): number =>
+      echoOf(refWith(null, landed(1, 'new', 100, more)), field, 'new', second(n));
+    expect([at(99), at(100), at(101)]).toEqual([0, 0, -1]);
+    expect([at(220, { doubt: true }), at(221, { doubt: true })]).toEqual([0, -1]);
+  });
+
+  it('is also what the platform made of a value', () => {
+    expect(echoOf(refWith(null, landed(1, 'new', 100, { got: { [field]: 'NEW' } })), field, 'NEW', second(100))).toBe(
+      0,
+    );
+  });
+});
+
+describe('an event of our own client', () => {
+  it('belongs to the oldest ask that expects its value, and ends the wait of those before it', () => {
+    const ref = refWith(ask(3, 'a'), landed(1, 'a', 1), landed(2, 'b', 2));
+    expect(originOf(ref, field, 'a')).toEqual({ ask: 0, kind: 'echo' });
+    expect(originOf(ref, field, 'b')).toEqual({ ask: 1, kind: 'echo' });
+    const after = markDone(ref, field, 1);
+    expect(after.landed.map((one) => one.done)).toEqual([[field], [field]]);
+    expect(originOf(after, field, 'a')).toEqual({ ask: 2, kind: 'echo' });
+    expect(originOf(after, field, 'b')).toEqual({ ask: 1, kind: 'repeat' });
+  });
+
+  it('with another value is what the platform made of the oldest ask, and is remembered as that', () => {
+    const ref = refWith(null, landed(1, 'a', 1));
+    expect(originOf(ref, field, 'A')).toEqual({ ask: 0, kind: 'outcome' });
+    const after = markDone(ref, field, 0, 'A');
+    expect(after.landed[0]).toMatchObject({ done: [field], got: { [field]: 'A' } });
+    expect(originOf(after, field, 'A')).toEqual({ ask: 0, kind: 'repeat' });
+    expect(originOf(after, field, 'z')).toBeUndefined();
+  });
+});
+
+describe('evidence that we wrote over somebody', () => {
+  const ref = refWith(null, landed(1, 'ours', 100, { after: second(90), before: { [field]: 'old' } }));
+  it('is a third value between the asking and its result', () => {
+    expect(wasOvertaken(ref, field, 'theirs', second(95))).toBe(true);
+    expect(wasOvertaken(ref, field, 'theirs', second(89))).toBe(false);
+    expect(wasOvertaken(ref, field, 'theirs', second(101))).toBe(false);
+  });
+  it('is neither what was there, nor what was asked, nor a value in a field that was not asked', () => {
+    expect(wasOvertaken(ref, field, 'old', second(95))).toBe(false);
+    expect(wasOvertaken(ref, field, 'ours', second(95))).toBe(false);
+    expect(wasOvertaken(ref, 'Phone', 'theirs', second(95))).toBe(false);
+  });
+});
+
+describe('landed asks', () => {
+  it('are the newest eight, fewer where their values are long', () => {
+    fc.assert(
+      fc.property(fc.array(fc.nat(6_000), { maxLength: 20 }), (lengths) => {
+        let kept: readonly Ask[] = [];
+        lengths.forEach((length, n) => (kept = landedWith(kept, landed(n, 'x'.repeat(length), n))));
+        expect(kept.length).toBeLessThanOrEqual(8);
+        expect(JSON.stringify(kept.map((one) => one.expected)).length).toBeLessThan(8_500);
+        const ids = kept.map((one) => Number(one.id.split('#')[1]));
+        expect(ids).toEqual([...ids].sort((a, b) => a - b));
+      }),
+    );
+  });
+});
