@@ -297,29 +297,24 @@ describe('a company of Intercom', () => {
     ]);
   });
 
-  it('that names its Salesforce account is linked to it, whichever is seen first, and its company_id is never written', () => {
-    const named = { company_id: 'theirs', name: 'Orchard', 'custom_attributes.salesforce_account_id': '001A' };
-    for (const order of [0, 1]) {
-      const world = new Both();
-      const steps = [
-        () => world.edit('intercom:company:c1', named),
-        () => world.edit('salesforce:Account:001A', { Name: 'Orchard' }),
-      ];
-      const commands = world.ran.length;
-      // Without accounts made in Salesforce the company waits for the account that it names.
-      for (const step of order === 0 ? steps : steps.reverse()) step();
-      expect(world.ran.slice(commands).every((command) => !('company_id' in command.fields))).toBe(true);
-      if (order === 1)
-        expect(world.runner.entityOf('intercom:company:c1')?.id).toBe(
-          world.runner.entityOf('salesforce:Account:001A')?.id,
-        );
-    }
-    const world = new Both({ accounts: false })
-      .edit('intercom:company:c1', named)
-      .edit('salesforce:Account:001A', { Name: 'Orchard' });
-    expect(world.runner.entityOf('intercom:company:c1')?.id).toBe(world.runner.entityOf('salesforce:Account:001A')?.id);
-    expect(world.ran.every((command) => command.verb !== 'create')).toBe(true);
-  });
+  const named = { company_id: 'theirs', name: 'Orchard', 'custom_attributes.salesforce_account_id': '001A' };
+  const idOf = (world: Both, ref: string): string | undefined => world.runner.entityOf(ref)?.id;
+
+  it.each([
+    ['before', ['intercom:company:c1', 'salesforce:Account:001A']],
+    ['after', ['salesforce:Account:001A', 'intercom:company:c1']],
+  ])(
+    'seen %s the Salesforce account that it names is linked to it, and its company_id is never written',
+    (_, order) => {
+      const world = new Both({ accounts: false });
+      for (const ref of order) world.edit(ref, ref.startsWith('intercom:') ? named : { Name: 'Orchard' });
+      world.edit(contact, { ...ada, AccountId: '001A' });
+      expect(idOf(world, 'intercom:company:c1')).toBe(idOf(world, 'salesforce:Account:001A'));
+      expect(world.ran.filter((command) => command.object === 'company' && command.verb === 'create')).toEqual([]);
+      expect(world.ran.every((command) => !('company_id' in command.fields))).toBe(true);
+      expect(world.ran.findLast((command) => command.object === 'contact')?.fields['companies']).toEqual(['c1']);
+    },
+  );
 
   it('with the same name or domain as an account is not taken for it', () => {
     const world = new Both({ accounts: false })
