@@ -7,6 +7,7 @@
  */
 import { partitionOf } from '../../schemas/topics.ts';
 import type { Ask, Command, CursorState, EntityState, Position, RefState, Value } from '../../schemas/types.ts';
+import { isSecondary } from './identity.ts';
 import {
   commandPartitions,
   openKey,
@@ -82,6 +83,7 @@ export function enqueueRef(world: World, ref: RefState, entity: EntityState, lan
   const { platform } = parseRef(ref.ref);
   const side = sideOf(world.rules.entities[entity.entity], ref.ref);
   if (!side.written || ref.deleted || ref.open !== null || isHeld(world, entity)) return ref;
+  if (isSecondary(world, entity, ref.ref)) return ref;
   if (ref.queued !== null && lanes.indexOf(ref.queued) <= lanes.indexOf(lane)) return ref;
   if (!ref.reading && Object.keys(pendingFields(world, side, ref, entity)).length === 0) return ref;
   const partition = itemPartition(ref.ref);
@@ -216,7 +218,8 @@ function askUpdate(world: World, lane: Lane, item: string): void {
   if (ref === undefined || ref.queued !== lane) return;
   const idle: RefState = { ...ref, queued: null };
   const entity = world.living(ref.id);
-  if (entity === undefined || ref.deleted || ref.open !== null || isHeld(world, entity)) {
+  const waits = entity === undefined || isHeld(world, entity) || isSecondary(world, entity, item);
+  if (waits || ref.deleted || ref.open !== null) {
     world.putRef(idle);
     return;
   }

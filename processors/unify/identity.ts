@@ -64,6 +64,18 @@ const hasKind = (world: World, entity: EntityState, ref: string): boolean =>
 export const isLead = (rules: EntityRules, ref: RefState): boolean =>
   isLeadObject(rules, ref.ref) || ref.seen['role']?.value === 'lead';
 
+/**
+ * The contact leads: the lead of somebody who has a contact is read and not written. Besides, a lead about to be converted
+ * is told of after its contact in the same transaction, and can be written no more.
+ */
+export function isSecondary(world: World, entity: EntityState, ref: string): boolean {
+  const rules = world.rules.entities[entity.entity];
+  return (
+    isLeadObject(rules, ref) &&
+    livingRefs(world, entity).some((other) => kindOf(other.ref) === `salesforce:${rules.sides.salesforce.object}`)
+  );
+}
+
 const isApart = (world: World, entity: EntityState): boolean =>
   livingRefs(world, entity).some((ref) => ref.bound === 'apart');
 

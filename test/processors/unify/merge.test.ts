@@ -1,0 +1,418 @@
+/** Records that end in favour of others: merges, conversions, what is under way meanwhile, and what comes back. */
+import { describe, expect, it } from 'vitest';
+import { partitionOf } from '../../../schemas/topics.ts';
+import type { Command } from '../../../schemas/types.ts';
+import { createdEvent, deletedEvent, epoch, event, result, row, second } from '../../support/changes.ts';
+import {
+  account,
+  action,
+  company,
+  contact,
+  lead,
+  moved,
+  orders,
+  People,
+  person,
+  twoWayWithLeads,
+  webhook,
+} from './people-world.ts';
+
+const ada = { Email: 'ada@x.example', FirstName: 'Ada', LastName: 'Byron' };
+const adaThere = { email: 'ada@x.example', name: 'Ada Byron' };
+const alive = (people: People, ...refs: readonly string[]): readonly boolean[] =>
+  refs.map((ref) => people.runner.ref(ref)?.deleted === false);
+
+describe('a lead that is converted', () => {
+  const newer = { ...ada, Title: 'CTO' };
+
+  it.each(
+    orders({
+      'the contact': createdEvent(contact('A'), newer, 20, 20),
+      'the conversion': moved(lead('A'), contact('A'), 20, 21),
+    }),
+  )('is its contact from then on; nobody is created in between, nothing is written to it: %s', (_, changes) => {
+    const people = new People().say(createdEvent(lead('A'), { ...ada, Phone: '+1' }, 2, 2)).pass(10);
+    const [first, second_] = changes;
+    if (first === undefined || second_ === undefined) throw new Error('two changes');
+    const before = people.commands('salesforce').length;
+    people.say(first).marks(19).say(second_).pass(40);
+    expect(people.living(lead('A'))?.id).toBe(people.living(contact('A'))?.id);
+    expect(alive(people, lead('A'), contact('A'))).toEqual([false, true]);
+    expect(people.values(contact('A'))).toMatchObject({ title: 'CTO', phone: '+1' });
+    expect(people.creates('intercom').length).toBe(1);
+    expect(people.creates('intercom')[0]?.fields).toMatchObject({ email: 'ada@x.example', phone: '+1' });
+    const later = people.commands('salesforce').slice(before);
+    expect(later.filter((command) => command.object === 'Lead')).toEqual([]);
+    expect(people.creates('salesforce')).toEqual([]);
+  });
+
+  it.each(
+    orders({
+      'the contact is edited': event(contact('A'), { Title: 'CTO' }, 20, 20),
+      'the conversion': moved(lead('A'), contact('A'), 20, 21),
+    }),
+  )('into a contact with another email joins the two: %s', (_, changes) => {
+    const people = new People()
+      .say(
+        createdEvent(contact('A'), { ...ada, Email: 'work@x.example' }, 2, 2),
+        createdEvent(lead('A'), { ...ada, Phone: '+1' }, 2, 3),
+      )
+      .pass(10);
+    const id = people.idOf(contact('A'));
+    people.say(...changes).pass(30);
+    expect(people.living(lead('A'))?.id).toBe(id);
+    expect(people.values(contact('A'))).toMatchObject({ email: 'work@x.example', phone: '+1', title: 'CTO' });
+    expect(people.creates('intercom').length).toBe(1);
+  });
+
+  it('before it was ever seen is known as an alias', () => {
+    const people = new People().say(createdEvent(contact('A'), ada, 2, 2), moved(lead('A'), contact('A'), 3));
+    expect(people.living(lead('A'))?.refs).toEqual([contact('A'), lead('A')]);
+  });
+
+  it('while an ask of it is open lets that ask fail quietly, and asks the contact', () => {
+    const people = new People()
+      .say(createdEvent(lead('A'), ada, 2, 2), webhook(person('i1'), adaThere, 2))
+      .pass(10)
+      .say(webhook(person('i1'), { ...adaThere, phone: '+1' }, 20));
+    const open = people.waiting().find((command) => command.object === 'Lead');
+    expect(open?.fields).toMatchObject({ Phone: '+1' });
+    people.say(createdEvent(contact('A'), ada, 21, 21), moved(lead('A'), contact('A'), 21, 22));
+    const refusals = [{ field: '', code: 'PLATFORM_REFUSED', message: 'CANNOT_UPDATE_CONVERTED_LEAD' }];
+    people.answer(open, { outcome: 'refused', refusals, platformTime: (second + 22) * 1000 }).pass(30);
+    expect(people.journal('refused')).toEqual([]);
+    expect(people.runner.ref(lead('A'))?.open).toBeNull();
+    expect(people.salesforce.get('003A')).toMatchObject({ Phone: '+1' });
+  });
+
+  it('is not revived by what its stream still tells of it', () => {
+    const people = new People().say(
+      createdEvent(lead('A'), ada, 2, 2),
+      createdEvent(contact('A'), ada, 3, 3),
+      moved(lead('A'), contact('A'), 3, 4),
+      event(lead('A'), { Title: 'late' }, 5, 5),
+    );
+    expect(alive(people, lead('A'))).toEqual([false]);
+    expect(people.values(contact('A'))['title']).toBeNull();
+  });
+});
+
+describe('two contacts that are merged in Salesforce', () => {
+  /** Two people, each on both platforms; B is the loser. */
+  const two = (): People =>
+    new People()
+      .say(
+        createdEvent(contact('A'), { Email: 'a@x.example', LastName: 'A', Title: 'kept' }, 2, 2),
+        createdEvent(contact('B'), { Email: 'b@x.example', LastName: 'B', Title: 'dropped', Phone: '+2' }, 3, 3),
+      )
+      .pass(10);
+
+  it.each(
+    orders({
+      'the deletion': deletedEvent(contact('B'), 20, 20),
+      'the word of the merge': moved(contact('B'), contact('A'), 21),
+      'an edit of the winner': event(contact('A'), { Level__c: 'Primary' }, 20, 21),
+    }),
+  )('become one person with all their records, whatever is told first: %s', (_, changes) => {
+    const people = two();
+    const [winner, loser] = [people.idOf(contact('A')), people.idOf(contact('B'))];
+    const there = people.entity(loser)?.refs.filter((ref) => ref.startsWith('intercom:')) ?? [];
+    people.say(...changes).pass(30);
+    expect(people.entity(loser)).toMatchObject({ mergedInto: winner, refs: [] });
+    expect(people.living(contact('B'))?.refs).toHaveLength(4);
+    expect(alive(people, contact('A'), contact('B'), ...there)).toEqual([true, false, true]);
+    // What somebody chose for the winner counts, and what the loser alone knew is kept.
+    expect(people.values(contact('A'))).toMatchObject({ lastName: 'A', title: 'kept', phone: '+2', level: 'Primary' });
+    expect(people.set('email:b@x.example')).toEqual([]);
+    expect(people.set('email:a@x.example')).toEqual([winner]);
+    expect(people.creates('intercom').length).toBe(2);
+    expect(people.events(loser).at(-1)).toMatchObject({ type: 'merged', mergedInto: winner });
+  });
+
+  it('keep both Intercom records in step, and say so; neither is deleted', () => {
+    const people = two();
+    people.say(deletedEvent(contact('B'), 20, 20), moved(contact('B'), contact('A'), 21)).pass(30);
+    people.say(event(contact('A'), { Title: 'CTO' }, 40, 40)).pass(50);
+    const titles = [...people.intercom.records.values()].map((record) => record.fields['custom_attributes.job_title']);
+    expect(titles).toEqual(['CTO', 'CTO']);
+    expect(people.journal('ambiguous').at(-1)).toMatchObject({ id: people.idOf(contact('A')) });
+  });
+
+  it('of which the winner is seen only later are one when it is', () => {
+    const people = new People()
+      .say(createdEvent(contact('B'), { Email: 'b@x.example', LastName: 'B', Phone: '+2' }, 3, 3))
+      .pass(10);
+    const id = people.idOf(contact('B'));
+    people.say(deletedEvent(contact('B'), 20, 20), moved(contact('B'), contact('A'), 21)).pass(22);
+    expect(people.creates('salesforce')).toEqual([]);
+    people.say(row(contact('A'), { Email: 'a@x.example', LastName: 'A', Id: '003A' }, 23)).pass(30);
+    expect(people.idOf(contact('A'))).toBe(id);
+    expect(people.values(contact('A'))).toMatchObject({ email: 'a@x.example', lastName: 'A', phone: '+2' });
+    expect(people.creates('intercom').length).toBe(1);
+    expect(people.set('email:a@x.example')).toEqual([id]);
+  });
+
+  it('three at a time are one', () => {
+    const people = two()
+      .say(createdEvent(contact('C'), { Email: 'c@x.example', LastName: 'C' }, 4, 4))
+      .pass(15);
+    people.say(moved(contact('C'), contact('A'), 20), moved(contact('B'), contact('A'), 20)).pass(30);
+    const [a] = ['A', 'B', 'C'].map((id) => people.living(contact(id))?.id);
+    expect(['A', 'B', 'C'].map((id) => people.living(contact(id))?.id)).toEqual([a, a, a]);
+  });
+
+  it('in a chain end at the last', () => {
+    const people = two()
+      .say(createdEvent(contact('C'), { Email: 'c@x.example', LastName: 'C' }, 4, 4))
+      .pass(15);
+    people.say(moved(contact('C'), contact('B'), 20), moved(contact('B'), contact('A'), 21)).pass(30);
+    expect(people.living(contact('C'))?.id).toBe(people.living(contact('A'))?.id);
+    expect(alive(people, contact('A'), contact('B'), contact('C'))).toEqual([true, false, false]);
+  });
+
+  it('said again change nothing', () => {
+    const people = two();
+    const said = [deletedEvent(contact('B'), 20, 20), moved(contact('B'), contact('A'), 21)];
+    people.say(...said).pass(30);
+    const before = people.runner.outputs.filter((output) => output.topic !== 'journal').length;
+    people.say(...said).pass(31);
+    expect(people.runner.outputs.filter((output) => output.topic !== 'journal').length).toBe(before);
+  });
+
+  it.each([
+    [
+      'the word of the platform',
+      event(contact('B'), { Email: 'b@x.example', LastName: 'B' }, 40, 40, { op: 'undeleted', whole: true }),
+    ],
+    ['a newer reading', row(contact('B'), { Email: 'b@x.example', LastName: 'B' }, 40)],
+  ])('are two again when the loser is undeleted, by %s: it is a person of its own, and that is told', (_, change) => {
+    const people = two();
+    const old = people.idOf(contact('B'));
+    people.say(deletedEvent(contact('B'), 20, 20), moved(contact('B'), contact('A'), 21)).pass(30);
+    people.say(change).pass(50);
+    const own = people.living(contact('B'));
+    expect(own?.id).not.toBe(people.living(contact('A'))?.id);
+    expect(own?.id).not.toBe(old);
+    expect(own).toMatchObject({ generation: 1, founder: contact('B') });
+    expect(people.runner.ref(contact('B'))).toMatchObject({ deleted: false, into: null });
+    expect(people.journal('moved').at(-1)).toMatchObject({ source: contact('B') });
+    expect(people.set('email:b@x.example')).toEqual([own?.id]);
+    // Said again, the merge is older than the return.
+    people.say(moved(contact('B'), contact('A'), 21)).pass(60);
+    expect(people.living(contact('B'))?.id).toBe(own?.id);
+  });
+});
+
+describe('an Intercom lead that is merged into a user', () => {
+  const person1 = { email: 'ada@x.example', name: 'Ada Byron', role: 'user' };
+  const start = (): People =>
+    new People()
+      .say(
+        createdEvent(contact('A'), ada, 2, 2),
+        webhook(person('u1'), person1, 2),
+        webhook(person('l1'), { email: 'v@x.example', name: 'Visitor', role: 'lead', phone: '+3' }, 3),
+      )
+      .pass(10);
+
+  it.each(
+    orders({
+      'the merge': moved(person('l1'), person('u1'), 20),
+      'the deletion': deletedEvent(person('l1'), 20, -1),
+      'the user': webhook(person('u1'), { ...person1, 'custom_attributes.job_title': 'CTO' }, 20),
+    }),
+  )(
+    'is that user: what is wanted of it is asked of the user, and Salesforce is told of no deletion: %s',
+    (_, changes) => {
+      const people = start();
+      const id = people.idOf(contact('A'));
+      const before = people.commands('intercom').length;
+      people.say(...changes).pass(30);
+      expect(people.living(person('l1'))?.id).toBe(id);
+      expect(alive(people, contact('A'), person('u1'), person('l1'))).toEqual([true, true, false]);
+      expect(people.values(contact('A'))).toMatchObject({ email: 'ada@x.example', phone: '+3', title: 'CTO' });
+      expect(people.events(id).some((one) => one.type === 'deleted')).toBe(false);
+      const later = people.commands('intercom').slice(before);
+      expect(later.filter((command) => command.ref === person('l1'))).toEqual([]);
+    },
+  );
+
+  it('as a call of ours finds out: its pending change is asked of the survivor', () => {
+    const people = new People()
+      .say(createdEvent(contact('A'), ada, 2, 2), webhook(person('u0'), adaThere, 2))
+      .pass(10)
+      .say(event(contact('A'), { Title: 'CTO' }, 20, 20));
+    const asked = people.waiting().find((command) => command.platform === 'intercom');
+    expect(asked?.ref).toBe(person('u0'));
+    people.intercom.records.delete('u0');
+    people.answer(asked, { outcome: 'gone', into: person('u1'), platformTime: (second + 21) * 1000 });
+    people.say(webhook(person('u1'), adaThere, 22)).pass(30);
+    expect(people.idOf(person('u1'))).toBe(people.idOf(contact('A')));
+    expect(people.intercom.records.get('u1')?.fields['custom_attributes.job_title']).toBe('CTO');
+    expect(people.creates('intercom')).toEqual([]);
+  });
+});
+
+describe('a create that is under way when its customer is merged', () => {
+  /** B's create is asked; then B is merged into A, who is on Intercom already, or not. */
+  function start(linked: boolean): { people: People; create: Command } {
+    const people = new People(twoWayWithLeads(), linked ? 50 : 1);
+    people.say(createdEvent(contact('A'), { Email: 'a@x.example', LastName: 'A' }, 2, 2));
+    if (linked) people.pass(10);
+    people.say(createdEvent(contact('B'), { Email: 'b@x.example', LastName: 'B' }, 12, 12));
+    people.marks(20).runner.tick();
+    const id = people.idOf(contact('B'));
+    const create = people.waiting().find((command) => command.platform === 'intercom' && command.key === id);
+    if (create === undefined) throw new Error('nothing was asked');
+    return { people, create };
+  }
+
+  it('ends as a record of the survivor', () => {
+    const { people, create } = start(false);
+    people.say(moved(contact('B'), contact('A'), 21));
+    people.answer(create, people.run(create)).pass(40);
+    const id = people.idOf(contact('A'));
+    const there = people.entity(id)?.refs.filter((ref) => ref.startsWith('intercom:'));
+    expect(there?.length).toBeGreaterThan(0);
+    expect(there?.every((ref) => people.idOf(ref) === id)).toBe(true);
+    expect(people.entity(id)?.creates.filter((one) => one.state === 'open')).toEqual([]);
+    // The mark of who it was made for gives way to that of who it is.
+    const marks = [...people.intercom.records.values()].map(
+      (record) => record.fields['custom_attributes.tributary_id'],
+    );
+    expect(new Set(marks)).toEqual(new Set([id]));
+  });
+
+  it('ends as a second record when the survivor has one, and that is told', () => {
+    const { people, create } = start(true);
+    people.say(moved(contact('B'), contact('A'), 21));
+    people.answer(create, people.run(create)).pass(40);
+    const id = people.idOf(contact('A'));
+    expect(people.entity(id)?.refs.filter((ref) => ref.startsWith('intercom:')).length).toBe(2);
+    expect(people.journal('ambiguous').at(-1)).toMatchObject({ id });
+  });
+
+  it('is sent again under a new epoch, the same, and counts once in the window', () => {
+    const { people, create } = start(true);
+    people.say(moved(contact('B'), contact('A'), 21));
+    const partition = partitionOf(create.key, 4);
+    people.say(epoch(partition, 'later', 0, 50));
+    const again = people.commands('intercom').filter((command) => command.id === create.id);
+    expect(again.map((command) => [command.key, command.epoch])).toEqual([
+      [create.key, create.epoch],
+      [create.key, 'later'],
+    ]);
+    for (const command of again) people.ran.push(command);
+    people.say(result(again[1] as Command, partition, people.run(create))).pass(40);
+    for (let n = 0; n < 4; n++) {
+      const cursor = people.runner.committed.get(`cur:part:intercom:${n}`) as { n: { open?: number } };
+      expect(cursor.n.open ?? 0).toBe(0);
+    }
+  });
+
+  it('and expires in doubt is asked again with the very same values, under the id it was first asked for', () => {
+    const { people, create } = start(false);
+    people.say(moved(contact('B'), contact('A'), 21));
+    people.answer(create, { outcome: 'expired', doubt: true, calls: 1 });
+    const again = people.commands('intercom').filter((command) => command.key === create.key);
+    const own = people.entity(people.idOf(contact('A')))?.creates ?? [];
+    // Either it goes on, or the survivor's own create, asked before, takes its place: never both at once.
+    expect(own.filter((one) => one.state === 'open').length).toBeLessThanOrEqual(1);
+    expect(again.slice(1).every((command) => JSON.stringify(command.fields) === JSON.stringify(create.fields))).toBe(
+      true,
+    );
+    expect(new Set(again.map((command) => command.id)).size).toBe(again.length);
+    people.pass(60);
+    expect(people.intercom.records.size).toBe(1);
+  });
+});
+
+describe('accounts that are merged', () => {
+  it.each(
+    orders({
+      'the deletion': deletedEvent(account('B'), 20, 20),
+      'the word of the merge': moved(account('B'), account('A'), 21),
+      'its people': event(contact('B'), { AccountId: '001A' }, 20, 21),
+    }),
+  )('are one account with the people of both, and the records of both: %s', (_, changes) => {
+    const people = new People()
+      .say(
+        createdEvent(account('A'), { Name: 'Orchard' }, 1, 1),
+        createdEvent(account('B'), { Name: 'Bakery', Industry: 'Food' }, 1, 2),
+        createdEvent(contact('A'), { Email: 'a@x.example', LastName: 'A', AccountId: '001A' }, 2, 3),
+        createdEvent(contact('B'), { Email: 'b@x.example', LastName: 'B', AccountId: '001B' }, 2, 4),
+      )
+      .pass(10);
+    const [winner, loser] = [people.idOf(account('A')), people.idOf(account('B'))];
+    people.say(...changes).pass(30);
+    expect(people.entity(loser)).toMatchObject({ mergedInto: winner });
+    expect(people.set(`members:${loser}`)).toEqual([]);
+    expect(people.set(`members:${winner}`)).toEqual([people.idOf(contact('A')), people.idOf(contact('B'))].sort());
+    expect(people.values(contact('B'))['account']).toBe(winner);
+    expect(people.values(account('A'))).toMatchObject({ name: 'Orchard', industry: 'Food' });
+    expect(people.events(people.idOf(contact('B'))).at(-1)?.account?.name).toBe('Orchard');
+    const before = people.commands().length;
+    people.pass(40);
+    expect(people.commands().length).toBe(before);
+  });
+
+  it('of many people move them with the ticks, and live changes pass them by', { timeout: 60_000 }, () => {
+    const people = new People(twoWayWithLeads(), 0);
+    people.say(
+      createdEvent(account('A'), { Name: 'Orchard' }, 1, 1),
+      createdEvent(account('B'), { Name: 'Bakery' }, 1, 2),
+    );
+    const many = 400;
+    for (let n = 0; n < many; n++)
+      people.say(
+        createdEvent(contact(`${n}`), { Email: `p${n}@x.example`, LastName: 'x', AccountId: '001B' }, 2, 3 + n),
+      );
+    const [winner, loser] = [people.idOf(account('A')), people.idOf(account('B'))];
+    const from = people.runner.outputs.length;
+    people.say(deletedEvent(account('B'), 20, 2000), moved(account('B'), account('A'), 21));
+    expect(people.runner.outputs.length - from).toBeLessThan(20);
+    people.say(event(contact('7'), { Title: 'CTO' }, 22, 2001));
+    expect(people.events(people.idOf(contact('7'))).at(-1)).toMatchObject({
+      customer: { title: 'CTO' },
+      account: { name: 'Orchard' },
+    });
+    for (let tick = 0; tick < 200; tick++) people.runner.tick();
+    expect(people.set(`members:${loser}`)).toEqual([]);
+    expect(people.set(`members:${winner}`).length).toBe(many);
+  });
+});
+
+describe('a company of Intercom', () => {
+  it('that names its Salesforce account is linked to it, and keeps its own key', () => {
+    const people = new People().say(createdEvent(account('A'), { Name: 'Orchard' }, 1, 1));
+    people.say(
+      webhook(
+        company('k1'),
+        {
+          name: 'Orchard Ltd',
+          company_id: 'their own',
+          'custom_attributes.salesforce_account_id': '001A',
+        },
+        2,
+      ),
+    );
+    expect(people.idOf(company('k1'))).toBe(people.idOf(account('A')));
+    people.pass(10);
+    expect(people.commands().some((command) => 'company_id' in command.fields)).toBe(false);
+  });
+});
+
+describe('what was taken apart', () => {
+  it('is a customer of its own in the next generation, and its email does not bring it back', () => {
+    const people = new People().say(createdEvent(contact('A'), ada, 2, 2), webhook(person('i1'), adaThere, 2)).pass(10);
+    const old = people.idOf(contact('A'));
+    people.say(action('unlink', person('i1'))).pass(20);
+    const own = people.living(person('i1'));
+    expect(own).toMatchObject({ refs: [person('i1')], founder: person('i1') });
+    expect(own?.id).not.toBe(old);
+    expect(people.entity(old)?.refs).toEqual([contact('A')]);
+    expect(people.values(person('i1'))['email']).toBe('ada@x.example');
+    people.say(webhook(person('i1'), { ...adaThere, phone: '+9', 'custom_attributes.tributary_id': old }, 30)).pass(40);
+    expect(people.idOf(person('i1'))).toBe(own?.id);
+    expect([...people.creates('intercom'), ...people.creates('salesforce')]).toEqual([]);
+  });
+});
