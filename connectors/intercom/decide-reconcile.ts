@@ -45,6 +45,7 @@ const clockSlackMs = 2_000;
 const scrollRestMs = 60_000;
 /** Most that a page of search may hold. */
 const perPage = 150;
+
 /** A call in the words of requests.ts, which nothing but its effect is known of here. */
 export type ReconcileRequest =
   | { readonly kind: 'listAdmins' }
@@ -157,7 +158,7 @@ function searchFor({ since, cursor, place }: Pass): Json {
 
 /**
  * What an answer leads to. `at`: the platform's clock when it was asked, from below. `teammates`: by id, what each was
- * told as last (see directory.ts); nobody needs it for other tasks.
+ * told as last (`hash` in teammates.ts); other tasks do not look at it.
  * @throws TributaryError when nothing is settled: the call is to be repeated, the list is refused or is none. The state
  *   stays as it was then, and the error says whether to go on
  */

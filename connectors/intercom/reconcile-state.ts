@@ -169,6 +169,8 @@ function bounded(state: ReconcileState): ReconcileState {
   if (state.owed.length <= mostOwed) return state;
   const kept = state.owed.filter(({ what }) => what === 'merges' || what === 'admins');
   const spans = state.owed.filter((one) => !kept.includes(one)).map(({ since }) => since);
+  // Merges are found by no pass.
+  if (spans.length === 0) return state;
   return withHole({ ...state, owed: kept }, Math.min(...spans), Math.max(...spans));
 }
 
@@ -195,7 +197,8 @@ function withHole(state: ReconcileState, since: number, until: number): Reconcil
   const holes = hole === null ? state.holes + 1 : state.holes;
   const next: Hole = {
     detail: hole?.detail ?? `notifications lost, ${holes}`,
-    since: Math.min(since, hole?.since ?? since),
+    // Not 0, by which a pass reads what never changed as well.
+    since: Math.max(1, Math.min(since, hole?.since ?? since)),
     until: Math.max(until, hole?.until ?? until),
     told: hole?.told ?? false,
     // What was read may have been read before this was lost.

@@ -481,6 +481,17 @@ describe('what a notification left open', () => {
     expect(world.kinds().at(-1)).toMatch(/^holeClosed/);
   });
 
+  test('by nobody, but of too many, has everything read that ever changed', () => {
+    const world = settled(2);
+    world.run(start + minute);
+    const ids = Array.from({ length: mostOwed + 1 }, (_, n) => `c${n}`);
+    world.state = audit(world.state, 'contact', ids);
+    const before = world.records.length;
+    world.run(world.now + settleMs + minute);
+    expect(world.state.hole).toBeNull();
+    expect(world.records.slice(before).map(({ recordId }) => recordId)).toEqual(expect.arrayContaining(world.ids));
+  });
+
   test('by nobody but ourselves finds who was deleted unheard, and holds no claim back', () => {
     const world = settled(3);
     world.run(start + minute);
