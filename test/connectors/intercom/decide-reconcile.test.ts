@@ -321,6 +321,18 @@ describe('a hole', () => {
     expect(world.kinds().slice(-2)).toEqual(['holeOpen notifications lost, 1', 'holeClosed notifications lost, 1']);
   });
 
+  test('is not closed by a scroll that began before it ended, nor by what was read before it grew', () => {
+    const world = settled(20);
+    world.run(start + 15 * minute);
+    const scroll = { reason: 'poll', begun: world.now, param: 'p' } as const;
+    world.write(troubled(world.state, world.now - 5_000, world.now));
+    const task = { kind: 'companies', scroll, request: { kind: 'scrollCompanies', scroll: 'p' } } as const;
+    const end = { kind: 'ok', body: { data: [] }, time: world.now } as const;
+    expect(answered(world.state, task, end, world.now).state.hole).toMatchObject({ companies: false });
+    const half = { ...world.state, hole: world.state.hole && { ...world.state.hole, contacts: true } };
+    expect(troubled(half, world.now, world.now + 1_000).state.hole).toMatchObject({ contacts: false });
+  });
+
   test('is what a standstill means, and a short one does not', () => {
     const world = settled(2);
     world.run(start + minute);

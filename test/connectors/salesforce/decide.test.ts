@@ -153,7 +153,7 @@ describe('the state in the headers of raw', () => {
 
   it('owes the rows modified since, instead of more deleted records than a mark can hold', () => {
     let state = unborn;
-    for (let n = 0; n < 3 * mostRechecks; n++)
+    for (let n = 0; n < 5 * mostRechecks; n++)
       state = afterRecord(
         state,
         'x',
@@ -164,6 +164,8 @@ describe('the state in the headers of raw', () => {
     const [only = ''] = state.rechecks.map(({ id }) => id);
     const back = afterRecord(state, 'x', owing([only], 20_000));
     expect(back.rechecks.at(-1)).toMatchObject({ id: only, gone: false });
+    const again = afterRecord(back, 'x', owing([only], 21_000, 'Contact', { gone: true }));
+    expect(again.rechecks.at(-1)).toMatchObject({ id: only, gone: false });
   });
 
   it('owes all rows for an event that names none', () => {

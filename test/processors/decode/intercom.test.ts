@@ -74,9 +74,10 @@ describe('observeIntercom', () => {
     expect(seen.at).toEqual({ time: Date.parse('2026-08-19T15:02:47.906Z'), seq: -1, second: false });
   });
 
-  test('takes an empty phone and a missing owner for no value', () => {
-    const { fields } = observeIntercom('contact', { ...contact, phone: '', owner_id: null }, answer);
-    expect(fields).toMatchObject({ phone: null, owner_id: null });
+  test('takes an empty phone or attribute and a missing owner for no value', () => {
+    const empty = { ...contact, phone: '', owner_id: null, custom_attributes: { level: '' } };
+    const { fields } = observeIntercom('contact', empty, answer);
+    expect(fields).toMatchObject({ phone: null, owner_id: null, 'custom_attributes.level': null });
   });
 
   test('does not take the first ten companies for all of them', () => {

@@ -342,6 +342,7 @@ describe('a row', () => {
     expect(read({ ...body, IsDeleted: true }, { ...lead, deleted: true })).toMatchObject(moved);
     expect(read({ ...body, ConvertedContactId: null }, lead)).toMatchObject({ op: 'deleted', into: null });
     expect(read({ ...body, IsConverted: false, ConvertedContactId: null }, lead)).toMatchObject({ op: 'seen' });
+    expect(read(body, {})).toMatchObject({ op: 'seen' });
   });
 
   it('that is no JSON object is refused', () => {
