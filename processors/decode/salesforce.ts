@@ -222,12 +222,32 @@ function wholeFields(leaves: readonly Leaf[], body: Body): Record<string, Value>
 function observeRow(row: RawRecord, multiSelects: readonly string[]): Observation {
   // Gone without a trace is told without a body; gone with one tells where it went.
   const body = row.deleted && row.body.length === 0 ? {} : parseRow(row.body);
-  const modified = body['SystemModstamp'];
+  const { object, recordId, deleted, takenAt } = row;
+  return observeSalesforceRow({ object, id: recordId, body, deleted }, { via: 'read', at: takenAt, multiSelects });
+}
+
+/** A record as REST tells it. */
+export interface ToldRow {
+  readonly object: string;
+  readonly id: string;
+  readonly body: Body;
+  readonly deleted: boolean;
+}
+
+/**
+ * What a row says: of a record that is there (`seen`), that lives on as another one (`moved`), or that is gone (`deleted`).
+ * @param taken `at`: the platform's clock when it was asked for, ms
+ */
+export function observeSalesforceRow(
+  row: ToldRow,
+  taken: { readonly via: 'read' | 'answer'; readonly at: number; readonly multiSelects: readonly string[] },
+): Observation {
+  const modified = row.body['SystemModstamp'];
   return {
-    ...toldByRow(row, body, multiSelects),
-    ref: salesforceRef(row.object, row.recordId),
-    via: 'read',
-    at: { time: row.takenAt, seq: -1, second: true },
+    ...toldByRow(row, taken.multiSelects),
+    ref: salesforceRef(row.object, row.id),
+    via: taken.via,
+    at: { time: taken.at, seq: -1, second: true },
     modified: typeof modified === 'string' ? (parseDateTime(modified) ?? null) : null,
     origin: null,
     by: null,
@@ -235,15 +255,15 @@ function observeRow(row: RawRecord, multiSelects: readonly string[]): Observatio
   };
 }
 
-function toldByRow(row: RawRecord, body: Body, multiSelects: readonly string[]): Told {
-  const into = survivorOf(row.object, body);
+function toldByRow({ object, body, deleted }: ToldRow, multiSelects: readonly string[]): Told {
+  const into = survivorOf(object, body);
   if (into !== null) return { ...bare, op: 'moved', into };
   // Converted to a Contact that is gone or hidden, a Lead is read-only: nothing will ever be kept in step with it.
-  if (row.deleted || isConverted(row.object, body)) return { ...bare, op: 'deleted' };
+  if (deleted || isConverted(object, body)) return { ...bare, op: 'deleted' };
   return { ...bare, op: 'seen', whole: true, fields: rowFields(body, multiSelects) };
 }
 
-/** A REST row's values in the spelling of observations; also for what a sink's answer returns. */
+/** A REST row's values in the spelling of observations. */
 export function rowFields(row: Body, multiSelects: readonly string[]): Record<string, Value> {
   const sets = new Set(multiSelects);
   const fields: Record<string, Value> = {};

@@ -1,7 +1,6 @@
 /** What Salesforce's answers say about the records and fields that were asked. Pure. */
 import { type PlatformError, textOf } from '../../connectors/salesforce/classify.ts';
-import { rowFields, salesforceRef } from '../../processors/decode/salesforce.ts';
-import { parseDateTime } from '../../processors/decode/time.ts';
+import { observeSalesforceRow } from '../../processors/decode/salesforce.ts';
 import type { FieldRefusal, Observation } from '../../schemas/types.ts';
 import type { Fields, SalesforceObject } from './plan.ts';
 
@@ -27,39 +26,14 @@ export function pageOf(body: unknown): Page | undefined {
 const isFound = (row: unknown): row is Found =>
   typeof row === 'object' && row !== null && 'Id' in row && typeof row.Id === 'string';
 
-/** Where a record lives on that is no more: the winner of its merge, or the contact it was converted to. */
-export type Whereabouts = 'here' | { readonly into: string | null };
-
-export function whereaboutsOf(object: string, row: Found | undefined): Whereabouts {
-  if (row === undefined) return { into: null };
-  const { IsDeleted, MasterRecordId, IsConverted, ConvertedContactId } = row;
-  if (IsDeleted === true)
-    return { into: typeof MasterRecordId === 'string' ? salesforceRef(object, MasterRecordId) : null };
-  if (IsConverted !== true) return 'here';
-  return { into: typeof ConvertedContactId === 'string' ? salesforceRef('Contact', ConvertedContactId) : null };
-}
-
 /**
- * A row as an observation. It stands at the platform's clock when it was asked for: it may be younger, never older.
- * @param sentAt ms
+ * A row as an observation: of a record that is there (`seen`), or that is not, `into` the winner of its merge or the
+ * contact it was converted to.
+ * @param sentAt the platform's clock when it was asked for: the row is no younger than that, ms
  */
-export function told(object: string, row: Found, { multiSelects }: SalesforceObject, sentAt: number): Observation {
-  const modified = row['SystemModstamp'];
-  return {
-    ref: salesforceRef(object, row.Id),
-    op: 'seen',
-    via: 'answer',
-    whole: true,
-    created: false,
-    fields: rowFields(row, multiSelects),
-    unknown: [],
-    at: { time: sentAt, seq: -1, second: true },
-    modified: typeof modified === 'string' ? (parseDateTime(modified) ?? null) : null,
-    origin: null,
-    by: null,
-    transaction: null,
-    into: null,
-  };
+export function observed(object: string, row: Found, { multiSelects }: SalesforceObject, sentAt: number): Observation {
+  const record = { object, id: row.Id, body: row, deleted: row['IsDeleted'] === true };
+  return observeSalesforceRow(record, { via: 'answer', at: sentAt, multiSelects });
 }
 
 /** Refusals that name fields asked, and those that are about the record. */

@@ -21,9 +21,9 @@ import type { BudgetLane } from '../../core/budget.ts';
 import type { Passing } from '../../core/passing.ts';
 import { type Answer, Interrupted } from '../../core/sink-state.ts';
 import { salesforceRef } from '../../processors/decode/salesforce.ts';
-import type { Command, FieldRefusal } from '../../schemas/types.ts';
+import type { Command, FieldRefusal, Observation } from '../../schemas/types.ts';
 import { insist, pauseAfter, type Step } from '../step.ts';
-import { blame, type Found, type Page, pageOf, told, whereaboutsOf } from './answer.ts';
+import { blame, type Found, observed, type Page, pageOf } from './answer.ts';
 import { ambiguous, byObject, type Item, isRead, itemOf, unwritten } from './item.ts';
 import {
   halved,
@@ -139,7 +139,8 @@ class Batch {
     this.#answer(item, 'refused', { refusals: [...item.refusals, ...refusals] });
   }
 
-  #gone(item: Item, into: string | null, text: string): void {
+  #gone(item: Item, record: Observation | undefined, text: string): void {
+    const into = record?.into ?? null;
     const message = into === null ? text : `${text}; it lives on as ${into}`;
     this.#answer(item, 'gone', {
       into,
@@ -191,41 +192,34 @@ class Batch {
   // ---- reads
 
   *#read(items: readonly Item[], lane: BudgetLane): Work<void> {
+    const id = ({ command }: Item): string => idOf(command.ref);
     for (const [object, some] of byObject(items)) {
-      const look = planReads(object, some[0].object.fields, some, ({ command }) => idOf(command.ref));
-      yield* this.#find(
-        object,
-        look,
-        lane,
-        ({ command }) => idOf(command.ref),
-        (item, row, sentAt) => {
-          this.#answer(item, 'applied', { returned: told(object, row, item.object, sentAt) });
-        },
-        (item, into) => this.#gone(item, into, 'it is not there any more'),
-      );
+      const found = yield* this.#find(object, planReads(object, some[0].object.fields, some, id), id, lane);
+      for (const [item, record] of found) {
+        if (record?.op === 'seen') this.#answer(item, 'applied', { returned: record });
+        else this.#gone(item, record, 'it is not there any more');
+      }
     }
   }
 
-  /** Reads records by id, and says of each that it is there, or where it went. */
+  /** Reads records by id; an item that is missing from what is returned has been answered. */
   *#find(
     object: string,
     planned: readonly Look<Item>[],
-    lane: BudgetLane,
     id: (item: Item) => string,
-    here: (item: Item, row: Found, sentAt: number) => void,
-    left: (item: Item, into: string | null) => void,
-  ): Work<void> {
+    lane: BudgetLane,
+  ): Work<ReadonlyMap<Item, Observation | undefined>> {
+    const found = new Map<Item, Observation | undefined>();
     for (const look of planned) {
-      const found = yield* this.#ask(look, lane);
-      if (found === undefined) continue;
-      const rows = new Map(found.rows.map((row) => [row.Id, row]));
+      const told = yield* this.#ask(look, lane);
+      if (told === undefined) continue;
+      const rows = new Map(told.rows.map((row) => [row.Id, row]));
       for (const item of look.items) {
         const row = rows.get(id(item));
-        const whereabouts = whereaboutsOf(object, row);
-        if (whereabouts === 'here' && row !== undefined) here(item, row, found.sentAt);
-        else left(item, whereabouts === 'here' ? null : whereabouts.into);
+        found.set(item, row === undefined ? undefined : observed(object, row, item.object, told.sentAt));
       }
     }
+    return found;
   }
 
   // ---- creates
@@ -252,16 +246,14 @@ class Batch {
                 matches.map(({ Id }) => ({ object, id: Id })),
               ),
             ]);
-          else this.#exists(item, only, found.sentAt);
+          else this.#exists(item, observed(object, only, item.object, found.sentAt));
         }
       }
     }
   }
 
-  #exists(item: Item, row: Found, sentAt: number): void {
-    const { object } = item.command;
-    const ref = salesforceRef(object, row.Id);
-    this.#answer(item, 'exists', { ref, returned: told(object, row, item.object, sentAt) });
+  #exists(item: Item, record: Observation): void {
+    this.#answer(item, 'exists', { ref: record.ref, returned: record });
   }
 
   // ---- writes
@@ -386,44 +378,31 @@ class Batch {
   /** Records that a duplicate rule named: read, for identity has to know them. */
   *#meet(left: Leftovers, lane: BudgetLane): Work<void> {
     const ids = new Map(left.met.map(({ item, id }) => [item, id]));
+    const id = (item: Item): string => ids.get(item) ?? '';
     for (const [object, some] of byObject([...ids.keys()])) {
-      const id = (item: Item): string => ids.get(item) ?? '';
-      const fields = some[0].object.fields;
-      yield* this.#find(
-        object,
-        planReads(object, fields, some, id),
-        lane,
-        id,
-        (item, row, sentAt) => {
-          this.#exists(item, row, sentAt);
-        },
-        (item) => {
+      const found = yield* this.#find(object, planReads(object, some[0].object.fields, some, id), id, lane);
+      for (const [item, record] of found) {
+        if (record?.op === 'seen') this.#exists(item, record);
+        else {
           // Deleted between the two calls: nothing stands in the way any more.
           const text = 'the record that a duplicate rule named is gone';
           this.#judge(item, { kind: 'later', busy: true, code: 'PLATFORM_UNAVAILABLE', text }, left);
-        },
-      );
+        }
+      }
     }
   }
 
   /** Records that could not be written because something is gone: they themselves, or a record that a value names? */
   *#locate(left: Leftovers, lane: BudgetLane): Work<void> {
     const errors = new Map(left.gone.map((one) => [one.item, one.errors]));
+    const id = ({ command }: Item): string => idOf(command.ref);
     for (const [object, some] of byObject([...errors.keys()])) {
-      const id = ({ command }: Item): string => idOf(command.ref);
-      yield* this.#find(
-        object,
-        planReads(object, [], some, id),
-        lane,
-        id,
-        (item) => {
-          this.#refused(item, errors.get(item) ?? [], left);
-        },
-        (item, into) => {
-          const [first] = errors.get(item) ?? [];
-          this.#gone(item, into, first === undefined ? '' : textOf(first));
-        },
-      );
+      const found = yield* this.#find(object, planReads(object, [], some, id), id, lane);
+      for (const [item, record] of found) {
+        const said = errors.get(item) ?? [];
+        if (record?.op === 'seen') this.#refused(item, said, left);
+        else this.#gone(item, record, said.map(textOf).join('; '));
+      }
     }
   }
 }
