@@ -4,7 +4,8 @@
  * argument; sink-loop.ts drives it in production.
  *
  * epoch: a partition taken, under an id that is given in. Only commands of the partition's epoch run, each once.
- * turn: commands carried out together, of one partition, each of another record.
+ * turn: commands carried out together, of one partition, each of another record; bulk ones apart, for a turn is answered
+ * when the last of its calls is.
  * now: ms of a clock that only goes forward. Asks expire by the log's time, which is told by append times (`appended`).
  */
 import type { Command, Epoch, Result } from '../schemas/types.ts';
@@ -71,6 +72,8 @@ interface Held {
   bulkWindow: number;
   announcedAt: number;
 }
+
+const isBulk = ({ lane }: Command): boolean => lane === 'bulk';
 
 export class SinkState<Origin> {
   readonly #platform: Command['platform'];
@@ -140,7 +143,9 @@ export class SinkState<Origin> {
     if (first === undefined) return undefined;
     const entries: [Entry<Origin>, ...Entry<Origin>[]] = [first];
     while (entries.length < (gate === 'half-open' ? 1 : most)) {
-      const more = this.#queue.next(({ partition }) => partition === first.partition);
+      const more = this.#queue.next(
+        ({ partition, command }) => partition === first.partition && isBulk(command) === isBulk(first.command),
+      );
       if (more === undefined) break;
       entries.push(more);
     }

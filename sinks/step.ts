@@ -24,28 +24,48 @@ const longestPauseMs = 5_000;
 /** The pause after the `tries`-th failure in a row, counted from 0. */
 export const pauseAfter = (tries: number): number => Math.min(firstPauseMs * 2 ** tries, longestPauseMs);
 
+type Call<Request> = Extract<Step<Request>, { kind: 'call' }>;
+type Verdictlike = { readonly kind: string };
+type Work<Request, Verdict, Came extends Passing['kind']> = Generator<
+  Step<Request>,
+  Exclude<Verdict, Extract<Passing, { kind: Came }>>,
+  Verdict
+>;
+
 /**
- * Makes a call until the platform has said something definite of it.
+ * Makes a call, again after every limit it meets.
  * @param platform its name, for people
  * @param told hears every verdict, the passing ones too
  * @throws TributaryError of a `stop`
  */
-export function* insist<Request, Verdict extends { readonly kind: string }>(
+export function* attempt<Request, Verdict extends Verdictlike>(
   platform: string,
-  call: Extract<Step<Request>, { kind: 'call' }>,
+  call: Call<Request>,
   told: (verdict: Verdict) => void,
-): Generator<Step<Request>, Exclude<Verdict, Passing>, Verdict> {
-  for (let tries = 0; ; ) {
+): Work<Request, Verdict, 'wait' | 'stop'> {
+  for (;;) {
     const verdict = yield call;
     told(verdict);
-    if (isPassing(verdict)) {
-      const { text } = verdict;
-      if (verdict.kind === 'stop') throw new TributaryError(verdict.code, `${platform} says ${text}`);
-      if (verdict.kind === 'wait') yield { kind: 'pause', ms: verdict.ms, code: 'PLATFORM_LIMIT', text };
-      else yield { kind: 'pause', ms: pauseAfter(tries++), code: verdict.code, text };
-    } else return verdict as Exclude<Verdict, Passing>;
+    const passing = passingOf(verdict);
+    if (passing?.kind === 'stop') throw new TributaryError(passing.code, `${platform} says ${passing.text}`);
+    if (passing?.kind !== 'wait') return verdict as Exclude<Verdict, Extract<Passing, { kind: 'wait' | 'stop' }>>;
+    yield { kind: 'pause', ms: passing.ms, code: 'PLATFORM_LIMIT', text: passing.text };
   }
 }
 
-const isPassing = (verdict: { readonly kind: string }): verdict is Passing =>
-  verdict.kind === 'retry' || verdict.kind === 'wait' || verdict.kind === 'stop';
+/** The same until the platform has said something definite of the call. */
+export function* insist<Request, Verdict extends Verdictlike>(
+  platform: string,
+  call: Call<Request>,
+  told: (verdict: Verdict) => void,
+): Work<Request, Verdict, Passing['kind']> {
+  for (let tries = 0; ; tries++) {
+    const verdict: Verdictlike = yield* attempt(platform, call, told);
+    const passing = passingOf(verdict);
+    if (passing?.kind !== 'retry') return verdict as Exclude<Verdict, Passing>;
+    yield { kind: 'pause', ms: pauseAfter(tries), code: passing.code, text: passing.text };
+  }
+}
+
+const passingOf = (verdict: Verdictlike): Passing | undefined =>
+  verdict.kind === 'retry' || verdict.kind === 'wait' || verdict.kind === 'stop' ? (verdict as Passing) : undefined;

@@ -22,7 +22,7 @@ import type { Passing } from '../../core/passing.ts';
 import { type Answer, Interrupted } from '../../core/sink-state.ts';
 import { salesforceRef } from '../../processors/decode/salesforce.ts';
 import type { Command, FieldRefusal, Observation } from '../../schemas/types.ts';
-import { insist, pauseAfter, type Step } from '../step.ts';
+import { attempt, insist, pauseAfter, type Step } from '../step.ts';
 import { blame, type Found, observed, type Page, pageOf } from './answer.ts';
 import { ambiguous, byObject, type Item, isRead, itemOf, unwritten } from './item.ts';
 import {
@@ -40,8 +40,16 @@ import {
 export type SalesforceStep = Step<SalesforceRequest>;
 type Work<Value> = Generator<SalesforceStep, Value, SalesforceVerdict>;
 type Settled = Exclude<SalesforceVerdict, Passing>;
+/** What comes of a write: something definite, or a failure that passes. */
+type Came = Settled | Extract<Passing, { kind: 'retry' }>;
 
-/** A row that is still locked after so many tries is asked again by unify; its neighbours' answers do not wait for it. */
+interface Written {
+  readonly request: SalesforceRequest;
+  readonly lane: BudgetLane;
+  readonly items: readonly Item[];
+}
+
+/** A row that is still not written after so many tries is asked again by unify; its neighbours' answers do not wait for it. */
 const mostTries = 4;
 
 /** What a round of writes leaves to do. */
@@ -150,19 +158,24 @@ class Batch {
 
   // ---- calls
 
-  *#call(request: SalesforceRequest, lane: BudgetLane, items: readonly Item[]): Work<Settled> {
-    const writes = request.kind !== 'query' && request.kind !== 'more';
+  /** A write. One that fails is not insisted on: other rows go on meanwhile, and it is tried again after them. */
+  *#attempt({ request, lane, items }: Written): Work<Came> {
     const call = { kind: 'call', request, lane } as const;
-    const settled = yield* insist<SalesforceRequest, SalesforceVerdict>('Salesforce', call, (verdict) => {
-      for (const item of items) {
-        item.calls++;
-        if (verdict.kind !== 'retry') continue;
-        item.doubt ||= writes && verdict.doubt;
-        item.trouble = { field: '', code: verdict.code, message: verdict.text };
-      }
-    });
-    for (const item of items) item.time = settled.time;
-    return settled;
+    const came = yield* attempt<SalesforceRequest, SalesforceVerdict>('Salesforce', call, (verdict) =>
+      this.#heard(items, verdict),
+    );
+    for (const item of items) {
+      if (came.kind === 'retry') item.doubt ||= came.doubt;
+      else item.time = came.time;
+    }
+    return came;
+  }
+
+  #heard(items: readonly Item[], verdict: SalesforceVerdict): void {
+    for (const item of items) {
+      item.calls++;
+      if (verdict.kind === 'retry') item.trouble = { field: '', code: verdict.code, message: verdict.text };
+    }
   }
 
   /** Every row of a query, by its pages. undefined: it was refused, and those it was for are answered. */
@@ -173,7 +186,11 @@ class Batch {
     const rows: Found[] = [];
     let sentAt: number | undefined;
     for (let next: SalesforceRequest | undefined = request; next !== undefined; ) {
-      const verdict: Settled = yield* this.#call(next, lane, items);
+      const call: Extract<SalesforceStep, { kind: 'call' }> = { kind: 'call', request: next, lane };
+      const verdict: Settled = yield* insist<SalesforceRequest, SalesforceVerdict>('Salesforce', call, (one) =>
+        this.#heard(items, one),
+      );
+      for (const item of items) item.time = verdict.time;
       const page: Page | undefined = verdict.kind === 'ok' ? pageOf(verdict.body) : undefined;
       if (verdict.kind !== 'ok' || page === undefined) {
         const errors = verdict.kind === 'refuse' ? verdict.errors : [];
@@ -286,7 +303,7 @@ class Batch {
   *#round(items: readonly Item[], left: Leftovers): Work<void> {
     const writes = [...planWrites(items, this.#objects)];
     for (let write = writes.shift(); write !== undefined; write = writes.shift()) {
-      const verdict = yield* this.#call(write.request, write.lane, write.items);
+      const verdict = yield* this.#attempt(write);
       if (verdict.kind === 'ok') {
         const rows: readonly unknown[] = Array.isArray(verdict.body) ? verdict.body : [];
         for (const [index, item] of write.items.entries()) {
@@ -294,7 +311,8 @@ class Batch {
           item.doubt ||= rows[index] === undefined;
           this.#judge(item, classifyRow(rows[index]), left);
         }
-      } else if (write.items.length > 1) writes.unshift(...halved(write, this.#objects));
+      } else if (verdict.kind === 'retry') for (const item of write.items) this.#judge(item, ofWhole(verdict), left);
+      else if (write.items.length > 1) writes.unshift(...halved(write, this.#objects));
       else this.#judge(write.items[0], ofWhole(verdict), left);
     }
   }
@@ -367,7 +385,7 @@ class Batch {
     const { command, object } = item;
     const row = markedRow(item, object.marker);
     const request = { kind: 'upsertOne', object: command.object, externalIdField: object.marker, row } as const;
-    const verdict = yield* this.#call(request, laneOf(command), [item]);
+    const verdict = yield* this.#attempt({ request, lane: laneOf(command), items: [item] });
     const came = verdict.kind === 'ok' ? classifyRow(verdict.body) : ofWhole(verdict);
     item.doubt ||= verdict.kind === 'ok' && came.kind !== 'done';
     if (came.kind === 'duplicate' && came.error.matches.length === 0)
@@ -407,8 +425,9 @@ class Batch {
   }
 }
 
-/** A call for one row, refused: what it means for that row. */
-function ofWhole(verdict: Exclude<Settled, { kind: 'ok' }>): RowVerdict {
+/** A call that brought no rows: what it means for the only one in it, or for each. */
+function ofWhole(verdict: Exclude<Came, { kind: 'ok' }>): RowVerdict {
   if (verdict.kind === 'refuse') return classifyRowErrors(verdict.errors);
-  return { kind: 'later', busy: false, code: 'PLATFORM_UNAVAILABLE', text: verdict.text };
+  const code = verdict.kind === 'retry' ? verdict.code : 'PLATFORM_UNAVAILABLE';
+  return { kind: 'later', busy: false, code, text: verdict.text };
 }

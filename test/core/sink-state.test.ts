@@ -103,7 +103,8 @@ describe('epochs', () => {
 });
 
 describe('turns', () => {
-  test('hold commands of one partition and of different records, the most urgent first', () => {
+  test('hold commands of one partition and of different records, the most urgent first, bulk ones apart', () => {
+    state = new SinkState('salesforce', 3);
     take(0);
     take(1);
     const a = offer({ ref: 'r' });
@@ -111,8 +112,9 @@ describe('turns', () => {
     const bulk = offer({ lane: 'bulk' });
     const other = offer({}, 1);
     const urgent = offer({ lane: 'urgent' });
-    expect(ids(state.next(10, 0))).toEqual([urgent.id, a.id, bulk.id]);
+    expect(ids(state.next(10, 0))).toEqual([urgent.id, a.id]);
     expect(ids(state.next(10, 0))).toEqual([other.id]);
+    expect(ids(state.next(10, 0))).toEqual([bulk.id]);
     expect(state.next(10, 0)).toBeUndefined();
     expect(again.ref).toBe('r');
   });

@@ -523,6 +523,21 @@ describe('when it must end or wait', () => {
     });
   });
 
+  test('a call that fails is tried again after the others, and given up before it keeps their answers for long', () => {
+    const account = one('Account', { Name: 'Orchard' });
+    const [people, company] = [
+      update(one('Contact', mara), { Title: 'A' }),
+      update(account, { Name: 'B' }, { object: 'Account' }),
+    ];
+    const { answer, requests, pauses } = run([people, company], (request) =>
+      request.kind === 'update' && request.object === 'Contact' ? timeOut : undefined,
+    );
+    expect(requests.slice(0, 2)).toMatchObject([{ object: 'Contact' }, { object: 'Account' }]);
+    expect(answer.get(company.id)).toMatchObject({ outcome: 'applied', calls: 1 });
+    expect(answer.get(people.id)).toMatchObject({ outcome: 'expired', doubt: true, calls: 5 });
+    expect(pauses.map(({ code }) => code)).toEqual(Array.from({ length: 4 }, () => 'PLATFORM_UNAVAILABLE'));
+  });
+
   test('what was not called is not answered; what was answered stays so', () => {
     const [a = '', b = ''] = load('Contact', mara, { LastName: 'B' });
     const [live, bulk] = [update(a, { Title: 'A' }), update(b, { Title: 'B' }, { lane: 'bulk' })];
