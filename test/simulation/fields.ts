@@ -12,13 +12,15 @@ export interface MappedField {
   readonly intercom: string;
   readonly owner?: PlatformName;
   readonly fillIfEmpty?: boolean;
+  /** Of a Salesforce lead. */
+  readonly lead?: string;
   /** May stand empty on both platforms. */
   readonly nullable: boolean;
 }
 
 export const personFields: readonly MappedField[] = [
-  { canonical: 'email', type: 'email', salesforce: 'Email', intercom: 'email', nullable: false },
-  { canonical: 'lastName', type: 'text', salesforce: 'LastName', intercom: 'name', nullable: false },
+  { canonical: 'email', type: 'email', salesforce: 'Email', lead: 'Email', intercom: 'email', nullable: false },
+  { canonical: 'lastName', type: 'text', salesforce: 'LastName', lead: 'LastName', intercom: 'name', nullable: false },
   { canonical: 'phone', type: 'text', salesforce: 'Phone', intercom: 'phone', owner: 'intercom', nullable: true },
   {
     canonical: 'title',
@@ -80,26 +82,36 @@ export const markers = {
 
 export const client = 'tributary';
 
-const entry = ({ nullable: _, ...field }: MappedField): object => field;
+interface Variant {
+  readonly twoWay: boolean;
+  readonly leads: boolean;
+  readonly changed: boolean;
+}
 
-function build(twoWay: boolean): RulesConfig {
+function entry({ nullable: _, lead, ...field }: MappedField, { leads, changed }: Variant): object {
+  const owner = changed && field.canonical === 'phone' ? { owner: 'salesforce' } : {};
+  return { ...field, ...(leads && lead !== undefined ? { lead } : {}), ...owner };
+}
+
+function build(variant: Variant): RulesConfig {
   const to = { create: true };
-  const flow = twoWay ? { intercom: to, salesforce: to } : { intercom: to };
+  const flow = variant.twoWay ? { intercom: to, salesforce: to } : { intercom: to };
   return configSchema.parse({
     salesforce: { client },
     capture: { salesforce: true, intercom: true },
     flows: { 'contact-sync': flow, 'account-sync': flow },
     entities: {
       customer: {
+        salesforce: { lead: variant.leads ? 'Lead' : null },
         fields: [
-          ...personFields.map(entry),
+          ...personFields.map((field) => entry(field, variant)),
           { canonical: 'account', type: 'account', salesforce: 'AccountId', intercom: 'companies' },
           { canonical: 'salesforceId', type: 'text', salesforce: 'Id', intercom: idFields.person },
         ],
       },
       account: {
         fields: [
-          ...companyFields.map(entry),
+          ...companyFields.map((field) => entry(field, variant)),
           { canonical: 'salesforceId', type: 'text', salesforce: 'Id', intercom: idFields.company },
         ],
       },
@@ -107,7 +119,13 @@ function build(twoWay: boolean): RulesConfig {
   });
 }
 
-const twoWay = build(true);
-const oneWay = build(false);
+const built = new Map<string, RulesConfig>();
 
-export const rulesOf = (world: World): RulesConfig => (world.on.has('oneway') ? oneWay : twoWay);
+/** `changed`: after the configuration change of the world `config`, in which the phone gets another owner. */
+export function rulesOf({ on }: World, changed = false): RulesConfig {
+  const variant = { twoWay: !on.has('oneway'), leads: on.has('convert'), changed };
+  const name = JSON.stringify(variant);
+  const known = built.get(name) ?? build(variant);
+  built.set(name, known);
+  return known;
+}

@@ -1,19 +1,53 @@
-/** Intercom as a source: notifications that come late, twice, in any order or never, and reading what they did not tell. */
+/**
+ * Intercom as a source: notifications that come late, twice, in any order or never, and the connector's own decisions
+ * about what to read, what an answer tells, and up to when it may call itself current.
+ */
+import { classify } from '../../connectors/intercom/classify.ts';
+import { answered, next, type ReconcileRequest, type Task } from '../../connectors/intercom/decide-reconcile.ts';
+import {
+  afterRecord,
+  claimed,
+  header,
+  type Part,
+  type ReconcileState,
+  resumed,
+  type Step,
+  troubled,
+  unborn,
+} from '../../connectors/intercom/reconcile-state.ts';
 import { acceptNotification } from '../../connectors/intercom/webhook.ts';
 import { decodeIntercom } from '../../processors/decode/intercom.ts';
-import type { Change, RawRecord, SourceMark } from '../../schemas/types.ts';
+import type { Change } from '../../schemas/types.ts';
 import { answerCall } from '../../twins/intercom/answer.ts';
 import { type Delivery, notificationBody } from '../../twins/intercom/deliveries.ts';
 import type { Workspace } from '../../twins/intercom/routes.ts';
 import type { Clock } from './clock.ts';
-import { intercomVersion, wholeSecond } from './intercom-door.ts';
+import { exchangeOf, intercomVersion, wholeSecond } from './intercom-door.ts';
 import type { RawTopic } from './log.ts';
 import type { Chance } from './random.ts';
 import type { Trace } from './trace.ts';
 import type { World } from './world.ts';
 
-/** A claim stands this far behind the platform's clock: webhooks that come later than that come as a surprise. */
-const marginMs = 5_000;
+const parts: readonly Part[] = ['admin', 'company', 'contact'];
+/** What search may not show yet. */
+const searchLagMs = 4_000;
+
+const wireOf = (request: ReconcileRequest): readonly [method: string, path: string, body?: unknown] => {
+  switch (request.kind) {
+    case 'listAdmins':
+      return ['GET', '/admins'];
+    case 'scrollCompanies':
+      return ['GET', `/companies/scroll${request.scroll === null ? '' : `?scroll_param=${request.scroll}`}`];
+    case 'searchContacts':
+      return ['POST', '/contacts/search', request.body];
+    case 'findContact':
+      return ['GET', `/contacts/${request.id}`];
+    case 'findCompany':
+      return ['GET', `/companies/${request.id}`];
+    case 'mergeHistory':
+      return ['GET', `/contacts/${request.id}/merge_history`];
+  }
+};
 
 export class IntercomSource {
   readonly #workspace: Workspace;
@@ -21,9 +55,18 @@ export class IntercomSource {
   readonly #chance: Chance;
   readonly #trace: Trace;
   readonly #raw: RawTopic;
-  #claim = 0;
+  readonly #lossy: boolean;
+  #state: ReconcileState = unborn;
   /** When the next delivery is looked for; undefined: nothing waits. */
   #dueAt: number | undefined;
+  /** When the next read is looked for. */
+  #readAt = 0;
+  #isAwaited = false;
+  #reading = false;
+  /** The last write, of anybody. */
+  #wroteAt = 0;
+  /** Nobody receives until then. */
+  #awayUntil = 0;
 
   constructor(workspace: Workspace, clock: Clock, chance: Chance, trace: Trace, world: World, raw: RawTopic) {
     this.#workspace = workspace;
@@ -32,6 +75,7 @@ export class IntercomSource {
     this.#trace = trace;
     this.#raw = raw;
     const { on } = world;
+    this.#lossy = on.has('lost');
     workspace.model.deliveries.turn({
       // Each by itself overtakes the one before, unless all take the same time.
       delayMs: on.has('disorder') ? [20, on.has('delay') ? 8_000 : 800] : on.has('delay') ? [4_000, 4_000] : [150, 150],
@@ -40,82 +84,138 @@ export class IntercomSource {
     });
   }
 
-  /** Subscribes, then reads teammates and everybody. */
   start(): void {
-    const { model } = this.#workspace;
-    model.deliveries.subscribe();
-    for (const admin of model.admins())
-      this.#row('admin', String(admin.id), { ...admin, id: String(admin.id) }, 'poll');
-    this.#mark('snapshotComplete', 'admin', this.#clock.now);
-    this.reconcile();
-    for (const what of ['contact', 'company']) this.#mark('snapshotComplete', what, this.#clock.now);
+    this.#workspace.model.deliveries.subscribe();
+    this.#take(resumed(this.#state, wholeSecond(this.#clock.now)));
+    this.#look();
   }
 
-  /** Everything that search and list show now. */
-  reconcile(): void {
-    const { model } = this.#workspace;
-    for (const { id } of model.searchable(this.#clock.now)) this.#read('contact', id, 'snapshot');
-    for (const { id } of model.listedCompanies()) this.#read('company', id, 'snapshot');
-  }
+  // ---- notifications
 
   /** Something was written: what is due of it is looked for in its time. */
   poke(): void {
-    const next = this.#workspace.model.deliveries.nextDueAt();
-    if (next === undefined || (this.#dueAt !== undefined && this.#dueAt <= next)) return;
-    this.#dueAt = next;
-    this.#clock.at(next, () => {
-      if (this.#dueAt !== next) return;
+    this.#wroteAt = this.#clock.now;
+    this.#expect();
+    if (this.#lossy) this.#look();
+  }
+
+  #expect(): void {
+    const due = this.#workspace.model.deliveries.nextDueAt();
+    if (due === undefined || (this.#dueAt !== undefined && this.#dueAt <= due)) return;
+    this.#dueAt = due;
+    this.#clock.at(due, () => {
+      if (this.#dueAt !== due) return;
       this.#dueAt = undefined;
       for (const delivery of this.#workspace.model.deliveries.due(this.#clock.now)) this.#receive(delivery);
-      this.poke();
+      this.#expect();
+    });
+  }
+
+  /** The endpoint is away: what is sent meanwhile is lost, and it knows since when it was. */
+  goAway(forMs: number): void {
+    const { now } = this.#clock;
+    if (now < this.#awayUntil) return;
+    this.#trace.say('fault', 'intercom', `nobody receives notifications for ${forMs} ms`);
+    this.#awayUntil = now + forMs;
+    this.#clock.at(this.#awayUntil, () => {
+      this.#take(troubled(this.#state, now, this.#awayUntil));
+      this.#look();
     });
   }
 
   #receive(delivery: Delivery): void {
-    const { model } = this.#workspace;
-    const bytes = Buffer.from(JSON.stringify(notificationBody(delivery, model.workspaceId)));
-    const accepted = acceptNotification(bytes, model.workspaceId);
+    const { deliveries, workspaceId } = this.#workspace.model;
+    // Of an endpoint that never answers the platform gives up; the double is not made to wait a minute.
+    deliveries.delivered(delivery.id);
+    if (this.#clock.now < this.#awayUntil) return;
+    const bytes = Buffer.from(JSON.stringify(notificationBody(delivery, workspaceId)));
+    const accepted = acceptNotification(bytes, workspaceId);
     if (accepted.kind === 'rejected') throw accepted.error;
-    for (const value of accepted.records)
-      this.#raw.append((offset) => this.#decoded({ schema: 'RawRecord', value }, offset));
-    for (const { what, id } of accepted.owed)
-      if (what === 'contact' || what === 'company')
-        this.#clock.after(this.#chance.int('owed', 20, 300), () => this.#read(what, id, 'recheck'));
     this.#trace.say('intercom', '', `tells ${accepted.topic}`);
-    model.deliveries.delivered(delivery.id);
+    const { records, owed, createdAt } = accepted;
+    for (const value of records) this.#raw.append((offset) => this.#decoded({ schema: 'RawRecord', value }, offset));
+    const note = owed.length === 0 ? {} : { [header.owed]: JSON.stringify({ owed, since: createdAt }) };
+    this.#state = afterRecord(this.#state, { offset: this.#raw.offset - 1, headers: note });
+    if (owed.length > 0) this.#look();
   }
 
-  #read(object: 'contact' | 'company', id: string, reason: RawRecord['reason']): void {
-    const path = `/${object === 'contact' ? 'contacts' : 'companies'}/${id}`;
-    const request = { method: 'GET', path, body: undefined, client: 'app', version: intercomVersion };
-    const { status, body } = answerCall(this.#workspace, { ...request, now: this.#clock.now });
-    if (status === 200) this.#row(object, id, body, reason);
+  // ---- reads
+
+  /** Asks what is to be asked now, or looks again when something is. */
+  #look(): void {
+    if (this.#reading) return;
+    const now = wholeSecond(this.#clock.now);
+    const task = next(this.#state, parts, now);
+    if (task.kind !== 'rest') return this.#ask(task);
+    if (!Number.isFinite(task.until)) return;
+    const at = Math.max(task.until, this.#clock.now + 1_000);
+    const awaited = this.#awaited(at);
+    // Once more where it was not awaited before.
+    if (at >= this.#readAt && this.#readAt > this.#clock.now && (!awaited || this.#isAwaited)) return;
+    this.#readAt = at;
+    this.#isAwaited = awaited;
+    this.#clock.at(
+      at,
+      () => {
+        if (this.#readAt !== at || this.#reading) return;
+        this.#readAt = 0;
+        this.#look();
+      },
+      !awaited,
+    );
   }
 
-  #row(object: string, recordId: string, body: object, reason: RawRecord['reason']): void {
-    const value: RawRecord = {
-      platform: 'intercom',
-      reason,
-      object,
-      recordId,
-      deleted: false,
-      takenAt: wholeSecond(this.#clock.now),
-      body: Buffer.from(JSON.stringify(body)),
-    };
-    this.#raw.append((offset) => this.#decoded({ schema: 'RawRecord', value }, offset));
+  /** Only a pass tells what notifications did not: until one has begun after all that happened, the history is not over. */
+  #awaited(at: number): boolean {
+    const { hole, owed } = this.#state;
+    return hole !== null || owed.length > 0 || (this.#lossy && at > 0 && !this.#isRead());
   }
 
-  /** Current up to now less the margin. */
+  #isRead(): boolean {
+    return this.#state.contacts.begun > this.#wroteAt + searchLagMs;
+  }
+
+  #ask(task: Task): void {
+    this.#reading = true;
+    const clock = this.#clock;
+    const asked = clock.now;
+    const background = !this.#awaited(asked) && this.#state.done.length === parts.length;
+    const [method, path, body] = wireOf(task.request);
+    clock.after(
+      this.#chance.int('read there', 10, 120),
+      () => {
+        const request = { method, path, body, client: 'app', version: intercomVersion, now: clock.now };
+        const value = answerCall(this.#workspace, request);
+        const outcome = { kind: 'answered', value, at: clock.now, begun: asked } as const;
+        clock.after(
+          this.#chance.int('read back', 2, 60),
+          () => {
+            this.#reading = false;
+            this.#take(answered(this.#state, task, classify(exchangeOf(outcome)), wholeSecond(asked)), background);
+            this.#look();
+          },
+          background,
+        );
+      },
+      background,
+    );
+  }
+
+  #take({ state, records, marks }: Step, background = false): void {
+    this.#state = state;
+    for (const value of records)
+      this.#raw.append((offset) => this.#decoded({ schema: 'RawRecord', value }, offset), background);
+    for (const value of marks)
+      this.#raw.append(
+        (offset) => this.#decoded({ schema: 'SourceMark', value }, offset),
+        background || value.kind === 'mark',
+      );
+    this.#state = afterRecord(this.#state, { offset: this.#raw.offset - 1, headers: {} });
+  }
+
+  /** Says up to when it is current. */
   beat(): void {
-    const claim = wholeSecond(this.#clock.now - marginMs);
-    if (claim <= this.#claim) return;
-    this.#claim = claim;
-    this.#mark('mark', '', claim, true);
-  }
-
-  #mark(kind: SourceMark['kind'], detail: string, upTo: number, background = false): void {
-    const value: SourceMark = { platform: 'intercom', kind, upTo: wholeSecond(upTo), detail };
-    this.#raw.append((offset) => this.#decoded({ schema: 'SourceMark', value }, offset), background);
+    this.#take(claimed(this.#state, parts, wholeSecond(this.#clock.now)), true);
   }
 
   #decoded(raw: Parameters<typeof decodeIntercom>[0], offset: number): readonly Change[] {

@@ -26,10 +26,18 @@ export function judge(history: History, tracing = false): Judged {
 
 const codec = memoryCodec();
 
+/** Keys in order: encoded records have their schema's, plain ones that of their making. */
+const text = (value: unknown): string =>
+  JSON.stringify(value, (_key, inner: unknown) =>
+    typeof inner === 'object' && inner !== null && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : inner,
+  );
+
 /** The same changes in one batch, and each by itself, give what the history gave. */
 function bytes(ran: Ran): readonly Violation[] {
-  const said = ran.unify.outputs.map((output) => JSON.stringify(output));
-  const state = [...ran.unify.committed].map(([key, value]) => `${key} ${JSON.stringify(value)}`).sort();
+  const said = ran.unify.outputs.map((output) => text(output));
+  const state = [...ran.unify.committed].map(([key, value]) => `${key} ${text(value)}`).sort();
   const again = (name: string, decider: Decider, size: number): readonly Violation[] => {
     const base = new Map<string, object>();
     let n = 0;
@@ -37,16 +45,16 @@ function bytes(ran: Ran): readonly Violation[] {
       const { outputs, puts } = decider(ran.log.records.slice(from, from + size), base);
       applyPuts(base, puts);
       for (const output of outputs) {
-        const text = JSON.stringify(output);
-        if (text !== said[n]) {
-          const broken = `folded again ${name}, output ${n} of changes/${from}… is ${text}, it was ${said[n] ?? 'none'}`;
+        const now = text(output);
+        if (now !== said[n]) {
+          const broken = `folded again ${name}, output ${n} of changes/${from}… is ${now}, it was ${said[n] ?? 'none'}`;
           return [{ promise: 'bytes', text: broken, about: [] }];
         }
         n += 1;
       }
     }
-    const folded = [...base].map(([key, value]) => `${key} ${JSON.stringify(value)}`).sort();
-    const differs = folded.findIndex((text, i) => text !== state[i]);
+    const folded = [...base].map(([key, value]) => `${key} ${text(value)}`).sort();
+    const differs = folded.findIndex((line, i) => line !== state[i]);
     if (n === said.length && differs < 0 && folded.length === state.length) return [];
     return [
       { promise: 'bytes', text: `folded again ${name}, the state is ${folded[differs] ?? 'shorter'}`, about: [] },

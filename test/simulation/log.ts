@@ -20,10 +20,10 @@ export class ChangesLog {
     this.#listener = listener;
   }
 
-  append(change: Change, key: string): void {
+  append(change: Change, key: string, background = isHeartbeat(change)): void {
     this.records.push({ offset: this.records.length, time: this.#clock.now, key, lineage: 1, change });
     if (this.#trace.on) this.#trace.say('changes', key, `${this.records.length - 1} ${describe(change)}`);
-    this.#listener(isHeartbeat(change));
+    this.#listener(background);
   }
 }
 
@@ -82,7 +82,7 @@ export class RawTopic {
     this.#clock.at(
       at,
       () => {
-        for (const some of batch) for (const change of some) this.#log.append(change, keyOf(change));
+        for (const some of batch) for (const change of some) this.#log.append(change, keyOf(change), background);
       },
       background,
     );

@@ -5,10 +5,12 @@
  */
 import type { JournalEntry } from '../../schemas/types.ts';
 import { companyFields, type MappedField, type PlatformName, personFields } from './fields.ts';
+import { refused, rewritten } from './others.ts';
 import type { Edit } from './people.ts';
 import { plan } from './quota.ts';
 import type { Ran } from './simulate.ts';
 import type { Kind, Shown, Stored } from './stores.ts';
+import type { World } from './world.ts';
 
 export const promises = {
   agree: 'both sides say the same, but for what a platform normalises or refuses',
@@ -39,14 +41,18 @@ const toleranceMs = 1_000;
 const other = (platform: PlatformName): PlatformName => (platform === 'salesforce' ? 'intercom' : 'salesforce');
 const empty = (value: Stored): boolean => value === null || value === '';
 
-/** Are two values one, after what the platforms are known to do to them? */
-function alike(field: MappedField, a: Stored, b: Stored): boolean {
-  if (a === b || (empty(a) && empty(b))) return true;
-  // Intercom keeps addresses in lower case.
-  if (field.type === 'email') return String(a).toLowerCase() === String(b).toLowerCase();
-  // A checkbox is never empty.
-  if (field.type === 'optOut') return (a ?? false) === (b ?? false);
-  return String(a).trim() === String(b).trim();
+/** Are two values one, after what the platforms of this world are known to do to them? */
+function alikeIn(world: World): (field: MappedField, a: Stored, b: Stored) => boolean {
+  const normalised: ReadonlySet<string> = world.on.has('norm') ? new Set(Object.values(rewritten)) : new Set();
+  return (field, a, b) => {
+    if (a === b || (empty(a) && empty(b))) return true;
+    // Intercom keeps addresses in lower case, and flows rewrite two fields.
+    if (field.type === 'email' || normalised.has(field.canonical))
+      return String(a).toLowerCase() === String(b).toLowerCase();
+    // A checkbox is never empty.
+    if (field.type === 'optOut') return (a ?? false) === (b ?? false);
+    return String(a) === String(b);
+  };
 }
 
 interface Party {
@@ -60,9 +66,11 @@ export class Oracle {
   readonly violations: Violation[] = [];
   readonly #ran: Ran;
   readonly #journal: readonly JournalEntry[];
+  readonly #alike: (field: MappedField, a: Stored, b: Stored) => boolean;
 
   constructor(ran: Ran) {
     this.#ran = ran;
+    this.#alike = alikeIn(ran.history.world);
     this.#journal = ran.unify.outputs.flatMap(({ topic, value }) =>
       topic === 'journal' && value !== null ? [value as JournalEntry] : [],
     );
@@ -109,8 +117,13 @@ export class Oracle {
           about,
         );
     }
-    if (this.#isAmbiguous(party) || this.#ran.people.gone.has(name)) return;
+    // Whose records were merged is for people to settle on the other platform; that nobody is made anew stands above.
+    if (this.#isAmbiguous(party) || this.#ran.people.merged.has(name)) return;
     const alive = { salesforce: salesforce.filter(isAlive), intercom: intercom.filter(isAlive) };
+    // Nothing is created for what was deleted; what came back is held to everything.
+    const isGone = this.#ran.people.gone.has(name);
+    if (isGone && (alive.salesforce.length === 0 || alive.intercom.length === 0)) return;
+    if (this.#isLead(party)) return;
     for (const platform of ['salesforce', 'intercom'] as const) {
       const there = alive[other(platform)][0];
       if (alive[platform].length > 0 || there === undefined) continue;
@@ -124,6 +137,15 @@ export class Oracle {
     if (kind === 'person') this.#membership(name, a, b, parties);
   }
 
+  /** Leads alone create nothing, and nothing is created beside them. */
+  #isLead({ kind, whose }: Party): boolean {
+    return (
+      kind === 'person' &&
+      this.#ran.history.people[whose]?.lead === true &&
+      !this.#ran.people.converted.has(`person ${whose}`)
+    );
+  }
+
   /** Several people of one email: nobody can tell which is which, so nothing is promised but that nothing is made up. */
   #isAmbiguous({ kind, whose }: Party): boolean {
     const { people } = this.#ran.history;
@@ -135,7 +157,11 @@ export class Oracle {
 
   #isWantedOn(platform: PlatformName, { kind, whose }: Party, parties: readonly Party[]): boolean {
     const oneWay = this.#ran.history.world.on.has('oneway');
-    if (platform === 'salesforce') return !oneWay;
+    if (platform === 'salesforce') {
+      // Intercom shows a company to nobody before somebody belongs to it.
+      const shown = kind === 'person' || this.#hasPeople(whose, parties);
+      return !oneWay && shown;
+    }
     if (kind === 'person') return true;
     // A company is made where somebody belongs to it.
     const company = parties.find((one) => one.kind === 'company' && one.whose === whose);
@@ -149,12 +175,24 @@ export class Oracle {
     );
   }
 
+  #hasPeople(company: number, parties: readonly Party[]): boolean {
+    const ids =
+      parties.find((one) => one.kind === 'company' && one.whose === company)?.intercom.map(({ id }) => id) ?? [];
+    return parties.some(
+      (one) => one.kind === 'person' && one.intercom.some(({ companies }) => companies.some((id) => ids.includes(id))),
+    );
+  }
+
   #field(name: string, { kind, whose }: Party, field: MappedField, a: Shown, b: Shown): void {
     const about = [a.id, b.id];
     const { canonical } = field;
     const [sales, inter] = [a.values[canonical] ?? null, b.values[canonical] ?? null];
-    const oneWay = this.#ran.history.world.on.has('oneway');
-    if (!alike(field, sales, inter)) {
+    const { on } = this.#ran.history.world;
+    const oneWay = on.has('oneway');
+    // Two who never give in: it only has to end.
+    if (on.has('thirdwriter') && canonical === 'department') return;
+    const isRefused = on.has('refuse') && canonical === refused.field && refused.pattern.test(String(inter ?? ''));
+    if (!isRefused && !this.#alike(field, sales, inter)) {
       const given = this.#journal.some(
         (entry) =>
           (entry.kind === 'settled' || entry.kind === 'refused') &&
@@ -172,9 +210,10 @@ export class Oracle {
       (edit) => edit.kind === kind && edit.whose === whose && edit.field === canonical && about.includes(edit.id),
     );
     const owner = oneWay ? 'salesforce' : (field.owner ?? null);
+    if (on.has('config') && canonical === 'phone') return;
     if (owner !== null) return this.#owner(name, field, owner, edits, sales, about);
     if (field.type === 'optOut' || field.fillIfEmpty === true) return;
-    this.#newest(name, field, edits, sales, about);
+    this.#newest(name, field, edits, isRefused ? inter : sales, about);
   }
 
   #owner(
@@ -186,7 +225,7 @@ export class Oracle {
     about: readonly string[],
   ): void {
     const last = edits.findLast((edit) => edit.platform === owner);
-    if (last === undefined || alike(field, last.value, stands)) return;
+    if (last === undefined || this.#alike(field, last.value, stands)) return;
     const text = `${name}: ${owner} owns ${field.canonical} and said ${JSON.stringify(last.value)}, ${JSON.stringify(stands)} stands`;
     this.#broken('owner', text, about);
   }
@@ -195,7 +234,7 @@ export class Oracle {
   #newest(name: string, field: MappedField, edits: readonly Edit[], stands: Stored, about: readonly string[]): void {
     const newest = edits.at(-1);
     if (newest === undefined) return;
-    const winner = edits.findLast((edit) => alike(field, edit.value, stands));
+    const winner = edits.findLast((edit) => this.#alike(field, edit.value, stands));
     if (winner === undefined) {
       // What was there before anybody wrote it down.
       if (!empty(stands) || edits.some(({ first }) => first))

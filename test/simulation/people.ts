@@ -33,6 +33,10 @@ export class People {
   readonly byPeople = new Set<string>();
   /** `person 3`: deleted somewhere by somebody. */
   readonly gone = new Set<string>();
+  /** `person 3`: merged with somebody somewhere. */
+  readonly merged = new Set<string>();
+  /** `person 3`: no lead any more, since then. */
+  readonly converted = new Map<string, number>();
   readonly moves: {
     readonly at: number;
     readonly who: number;
@@ -87,6 +91,15 @@ export class People {
       case 'delete':
         this.#delete(action.who, action.on);
         return;
+      case 'undelete':
+        this.#undelete(action.who, action.on);
+        return;
+      case 'merge':
+        this.#merge(action.who, action.loser, action.on);
+        return;
+      case 'convert':
+        this.#convert(action.who);
+        return;
       default:
         return;
     }
@@ -133,6 +146,7 @@ export class People {
     let id: string;
     if (on === 'salesforce') {
       const account = company === null ? undefined : this.#record('company', company, on);
+      if (this.#history.people[who]?.lead === true) return this.#enterLead(who, values);
       const row = { ...values, ...(account === undefined ? {} : { AccountId: account }) };
       const [result] = salesforce.execute([{ op: 'create', object: 'Contact', row }], this.#caller, now);
       if (result?.success !== true) throw new Error(`nobody can be entered: ${JSON.stringify(result)}`);
@@ -150,6 +164,19 @@ export class People {
       const value = values[field[on]];
       if (value !== undefined) this.#note('person', who, on, id, field, null, value, true);
     }
+  }
+
+  #enterLead(who: number, values: Readonly<Record<string, Stored>>): void {
+    const { Email, LastName } = values;
+    const row = { Email, LastName, Company: `c${100 + who}` };
+    const [result] = this.#stores.salesforce.execute(
+      [{ op: 'create', object: 'Lead', row }],
+      this.#caller,
+      this.#clock.now,
+    );
+    if (result?.success !== true) throw new Error(`no lead can be entered: ${JSON.stringify(result)}`);
+    this.entered.set(`salesforce:lead:${result.id}`, who);
+    this.#trace.say('person', result.id, `enters person ${who} in salesforce as the lead ${result.id}`);
   }
 
   #emailTaken(email: string): boolean {
@@ -236,9 +263,67 @@ export class People {
     if (on === 'salesforce')
       salesforce.execute([{ op: 'delete', object: 'Contact', id }], this.#caller, this.#clock.now);
     else {
-      intercom.deleteContact(id, this.#clock.now);
+      if (this.#history.world.on.has('undelete')) intercom.archive(id, true, this.#clock.now);
+      else intercom.deleteContact(id, this.#clock.now);
       this.#onIntercom();
     }
+  }
+
+  /** What was deleted in Salesforce comes back from its bin, what was archived in Intercom from the archive. */
+  #undelete(who: number, on: PlatformName): void {
+    const { salesforce, intercom } = this.#stores;
+    const { now } = this.#clock;
+    const id = [...this.entered]
+      .find(
+        ([key, whose]) =>
+          whose === who &&
+          key.startsWith(`${on}:person:`) &&
+          this.#stores.find(on, 'person', key.split(':')[2] ?? '')?.alive === false,
+      )?.[0]
+      .split(':')[2];
+    if (id === undefined) return;
+    this.#trace.say('person', id, `brings person ${who} back in ${on}`);
+    if (on === 'salesforce') salesforce.execute([{ op: 'undelete', object: 'Contact', id }], this.#caller, now);
+    else {
+      intercom.archive(id, false, now);
+      this.#onIntercom();
+    }
+  }
+
+  #merge(who: number, loser: number, on: PlatformName): void {
+    const [into, from] = [this.#record('person', who, on), this.#record('person', loser, on)];
+    if (into === undefined || from === undefined || into === from) return;
+    const { salesforce, intercom } = this.#stores;
+    const { now } = this.#clock;
+    this.#trace.say('person', `${into} ${from}`, `merges person ${loser} (${from}) into ${who} (${into}) in ${on}`);
+    for (const one of [who, loser]) this.merged.add(`person ${one}`);
+    if (on === 'salesforce') salesforce.merge('Contact', into, [from], this.#caller, now);
+    else {
+      intercom.merge(from, into, now);
+      this.#onIntercom();
+    }
+  }
+
+  /** A lead becomes a contact, of an account of its own. */
+  #convert(who: number): void {
+    const { salesforce } = this.#stores;
+    const lead = [...salesforce.store.all('Lead')].find(
+      ({ id, values }) => this.entered.get(`salesforce:lead:${id}`) === who && values['IsConverted'] !== true,
+    );
+    if (lead === undefined) return;
+    const result = salesforce.convertLead(lead.id, {}, this.#caller, this.#clock.now);
+    if (!result.success) throw new Error(`a lead cannot be converted: ${JSON.stringify(result)}`);
+    const values = salesforce.store.get('Lead', lead.id)?.values ?? {};
+    const contact = String(values['ConvertedContactId'] ?? '');
+    this.#entered('salesforce', 'person', contact, who);
+    this.#entered('salesforce', 'company', String(values['ConvertedAccountId'] ?? ''), 100 + who);
+    this.converted.set(`person ${who}`, this.#clock.now);
+    this.#trace.say('person', `${lead.id} ${contact}`, `converts lead ${lead.id} of person ${who} to ${contact}`);
+  }
+
+  /** Somebody who is no person of the history did it, with the platform's own means. */
+  noteOther(edit: Omit<Edit, 'n' | 'at' | 'first'>): void {
+    this.edits.push({ ...edit, n: this.edits.length, at: this.#clock.now, first: false });
   }
 
   #note(

@@ -43,7 +43,7 @@ import type { Chance } from './random.ts';
 import type { Trace } from './trace.ts';
 import type { World } from './world.ts';
 
-export const objects = ['User', 'Account', 'Contact'] as const;
+export const objects = ['User', 'Account', 'Lead', 'Contact'] as const;
 const credit = 100;
 const overlapMs = 600_000;
 

@@ -36,6 +36,7 @@ function* candidates(history: History): Generator<History> {
     for (const less of [
       { company: null },
       { sharesEmailOf: null },
+      { lead: false },
       { intercom: false },
       { salesforce: false },
     ] as const) {

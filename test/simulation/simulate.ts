@@ -3,11 +3,12 @@ import { classify, type Verdict } from '../../connectors/intercom/classify.ts';
 import type { IntercomRequest } from '../../connectors/intercom/requests.ts';
 import { classify as classifySalesforce, type SalesforceVerdict } from '../../connectors/salesforce/classify.ts';
 import type { SalesforceRequest } from '../../connectors/salesforce/requests.ts';
+import { decisionConfig } from '../../core/config.ts';
 import { memoryCodec } from '../../core/registry.ts';
 import type { Answer } from '../../core/sink-state.ts';
 import { createUnify } from '../../processors/unify/index.ts';
 import { changeOf } from '../../schemas/change.ts';
-import type { Command } from '../../schemas/types.ts';
+import type { AccountEvent, Command, CustomerEvent, JournalEntry } from '../../schemas/types.ts';
 import { execute } from '../../sinks/intercom/execute.ts';
 import { executeBatch } from '../../sinks/salesforce/execute.ts';
 import type { Step } from '../../sinks/step.ts';
@@ -22,13 +23,14 @@ import { askTwin, exchangeOf, writes } from './intercom-door.ts';
 import { IntercomSource } from './intercom-source.ts';
 import { ChangesLog, RawTopic } from './log.ts';
 import { Network } from './network.ts';
+import { Others } from './others.ts';
 import { People } from './people.ts';
 import { Chance } from './random.ts';
 import { askOrg, rowsOf, salesforceExchange, salesforceObjects } from './salesforce-door.ts';
 import { SalesforceSource } from './salesforce-source.ts';
 import { type Door, SinkProcess } from './sink-process.ts';
 import { Stores } from './stores.ts';
-import { Trace } from './trace.ts';
+import { short, Trace } from './trace.ts';
 import { UnifyProcess } from './unify-process.ts';
 import type { History } from './world.ts';
 import { type Emitted, encodedDecider, plainDecider } from './writer.ts';
@@ -37,7 +39,7 @@ const start = 1_790_000_000_000;
 /** Who is there at the start has been there for so long. */
 const settledMs = 60_000;
 /** After so long the first snapshot has been worked off. */
-const warmUpMs = 15_000;
+const warmUpMs = 20_000;
 /** Nothing but heartbeats for so long is silence: longer than any ask lives, any timer waits, any doubt lasts. */
 const silenceMs = 200_000;
 /** More events of the clock than any history needs that does not loop. */
@@ -84,8 +86,13 @@ const intercomDoor = (
 const salesforceDoor = (
   model: SalesforceModel,
   api: RestApi,
+  after: () => void,
 ): Door<SalesforceRequest, RestAnswer, SalesforceVerdict> => ({
-  perform: (request, now) => askOrg(api, model, request, now),
+  perform: (request, now) => {
+    const answer = askOrg(api, model, request, now);
+    after();
+    return answer;
+  },
   verdict: (outcome) => classifySalesforce(salesforceExchange(outcome)),
   writes: rowsOf,
   name: (request) => request.kind,
@@ -95,6 +102,23 @@ function* single(commands: readonly Command[]): Generator<Step<IntercomRequest>,
   const answers = new Map<string, Answer>();
   for (const command of commands) answers.set(command.id, yield* execute(markers, command));
   return answers;
+}
+
+function tellOutput(trace: Trace, { topic, key, value }: Emitted): void {
+  if (topic === 'journal') {
+    const { kind, field, value: now, other, source, reason } = value as JournalEntry;
+    trace.say(
+      'unify',
+      `${key} ${source}`,
+      `${kind} ${field} ${JSON.stringify(now)} not ${JSON.stringify(other)} of ${source}: ${reason}`,
+    );
+  } else if (topic === 'customer.events' || topic === 'account.events') {
+    const { type, version, changed } = value as CustomerEvent;
+    const refs =
+      'customer' in (value as object) ? (value as CustomerEvent).customer.refs : (value as AccountEvent).account.refs;
+    const fields = Object.fromEntries(changed.map(({ field, new: now }) => [field, now]));
+    trace.say('unify', refs.join(' '), `${type} ${key} version ${version} ${short(fields)} of ${refs.join(' ')}`);
+  }
 }
 
 export function simulate(history: History, tracing = false): Ran {
@@ -111,6 +135,7 @@ export function simulate(history: History, tracing = false): Ran {
   const salesforce = new SalesforceSource(stores.salesforce, clock, chance, trace, world, raw('salesforce'));
   const intercom = new IntercomSource(workspace, clock, chance, trace, world, raw('intercom'));
   const people = new People(history, stores, clock, trace, () => intercom.poke());
+  const others = new Others(history, stores, people, clock, trace, () => intercom.poke());
   const fold = createUnify(rulesOf(world));
   const common = { clock, chance, trace, log, world };
   const intercomSink = new SinkProcess({
@@ -119,7 +144,10 @@ export function simulate(history: History, tracing = false): Ran {
     network,
     most: 1,
     execute: single,
-    door: intercomDoor(workspace, () => intercom.poke()),
+    door: intercomDoor(workspace, () => {
+      others.look();
+      intercom.poke();
+    }),
   });
   const api = new RestApi(stores.salesforce, chance.stream('rest'));
   const salesforceSink = new SinkProcess({
@@ -128,10 +156,11 @@ export function simulate(history: History, tracing = false): Ran {
     network,
     most: 200,
     execute: (commands) => executeBatch(salesforceObjects, commands),
-    door: salesforceDoor(stores.salesforce, api),
+    door: salesforceDoor(stores.salesforce, api, () => others.look()),
   });
   let rereads = 0;
   const deliver = (outputs: readonly Emitted[]): void => {
+    if (trace.on) for (const output of outputs) tellOutput(trace, output);
     for (const { topic, value, partition } of outputs) {
       const sink =
         topic === 'intercom.commands' ? intercomSink : topic === 'salesforce.commands' ? salesforceSink : undefined;
@@ -159,14 +188,20 @@ export function simulate(history: History, tracing = false): Ran {
           return salesforce.lose(action.forMs);
         case 'backfill':
           return salesforce.backfill();
+        case 'away':
+          return intercom.goAway(action.forMs);
         case 'gap':
           return salesforce.swallowNext();
+        case 'config': {
+          const { hash, json } = decisionConfig(rulesOf(world, true));
+          log.append(changeOf({ kind: 'config', config: { n: 1, hash, json } }), 'config');
+          return;
+        }
         default:
-          return people.act(action);
+          people.act(action);
+          others.look();
       }
     });
-  const last = firstAction + (history.actions.at(-1)?.at ?? 0);
-  if (world.on.has('lost')) for (const later of [15_000, 40_000]) clock.after(last + later, () => intercom.reconcile());
 
   /** A second's beat, and less and less often while nothing happens. */
   let pulses = 0;
@@ -183,14 +218,17 @@ export function simulate(history: History, tracing = false): Ran {
         intercomSink.tick();
         salesforceSink.tick();
         log.append(changeOf({ kind: 'tick' }), 'tick');
-        const idle = clock.idleMs;
-        if (idle < silenceMs || !clock.drained) pulse(idle < 5_000 ? 1_000 : Math.min(20_000, idle / 2));
+        pulse(clock.idleMs < 5_000 ? 1_000 : Math.min(20_000, Math.floor(clock.idleMs / 2)));
       },
       true,
     );
   };
   pulse(1_000);
-  while (clock.steps < mostSteps && clock.step()) if (clock.idleMs === 0 && nextPulse > clock.now + 1_000) pulse(1_000);
+  const isSilent = (): boolean => clock.drained && clock.idleMs >= silenceMs;
+  while (clock.steps < mostSteps && !isSilent() && clock.step())
+    if (clock.idleMs === 0 && nextPulse > clock.now + 1_000) pulse(1_000);
+  // The last heartbeats are still on their way.
+  for (let more = 0; more < 1_000 && unify.position < log.records.length && clock.step(); more++);
   return {
     history,
     clock,

@@ -86,6 +86,8 @@ export interface Person {
   readonly intercom: boolean;
   /** Has the email of this person, if any: nobody can tell the two apart. */
   readonly sharesEmailOf: number | null;
+  /** In Salesforce a lead, and no contact yet. */
+  readonly lead: boolean;
   /** Of the start; null: none. */
   readonly company: number | null;
 }
@@ -120,6 +122,7 @@ export type Action = { readonly at: number } & (
   | { readonly do: 'convert'; readonly who: number }
   | { readonly do: 'gap'; readonly who: number }
   | { readonly do: 'loss'; readonly forMs: number }
+  | { readonly do: 'away'; readonly forMs: number }
   | { readonly do: 'backfill' }
   | { readonly do: 'config' }
 );
@@ -158,31 +161,40 @@ export function generate(seed: number, world: World): History {
       sharesEmailOf:
         who > 0 && on.has('ambiguous') && chance.is('shares', 0.2) ? int('shares whose', 0, who - 1) : null,
       company: somewhere('company of'),
+      lead: on.has('convert') && chance.is('lead', 0.5),
     };
   });
   const crowded = chance.is('crowded', 0.5);
+  // Most of what people do meets in few places: that is where the rules are tried.
+  const focus: Focus = chance.is('hot', 0.6)
+    ? { who: int('hot who', 0, count - 1), fields: [0, 1].map(() => chance.pick('hot field', personFields)) }
+    : null;
   let at = 0;
   let everybody = count;
   const actions: Action[] = [];
   for (let n = int('actions', 1, 10); n > 0; n--) {
     at += crowded && chance.is('close', 0.85) ? int('gap', 0, 900) : int('pause', 200, 15_000);
-    const action = choose(chance, on, { count: everybody, companies: companies.length, n: actions.length });
+    const action = choose(chance, on, { count: everybody, companies: companies.length, n: actions.length, focus });
     if (action.do === 'create') everybody += 1;
     actions.push({ at, ...action } as Action);
   }
   return { seed, world, people, companies, actions };
 }
 
+type Focus = { readonly who: number; readonly fields: readonly MappedField[] } | null;
+
 interface Scene {
   readonly count: number;
   readonly companies: number;
   readonly n: number;
+  readonly focus: Focus;
 }
 
 type Deed = Action extends infer One ? (One extends Action ? Omit<One, 'at'> : never) : never;
 
-function choose(chance: Chance, on: ReadonlySet<Switch>, { count, companies, n }: Scene): Deed {
-  const who = chance.int('who', 0, count - 1);
+function choose(chance: Chance, on: ReadonlySet<Switch>, { count, companies, n, focus }: Scene): Deed {
+  const anybody = chance.int('who', 0, count - 1);
+  const who = focus !== null && chance.is('hot one', 0.8) ? focus.who : anybody;
   const platform = chance.pick('on', hosts);
   const rare: Deed[] = [];
   if (on.has('delete')) rare.push({ do: 'delete', who, on: platform });
@@ -192,6 +204,7 @@ function choose(chance: Chance, on: ReadonlySet<Switch>, { count, companies, n }
   if (on.has('convert')) rare.push({ do: 'convert', who });
   if (on.has('gap')) rare.push({ do: 'gap', who });
   if (on.has('hole')) rare.push({ do: 'loss', forMs: chance.int('loss for', 100, 8_000) });
+  if (on.has('lost')) rare.push({ do: 'away', forMs: chance.int('away for', 100, 8_000) });
   if (on.has('backfill')) rare.push({ do: 'backfill' });
   if (on.has('config')) rare.push({ do: 'config' });
   rare.push({ do: 'create', who: count, on: platform });
@@ -212,7 +225,7 @@ function choose(chance: Chance, on: ReadonlySet<Switch>, { count, companies, n }
       };
     }
   }
-  const field = chance.pick('field', personFields);
+  const field = chance.pick('field', focus?.fields ?? personFields);
   return { do: 'edit', who, on: platform, field: field.canonical, value: valueFor(chance, field, n, `p${who}`) };
 }
 
