@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { shapesOf } from '../../../connectors/salesforce/preflight.ts';
 import { byId, byIds, describe as describeObject, modifiedSince, pages } from '../../../connectors/salesforce/reads.ts';
 import { type CallReport, SalesforceRest } from '../../../connectors/salesforce/rest.ts';
 import { TributaryError } from '../../../core/errors.ts';
@@ -107,6 +108,31 @@ describe('against the Salesforce twin', () => {
     expect(await read(byId(shape, ids[1_999] ?? ''))).toEqual(ids.slice(2_000));
     expect([...(await read(modifiedSince(shape, twin.now() - 60_000, null)))].sort()).toEqual(sorted);
     expect(await read(modifiedSince(shape, twin.now() + 60_000, null))).toEqual([]);
+  });
+
+  it('reads leads with what became of them, and wants the fields that are mapped to them', async () => {
+    const entity = (lead: string | null, field: string) => ({
+      salesforce: { object: 'Contact', lead, marker: 'Tributary_Id__c' },
+      fields: [{ canonical: 'website', salesforce: 'Email', lead: field }],
+    });
+    const shapes = (lead: string | null, field: string, objects: readonly string[]) =>
+      shapesOf(rest, { customer: entity(lead, field), account: entity(null, '') } as never, objects);
+    const shape = (await shapes('Lead', 'Website', ['Contact'])).get('Lead');
+    expect(shape?.fields.slice(0, 8)).toEqual([
+      'Id',
+      'SystemModstamp',
+      'IsDeleted',
+      'MasterRecordId',
+      'IsConverted',
+      'ConvertedContactId',
+      'Tributary_Id__c',
+      'Website',
+    ]);
+    await expect(shapes('Lead', 'Nowhere__c', [])).rejects.toMatchObject({
+      code: 'MAPPING_UNKNOWN_FIELD',
+      message: expect.stringContaining('Lead.Nowhere__c'),
+    });
+    expect((await shapes(null, 'Nowhere__c', ['Contact'])).has('Lead')).toBe(false);
   });
 
   it('gives an id without a row as deleted', async () => {
