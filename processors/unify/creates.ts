@@ -8,7 +8,7 @@
  */
 import type { CreateState, EntityState, Result } from '../../schemas/types.ts';
 import { syncFlows } from '../flows/index.ts';
-import { enqueueCreate, isHeld, lanes, makeAsk, sendCreate } from './dirty.ts';
+import { enqueueCreate, enqueueRef, isHeld, lanes, makeAsk, sendCreate } from './dirty.ts';
 import { emailOf, isAlive, isLead, livingRefs, newRef } from './identity.ts';
 import { blockedBy, claimsOf, marksKey, membersOf } from './keys.ts';
 import { pendingFields } from './ledger.ts';
@@ -203,6 +203,13 @@ function openGate(world: World, platform: Platform, id: string): void {
  * have been applied, it is asked again with the very same values: only so does the platform recognise it as the same.
  */
 export function endCreate(world: World, entity: EntityState, create: CreateState, result: Result, why: string): void {
+  storeEnd(world, entity, create, result, why);
+  // A record that was told of meanwhile, as if the create had made it, is asked for itself now.
+  const ended = world.entity(entity.id);
+  for (const ref of livingRefs(world, entity)) if (ended !== undefined) enqueueRef(world, ref, ended, create.lane);
+}
+
+function storeEnd(world: World, entity: EntityState, create: CreateState, result: Result, why: string): void {
   if (result.outcome === 'expired') {
     const ask = result.doubt || result.calls > 0 || create.ask?.doubt === true ? create.ask : null;
     const next = withCreate(entity, create, { ...create, state: 'queued', ask });

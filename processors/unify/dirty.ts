@@ -78,11 +78,16 @@ function takeFirst(world: World, platform: Platform, partition: number, lane: La
 export const isHeld = (world: World, entity: EntityState): boolean =>
   entity.ambiguous.length > 0 || entity.refs.some((ref) => (world.ref(ref)?.held ?? '') !== '');
 
+/** Has it an open ask? That of its own create counts, where the record was told of before the result. */
+const isBusy = (ref: RefState, entity: EntityState): boolean =>
+  ref.open !== null ||
+  entity.creates.some((create) => create.state === 'open' && ref.landed.some((ask) => ask.id === create.ask?.id));
+
 /** Puts a ref on its queue if it has something to ask and no ask open. Idempotent. */
 export function enqueueRef(world: World, ref: RefState, entity: EntityState, lane: Lane): RefState {
   const { platform } = parseRef(ref.ref);
   const side = sideOf(world.rules.entities[entity.entity], ref.ref);
-  if (!side.written || ref.deleted || ref.open !== null || isHeld(world, entity)) return ref;
+  if (!side.written || ref.deleted || isBusy(ref, entity) || isHeld(world, entity)) return ref;
   if (isSecondary(world, entity, ref.ref)) return ref;
   if (ref.queued !== null && lanes.indexOf(ref.queued) <= lanes.indexOf(lane)) return ref;
   if (!ref.reading && Object.keys(pendingFields(world, side, ref, entity)).length === 0) return ref;
@@ -219,7 +224,7 @@ function askUpdate(world: World, lane: Lane, item: string): void {
   const idle: RefState = { ...ref, queued: null };
   const entity = world.living(ref.id);
   const waits = entity === undefined || isHeld(world, entity) || isSecondary(world, entity, item);
-  if (waits || ref.deleted || ref.open !== null) {
+  if (waits || ref.deleted || isBusy(ref, entity)) {
     world.putRef(idle);
     return;
   }

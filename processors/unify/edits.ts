@@ -28,7 +28,7 @@ export interface Edit {
 
 type Verdict =
   | { readonly wins: true; readonly reason: string }
-  /** untold: no edit was lost, there is nothing to tell. */
+  /** untold: nobody's edit was lost, there is nothing to tell. */
   | { readonly wins: false; readonly reason: string; readonly untold?: boolean };
 
 /** Decides an edit of one canonical field by the draft's ref. */
@@ -38,7 +38,8 @@ export function edit(world: World, draft: Draft, name: string, one: Edit): void 
   if (rule === undefined || (current !== undefined && alike(current.value, one.value))) return;
   const verdict = judge(draft, rule, current, one);
   if (verdict.wins) setField(world, draft, name, one, verdict.reason);
-  else if (verdict.untold !== true) reject(world, draft, name, one, verdict.reason);
+  // Evidence that loses may be an old value that is read again: it proves no edit.
+  else if (verdict.untold !== true && one.kind !== 'evidence') reject(world, draft, name, one, verdict.reason);
 }
 
 function judge(draft: Draft, rule: CanonicalRule, current: CanonicalField | undefined, one: Edit): Verdict {
@@ -65,7 +66,7 @@ function judge(draft: Draft, rule: CanonicalRule, current: CanonicalField | unde
   if (current.source === source) {
     // What was seen moved on, so this is later by itself; evidence has to prove it.
     if (one.kind === 'change' || isLater(one, current)) return { wins: true, reason: 'newest' };
-    return { wins: false, reason: 'an older value of the same record', untold: true };
+    return { wins: false, reason: 'an older value of the same record' };
   }
   if (rule.owner === platform && parseRef(current.source).platform !== platform) return { wins: true, reason: 'owner' };
   if (rule.fillIfEmpty && !isEmpty(current.value)) {
@@ -131,9 +132,6 @@ function reject(world: World, draft: Draft, name: string, one: Edit, reason: str
   const source = draft.ref.ref;
   const lost: Claim = { value: shown(one.value), source, by: one.by, time: one.time, reason };
   if (current !== undefined) {
-    // Evidence that is read again brings the same once more.
-    const told = current.lost;
-    if (told?.source === source && told.time === one.time && alike(told.value, lost.value)) return;
     draft.entity = { ...draft.entity, fields: { ...draft.entity.fields, [name]: { ...current, lost } } };
   }
   world.journal({
