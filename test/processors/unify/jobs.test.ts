@@ -107,6 +107,9 @@ describe('a job', { timeout: 60_000 }, () => {
         const advance = (): void => {
           const visits = tick(world);
           expect(visits.length).toBeLessThanOrEqual(perTick);
+          expect(waiting(world)).toBe(
+            [...world.runner.committed.keys()].filter((key) => key.startsWith('job:')).length,
+          );
           for (const { member, job } of visits) owed[Number(job.subject.slice(1))]?.delete(member);
         };
         for (const one of steps) {
@@ -165,6 +168,19 @@ describe('a job', { timeout: 60_000 }, () => {
     }
     expect(turns.slice(0, 4)).toEqual(['s0', 's1', 's0', 's1']);
     expect(turns.lastIndexOf('s1')).toBeLessThan(turns.length / 4);
+  });
+
+  it('started again before each portion reaches the last of its members all the same', () => {
+    const world = filled(new StructureWorld(rules), (one) => {
+      for (let n = 0; n < 700; n++) one.putEntity(entity(name(n)));
+      for (let n = 0; n < 700; n++) addMember(one, 's0', name(n));
+    });
+    const seen = new Set<string>();
+    for (let n = 0; n < 100; n++) {
+      start(world, 's0');
+      for (const { member } of tick(world)) seen.add(member);
+    }
+    expect(seen.size).toBe(700);
   });
 
   it('that changes its own set reaches everybody all the same', () => {
