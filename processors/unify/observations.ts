@@ -1,7 +1,7 @@
 /** What an observation of a record leads to: values, identity, deletions, and the directory of those who work there. */
 import type { EntityState, Observation, RefState } from '../../schemas/types.ts';
 import { revisit } from './follow.ts';
-import { byMarker, entityFor, newRef } from './identity.ts';
+import { byMarker, entityFor, isAlive, newRef } from './identity.ts';
 import { fanOut } from './jobs.ts';
 import { directoryKey, ownedBy, parseRef, waitingFor } from './keys.ts';
 import { type Draft, observe } from './ledger.ts';
@@ -52,7 +52,9 @@ export function onObservation(world: World, observation: Observation): void {
   const draft = draftOf(world, entity, ref);
   linkAccount(world, draft, observation);
   observe(world, draft, observation, null);
-  conclude(world, known === undefined || back ? undefined : before, draft, cause, back);
+  const prior = world.entity(entity.id);
+  const lived = prior !== undefined && isAlive(world, prior);
+  conclude(world, lived ? prior : undefined, draft, cause, back || !lived);
   if (before === undefined) welcome(world, observation.ref, cause);
   else if (ref.bound === 'rule' && namesAnother(world, before, observation)) {
     followMarker(world, observation.ref, byMarker(world, kind, observation), cause);

@@ -2,7 +2,7 @@
 import type { Ask, CreateState, EntityState, Position, RefState, Result } from '../../schemas/types.ts';
 import { created, endCreate, meetAnother, openCreate } from './creates.ts';
 import { closed } from './dirty.ts';
-import { byMarker, livingRefs, newRef } from './identity.ts';
+import { byMarker, isAlive, livingRefs, newRef } from './identity.ts';
 import { blockedBy, parseRef, partitionKey } from './keys.ts';
 import { land } from './landing.ts';
 import type { Draft } from './ledger.ts';
@@ -145,8 +145,10 @@ function attach(world: World, entity: EntityState, create: CreateState, ask: Ask
     reason: result.outcome === 'exists' ? 'it existed already' : 'created',
   });
   const cause: Cause = { lane: create.lane, time: result.platformTime };
+  // Everything else of it may have gone meanwhile.
+  const back = !isAlive(world, entity) && !deleted;
   land(world, draft, ask, result);
-  conclude(world, entity, draft, cause);
+  conclude(world, back ? undefined : entity, draft, cause, back);
   welcome(world, result.ref, cause);
   const now = world.living(entity.id);
   if (now !== undefined) tellTwofold(world, now);

@@ -80,8 +80,9 @@ export class People {
   readonly ran: Command[] = [];
   #next = 1;
 
-  constructor(config = twoWayWithLeads(), window = 50) {
-    this.runner = new FoldRunner(createUnify(config));
+  /** `forgetful`: every key has to be fetched for every record. */
+  constructor(config = twoWayWithLeads(), window = 50, forgetful = false) {
+    this.runner = new FoldRunner(createUnify(config), forgetful);
     for (let partition = 0; partition < 4; partition++)
       for (const platform of ['salesforce', 'intercom'] as const)
         this.runner.decide(epoch(partition, `e${partition}`, 0, window, window, platform));
@@ -101,7 +102,7 @@ export class People {
   #keep({ observation }: Change): void {
     const [platform, object = '', id = ''] = observation?.ref.split(':') ?? [];
     if (observation === null || platform !== 'intercom' || observation.via !== 'event') return;
-    if (observation.op !== 'seen') this.intercom.records.delete(id);
+    if (observation.op === 'deleted' || observation.op === 'moved') this.intercom.records.delete(id);
     else {
       const updatedAt = Math.floor(observation.at.time / 1000);
       this.intercom.records.set(id, { object, fields: { ...observation.fields }, updatedAt });
