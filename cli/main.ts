@@ -37,6 +37,11 @@ const entries: readonly Entry[] = [
     load: async () => (await import('./decode.ts')).decodeCommand(),
   },
   {
+    name: 'why',
+    description: 'why a field has its value: what set it, what lost, what carried it where',
+    load: async () => (await import('./why.ts')).whyCommand(),
+  },
+  {
     name: 'config',
     description: 'the configuration: check it, show it, print its JSON Schema',
     load: async () => (await import('./config.ts')).configCommand(),
