@@ -35,7 +35,12 @@ function wireOf(request: IntercomRequest): Wire {
   }
 }
 
-export const writes = (request: IntercomRequest): boolean => wireOf(request)[0] !== 'GET';
+/** The record that a request writes; empty for one that it makes. */
+export function written(request: IntercomRequest): readonly string[] {
+  if (wireOf(request)[0] === 'GET') return [];
+  if ('contact' in request) return [request.contact];
+  return ['id' in request ? request.id : ''];
+}
 
 export function askTwin(workspace: Workspace, request: IntercomRequest, now: number): Answer {
   const [method, path, body] = wireOf(request);

@@ -49,7 +49,14 @@ const wireOf = (request: ReconcileRequest): readonly [method: string, path: stri
   }
 };
 
+export interface Heard {
+  readonly id: string;
+  readonly happened: number;
+  readonly at: number;
+}
+
 export class IntercomSource {
+  readonly heard: Heard[] = [];
   readonly #workspace: Workspace;
   readonly #clock: Clock;
   readonly #chance: Chance;
@@ -133,6 +140,8 @@ export class IntercomSource {
     if (accepted.kind === 'rejected') throw accepted.error;
     this.#trace.say('intercom', '', `tells ${accepted.topic}`);
     const { records, owed, createdAt } = accepted;
+    for (const { recordId } of records)
+      this.heard.push({ id: recordId, happened: delivery.notification.created_ms, at: this.#clock.now });
     for (const value of records) this.#raw.append((offset) => this.#decoded({ schema: 'RawRecord', value }, offset));
     const note = owed.length === 0 ? {} : { [header.owed]: JSON.stringify({ owed, since: createdAt }) };
     this.#state = afterRecord(this.#state, { offset: this.#raw.offset - 1, headers: note });

@@ -48,7 +48,7 @@ function bytes(ran: Ran): readonly Violation[] {
         const now = text(output);
         if (now !== said[n]) {
           const broken = `folded again ${name}, output ${n} of changes/${from}… is ${now}, it was ${said[n] ?? 'none'}`;
-          return [{ promise: 'bytes', text: broken, about: [] }];
+          return [{ promise: 'bytes', text: broken, about: [], excuse: '' }];
         }
         n += 1;
       }
@@ -65,6 +65,8 @@ function bytes(ran: Ran): readonly Violation[] {
   return [...again('as a whole', whole, ran.log.records.length + 1), ...again('one by one', plainDecider(fold), 1)];
 }
 
+export const isOurs = ({ excuse }: Violation): boolean => excuse === '';
+
 export interface Tally {
   readonly world: string;
   histories: number;
@@ -77,6 +79,8 @@ export interface Tally {
   /** Seeds at which something threw. */
   threw: number[];
   readonly broken: Partial<Record<Promise, number>>;
+  /** What the platforms do not tell, by the reason. */
+  readonly excused: Record<string, number>;
   /** Seeds by promise, the first few. */
   readonly seeds: Partial<Record<Promise, number[]>>;
 }
@@ -94,6 +98,7 @@ export const newTally = (world: string): Tally => ({
   steps: 0,
   threw: [],
   broken: {},
+  excused: {},
   seeds: {},
 });
 
@@ -107,7 +112,12 @@ function count(tally: Tally, { ran, violations }: Judged): void {
   tally.rereads += ran.rereads;
   tally.changes += ran.log.records.length;
   tally.steps += ran.clock.steps;
-  for (const promise of new Set(violations.map((one) => one.promise))) {
+  for (const { promise, excuse } of violations) {
+    if (excuse === '') continue;
+    const name = `${promise}: ${excuse}`;
+    tally.excused[name] = (tally.excused[name] ?? 0) + 1;
+  }
+  for (const promise of new Set(violations.filter(isOurs).map((one) => one.promise))) {
     tally.broken[promise] = (tally.broken[promise] ?? 0) + 1;
     const seeds = (tally.seeds[promise] ??= []);
     if (seeds.length < seedsKept) seeds.push(ran.history.seed);
@@ -117,6 +127,7 @@ function count(tally: Tally, { ran, violations }: Judged): void {
 export function merge(into: Tally, from: Tally): void {
   for (const name of ['histories', 'edits', 'rereads', 'calls', 'changes', 'steps'] as const) into[name] += from[name];
   for (const platform of ['salesforce', 'intercom'] as const) into.writes[platform] += from.writes[platform];
+  for (const [name, times] of Object.entries(from.excused)) into.excused[name] = (into.excused[name] ?? 0) + times;
   into.threw = [...into.threw, ...from.threw].sort((a, b) => a - b);
   for (const promise of Object.keys(from.broken) as Promise[]) {
     into.broken[promise] = (into.broken[promise] ?? 0) + (from.broken[promise] ?? 0);
@@ -168,7 +179,7 @@ export function shrinkTo(history: History, promise: Promise | 'threw'): History 
   return shrink(history, (candidate) => {
     const judged = judgeSafely(candidate);
     if (judged instanceof Error) return promise === 'threw';
-    return judged.violations.some((one) => one.promise === promise);
+    return judged.violations.some((one) => one.promise === promise && isOurs(one));
   });
 }
 

@@ -90,6 +90,7 @@ export class Others {
 
   /** After any write: what a flow did inside it is somebody's edit too, and others answer. */
   look(): void {
+    this.#people.recognise();
     const { on } = this.#history.world;
     if (on.has('automation')) this.#noteFlows();
     if (on.has('thirdwriter')) for (const platform of ['salesforce', 'intercom'] as const) this.#answer(platform);
@@ -128,6 +129,8 @@ export class Others {
       this.#answering.add(key);
       this.#clock.after(700, () => {
         this.#answering.delete(key);
+        const whose = this.#people.whose(platform, 'person', id);
+        this.#people.noteOther({ platform, kind: 'person', whose, id, field: 'department', before: now, value: mine });
         const { salesforce, intercom } = this.#stores;
         const caller = { userId: salesforce.personUserId, changeOrigin: 'com/salesforce/api/rest/60.0;client=theirs' };
         if (platform === 'salesforce')

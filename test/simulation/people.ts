@@ -116,8 +116,9 @@ export class People {
     const known = this.entered.get(`${platform}:${kind}:${id}`);
     if (known !== undefined) return known;
     const shown = this.#stores.find(platform, kind, id);
-    const name = String(shown?.values[kind === 'person' ? 'email' : 'name'] ?? '');
-    const whose = Number(/^[pc](\d+)/.exec(name)?.[1] ?? -1);
+    // Several may share an email, nobody a name.
+    const name = String(shown?.values[kind === 'person' ? 'lastName' : 'name'] ?? '');
+    const whose = Number(/^[pc](\d+)/i.exec(name)?.[1] ?? -1);
     // What it was founded as counts: somebody may edit its name later.
     if (whose >= 0) this.entered.set(`${platform}:${kind}:${id}`, whose);
     return whose;
@@ -132,6 +133,13 @@ export class People {
   enteredOn(platform: PlatformName, kind: Kind, whose: number): number {
     const prefix = `${platform}:${kind}:`;
     return [...this.byPeople].filter((key) => key.startsWith(prefix) && this.entered.get(key) === whose).length;
+  }
+
+  /** Records that are new are known by what they were founded as: somebody may change it later. */
+  recognise(): void {
+    for (const platform of ['salesforce', 'intercom'] as const)
+      for (const kind of ['person', 'company'] as const)
+        for (const id of this.#stores.ids(platform, kind)) this.whose(platform, kind, id);
   }
 
   /** The record of a person or company on a platform, the first that lives. */

@@ -1,5 +1,5 @@
 /** What a run has to say to people. */
-import { judge, promises, type Tally } from './judge.ts';
+import { isOurs, judge, promises, type Tally } from './judge.ts';
 import type { Promise } from './oracle.ts';
 import { tell } from './trace.ts';
 import type { Action, History } from './world.ts';
@@ -35,6 +35,7 @@ export function table(tallies: readonly Tally[]): string {
       String(one.rereads),
       String(one.calls),
       String(one.changes),
+      String(Object.values(one.excused).reduce((sum, times) => sum + times, 0)),
       broken.join(', ') || 'none',
     ];
   });
@@ -46,7 +47,11 @@ export function table(tallies: readonly Tally[]): string {
       )
       .join('  ')
       .trimEnd();
-  return [line(head), ...rows.map(line)].join('\n');
+  const excused = new Map<string, number>();
+  for (const one of tallies)
+    for (const [name, times] of Object.entries(one.excused)) excused.set(name, (excused.get(name) ?? 0) + times);
+  const reasons = [...excused].map(([name, times]) => `  excused ${times} × ${name}`);
+  return [line(head), ...rows.map(line), ...reasons].join('\n');
 }
 
 const did = (action: Action): string => {
@@ -66,7 +71,7 @@ export function failure(world: string, promise: string, history: History, least:
   ];
   try {
     const { ran, violations } = judge(least, true);
-    const broken = violations.filter((one) => one.promise === promise);
+    const broken = violations.filter((one) => one.promise === promise && isOurs(one));
     const about = new Set((broken[0] ?? violations[0])?.about ?? []);
     const lines = ran.trace.lines.filter(
       ({ who, about: of, text }) =>
@@ -74,7 +79,7 @@ export function failure(world: string, promise: string, history: History, least:
     );
     return [
       ...head,
-      ...violations.map((one) => `${one.promise}: ${one.text}`),
+      ...violations.map((one) => `${one.promise}: ${one.text}${one.excuse === '' ? '' : ` (excused: ${one.excuse})`}`),
       ...lines.slice(-120).map((line) => tell(line).slice(0, 300)),
       `again: ${again} --trace`,
     ].join('\n');

@@ -3,7 +3,6 @@ import { classify, type Verdict } from '../../connectors/intercom/classify.ts';
 import type { IntercomRequest } from '../../connectors/intercom/requests.ts';
 import { classify as classifySalesforce, type SalesforceVerdict } from '../../connectors/salesforce/classify.ts';
 import type { SalesforceRequest } from '../../connectors/salesforce/requests.ts';
-import { decisionConfig } from '../../core/config.ts';
 import { memoryCodec } from '../../core/registry.ts';
 import type { Answer } from '../../core/sink-state.ts';
 import { createUnify } from '../../processors/unify/index.ts';
@@ -19,8 +18,8 @@ import type { SalesforceModel } from '../../twins/salesforce/model.ts';
 import { RestApi } from '../../twins/salesforce/rest.ts';
 import { Clock } from './clock.ts';
 import { markers, rulesOf } from './fields.ts';
-import { askTwin, exchangeOf, writes } from './intercom-door.ts';
-import { IntercomSource } from './intercom-source.ts';
+import { askTwin, exchangeOf, written } from './intercom-door.ts';
+import { type Heard, IntercomSource } from './intercom-source.ts';
 import { ChangesLog, RawTopic } from './log.ts';
 import { Network } from './network.ts';
 import { Others } from './others.ts';
@@ -44,6 +43,8 @@ const warmUpMs = 20_000;
 const silenceMs = 200_000;
 /** More events of the clock than any history needs that does not loop. */
 const mostSteps = 20_000;
+/** Every so many histories are offered all observations again at the end. */
+const replayedEach = 5;
 const codec = memoryCodec();
 
 export interface Ran {
@@ -58,8 +59,12 @@ export interface Ran {
   readonly writes: Readonly<
     Record<'salesforce' | 'intercom', readonly { readonly at: number; readonly what: string }[]>
   >;
+  /** Notifications that arrived: of which record, when it happened, and when it came. */
+  readonly heard: readonly Heard[];
   /** Commands to read a record again. */
   readonly rereads: number;
+  /** Writes that offering all observations again led to. */
+  readonly replayed: number;
   /** It went on until it was stopped. */
   readonly endless: boolean;
   readonly restarts: number;
@@ -79,7 +84,7 @@ const intercomDoor = (
     return answer;
   },
   verdict: (outcome) => classify(exchangeOf(outcome)),
-  writes: (request) => (writes(request) ? [request.kind] : []),
+  writes: written,
   name: (request) => request.kind,
 });
 
@@ -193,8 +198,8 @@ export function simulate(history: History, tracing = false): Ran {
         case 'gap':
           return salesforce.swallowNext();
         case 'config': {
-          const { hash, json } = decisionConfig(rulesOf(world, true));
-          log.append(changeOf({ kind: 'config', config: { n: 1, hash, json } }), 'config');
+          const json = JSON.stringify(rulesOf(world, true));
+          log.append(changeOf({ kind: 'config', config: { n: 1, hash: 'changed', json } }), 'config');
           return;
         }
         default:
@@ -224,9 +229,21 @@ export function simulate(history: History, tracing = false): Ran {
     );
   };
   pulse(1_000);
+  /** Offers every observation once more, as a replay of the raw topics would; returns how many writes that led to. */
+  const replay = (): number => {
+    const made = (): number => intercomSink.writes.length + salesforceSink.writes.length;
+    const before = made();
+    for (const { change, key } of [...log.records]) if (change.observation !== null) log.append(change, key);
+    const until = clock.steps + mostSteps;
+    pulse(1_000);
+    for (let idle = false; !idle && clock.steps < until && clock.step(); ) idle = isSilent();
+    return made() - before;
+  };
   const isSilent = (): boolean => clock.drained && clock.idleMs >= silenceMs;
   while (clock.steps < mostSteps && !isSilent() && clock.step())
     if (clock.idleMs === 0 && nextPulse > clock.now + 1_000) pulse(1_000);
+  const endless = clock.steps >= mostSteps;
+  const replayed = seed % replayedEach === 0 && !endless ? replay() : 0;
   // The last heartbeats are still on their way.
   for (let more = 0; more < 1_000 && unify.position < log.records.length && clock.step(); more++);
   return {
@@ -239,8 +256,10 @@ export function simulate(history: History, tracing = false): Ran {
     network,
     unify,
     writes: { salesforce: salesforceSink.writes, intercom: intercomSink.writes },
+    heard: intercom.heard,
     rereads,
-    endless: clock.steps >= mostSteps,
+    replayed,
+    endless,
     restarts: intercomSink.restarts + salesforceSink.restarts + unify.crashes,
     firstAction: start + firstAction,
     settled: !cold,

@@ -167,7 +167,7 @@ export class SinkProcess<Request, Reply, Verdict extends { readonly kind: string
     if (at.done === true) return this.#end(life, turn, at.value);
     const step = at.value;
     if (step.kind === 'pause') {
-      if (step.code !== 'PLATFORM_LIMIT') life.state.trouble(step.code, clock.now);
+      if (step.code !== null && step.code !== 'PLATFORM_LIMIT') life.state.trouble(step.code, clock.now);
       this.#wait(life, turn, work, until, step.ms, () => this.#step(life, turn, work, until, undefined));
       return;
     }

@@ -62,6 +62,12 @@ const allAttributes = [...attributes('contact'), ...attributes('company')] as Re
 
 export const admin = { name: 'Owner', email: 'person@org.example' } as const;
 
+/** Whose email a person has. */
+export function emailHolder({ people }: Pick<History, 'people'>, who: number): number {
+  const shared = people[who]?.sharesEmailOf ?? null;
+  return shared === null ? who : emailHolder({ people }, shared);
+}
+
 export class Stores {
   readonly salesforce: SalesforceModel;
   readonly intercom: IntercomModel;
@@ -84,7 +90,7 @@ export class Stores {
     });
     for (const attribute of allAttributes) this.intercom.attributes.create(attribute, now);
     this.intercom.addAdmin(admin);
-    this.#emailOf = (who) => `p${history.people[who]?.sharesEmailOf ?? who}@x.example`;
+    this.#emailOf = (who) => `p${emailHolder(history, who)}@x.example`;
   }
 
   /** Values of a person whom somebody enters. */
