@@ -10,7 +10,7 @@ const linked = (): People =>
 
 describe('a pin', () => {
   it.each([
-    ['a record', (_: People): string => contact('A')],
+    ['a record', (): string => contact('A')],
     ['a customer id', (people: People): string => people.idOf(contact('A'))],
   ])('to %s makes it that customer, whatever the emails say', (_, target) => {
     const people = new People().say(
@@ -83,9 +83,9 @@ describe('a redrive', () => {
   const refusal = [{ field: 'phone', code: 'PLATFORM_REFUSED', message: 'phone is invalid' }];
 
   it.each([
-    ['a record', (_: People): string => person('i1')],
+    ['a record', (): string => person('i1')],
     ['a customer', (people: People): string => people.idOf(contact('A'))],
-    ['an email', (_: People): string => 'Ada@x.example'],
+    ['an email', (): string => 'Ada@x.example'],
   ])('of %s asks a refused field once more', (_, subject) => {
     const people = linked().say(event(contact('A'), { Phone: '+1' }, 20, 20));
     const asked = people.waiting().find((command) => 'phone' in command.fields);

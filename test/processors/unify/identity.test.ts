@@ -57,7 +57,7 @@ describe('one email', () => {
       expect(people.commands('salesforce').map(({ fields }) => Object.keys(fields))).toEqual([['Tributary_Id__c']]);
       expect(new Set([contact('A'), contact('B'), person('i1')].map((ref) => people.idOf(ref))).size).toBe(3);
       const told = people.journal('ambiguous').find((entry) => entry.id === people.idOf(person('i1')));
-      expect([...(told?.other as readonly string[])].sort()).toEqual(
+      expect([...((told?.other ?? []) as readonly string[])].sort()).toEqual(
         [people.idOf(contact('A')), people.idOf(contact('B'))].sort(),
       );
       expect(people.living(person('i1'))?.ambiguous.length).toBe(2);
