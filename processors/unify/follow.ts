@@ -48,8 +48,8 @@ export function finish(
   for (const email of draft.left) retryBlocked(world, email);
   if (entity.entity === 'account' && (draft.changed.length > 0 || joined)) {
     fanOut(world, membersOf(entity.id), draft.changed.length > 0 ? 'fanout' : 'realign', lane, revisit);
+    tellWaiting(world, entity, lane);
   }
-  if (entity.entity === 'account' && (draft.changed.length > 0 || joined)) tellWaiting(world, entity, lane);
   return emails;
 }
 
@@ -122,10 +122,12 @@ function tellWaiting(world: World, account: EntityState, lane: Lane): void {
 
 /**
  * A member of a set whose account, company or owner changed, or any entity when the configuration did: its events carry
- * the new join, its records what is now wanted, and what its links could not say is decided again.
+ * the new join, its records what is now wanted, and what its links could not say is decided again. Returns the emails whose
+ * claimants changed.
  */
-export function revisit(world: World, member: EntityState, job: JobState): void {
+export function revisit(world: World, member: EntityState, job: JobState): readonly string[] {
   let entity = member;
+  const emails: string[] = [];
   if (job.kind === 'fanout' && entity.version > 0) {
     entity = emitEvent(world, entity, 'joined', []);
     world.putEntity(entity);
@@ -136,9 +138,10 @@ export function revisit(world: World, member: EntityState, job: JobState): void 
       const before = world.living(member.id);
       if (ref === undefined || ref.deleted || before === undefined) continue;
       const draft = reconsider(world, before, ref);
-      if (draft.changed.length > 0) finish(world, before, draft, job.lane, 0);
+      if (draft.changed.length > 0) emails.push(...finish(world, before, draft, job.lane, 0));
     }
     entity = world.living(member.id) ?? entity;
   }
   pursue(world, entity, job.lane, 0);
+  return emails;
 }

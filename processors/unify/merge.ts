@@ -176,7 +176,7 @@ export function tellTwofold(world: World, entity: EntityState): void {
 /** What a job does to one member: of an account that was merged, they move to the survivor. */
 export function visit(world: World, member: EntityState, job: JobState): void {
   if (job.kind === 'move') moveMember(world, member, job);
-  else revisit(world, member, job);
+  else matchUp(world, revisit(world, member, job), { lane: job.lane, time: 0 });
 }
 
 function moveMember(world: World, member: EntityState, job: JobState): void {

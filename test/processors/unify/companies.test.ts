@@ -1,6 +1,7 @@
 /** Which account a person belongs to, written to both platforms. Salesforce names one, Intercom keeps a list. */
 import { describe, expect, it } from 'vitest';
 import { createUnify } from '../../../processors/unify/index.ts';
+import type { RulesConfig } from '../../../processors/unify/rules.ts';
 import { partitionOf } from '../../../schemas/topics.ts';
 import type { Change, Command, Value } from '../../../schemas/types.ts';
 import {
@@ -14,7 +15,7 @@ import {
   second,
   snapshotComplete,
 } from '../../support/changes.ts';
-import { FoldRunner } from '../../support/fold-runner.ts';
+import { change, FoldRunner } from '../../support/fold-runner.ts';
 import { type TwoWayOptions, twoWay } from '../../support/two-way.ts';
 
 type Fields = Readonly<Record<string, Value>>;
@@ -142,6 +143,12 @@ class Both {
   companyOf(accountId: string): string {
     const found = [...this.store].find(([, fields]) => fields['custom_attributes.salesforce_account_id'] === accountId);
     return found?.[0].split(':')[2] ?? '';
+  }
+
+  /** Salesforce id of what a create made. */
+  accountId(command: Command | undefined): string {
+    const account = this.runner.committed.get(`ent:${command?.key ?? ''}`) as { refs: readonly string[] } | undefined;
+    return account?.refs.find((ref) => ref.startsWith('salesforce:'))?.split(':')[2] ?? '';
   }
 
   get accountOfAda(): Value {
@@ -338,5 +345,119 @@ describe('an account without people', () => {
     world.edit('salesforce:Account:001A', { Name: 'Orchard Ltd' });
     expect(world.of(company)['name']).toBe('Orchard Ltd');
     expect(world.runner.poisons).toEqual([]);
+  });
+});
+
+describe('what is decided again when something becomes known', () => {
+  const owned = { name: 'Orchard', 'custom_attributes.owner_email': 'eve@us.example' };
+
+  it('is the owner of a company whose email was in no directory', () => {
+    const world = new Both().edit('intercom:company:c1', owned);
+    const account = world.runner.entityOf('intercom:company:c1');
+    expect(account?.fields['ownerEmail']?.value ?? null).toBe(null);
+    world.say(row('salesforce:User:005E', { Email: 'Eve@us.example' }, 500)).settle();
+    const created = world.ran.find((command) => command.object === 'Account' && command.verb === 'create');
+    expect(world.of(`salesforce:Account:${world.accountId(created)}`)['OwnerId']).toBe('005E');
+  });
+
+  it('is the owner who becomes a teammate, and one who is none is not taken from the record', () => {
+    const { world, ref } = office();
+    world.say(
+      row('salesforce:User:005E', { Email: 'eve@us.example' }, 500),
+      row('intercom:admin:71', { email: 'ann@us.example' }, 500),
+    );
+    world.edit(ref, { owner_id: 71 });
+    world.edit(contact, { OwnerId: '005E' });
+    expect(world.of(ref)['owner_id']).toBe(71);
+    world.say(row('intercom:admin:72', { email: 'eve@us.example' }, 900)).settle();
+    expect(world.of(ref)['owner_id']).toBe(72);
+  });
+});
+
+describe('a configuration changed midway', () => {
+  const configured = (n: number, config: RulesConfig): Change =>
+    change({ kind: 'config', config: { n, hash: `h${n}`, json: JSON.stringify(config) } });
+  const withField = (
+    more: RulesConfig['entities']['customer']['fields'][number],
+    options: TwoWayOptions = {},
+  ): RulesConfig => {
+    const config = twoWay(options);
+    const { customer } = config.entities;
+    return {
+      ...config,
+      entities: {
+        ...config.entities,
+        customer: { ...customer, fields: [...customer.fields.filter((one) => one.canonical !== more.canonical), more] },
+      },
+    };
+  };
+
+  it('writes a newly mapped field to everybody who has a value, in the bulk lane, and once', () => {
+    const withoutTitle = withField({ canonical: 'title', type: 'text', salesforce: 'Title', fillIfEmpty: false });
+    const { world, ref } = office();
+    world.say(configured(1, withoutTitle)).settle();
+    world.edit(contact, { Title: 'CTO' });
+    expect(world.of(ref)['custom_attributes.job_title']).toBeUndefined();
+    const before = world.ran.length;
+    world.say(configured(2, twoWay())).settle();
+    expect(world.of(ref)['custom_attributes.job_title']).toBe('CTO');
+    expect(world.ran.slice(before).map((command) => [command.lane, Object.keys(command.fields)])).toEqual([
+      ['bulk', ['custom_attributes.job_title']],
+    ]);
+    world.say(configured(2, twoWay()), configured(1, withoutTitle)).settle();
+    expect(world.ran.length).toBe(before + 1);
+  });
+
+  it('gives the word to the new owner of a field, where the sides differ', () => {
+    const { world, ref } = office();
+    world.edit(ref, { phone: '+441' });
+    const mine = withField({
+      canonical: 'phone',
+      type: 'text',
+      salesforce: 'Phone',
+      intercom: 'phone',
+      owner: 'intercom',
+      fillIfEmpty: false,
+    });
+    const theirs = withField({
+      canonical: 'phone',
+      type: 'text',
+      salesforce: 'Phone',
+      intercom: 'phone',
+      owner: 'salesforce',
+      fillIfEmpty: false,
+    });
+    world.say(configured(1, mine)).settle();
+    world.edit(contact, { Phone: '+449' });
+    expect(world.of(contact)['Phone']).toBe('+441');
+    world.say(configured(2, theirs)).settle();
+    world.edit(contact, { Phone: '+442' });
+    expect(world.of(ref)['phone']).toBe('+442');
+  });
+
+  it('creates what a flow that was switched on has left out', () => {
+    const world = new Both({ accounts: false }).edit('intercom:company:c1', { name: 'Upland' });
+    expect(world.ran).toEqual([]);
+    world.say(configured(1, twoWay())).settle();
+    const [create, ...more] = world.ran;
+    expect([create?.object, create?.verb, create?.lane]).toEqual(['Account', 'create', 'bulk']);
+    // The company is told which account it is.
+    expect(more.map(({ fields }) => Object.keys(fields))).toEqual([['custom_attributes.salesforce_account_id']]);
+  });
+
+  it('delays nobody: an edit is written while everybody is gone through', () => {
+    const { world, ref } = office();
+    for (let n = 0; n < 300; n++)
+      world.say(
+        createdEvent(`salesforce:Contact:0039${n}`, { LastName: `L${n}`, AccountId: '001A' }, 1_000, 5_000 + n),
+      );
+    world.settle();
+    world.say(configured(1, twoWay()), event('salesforce:Account:001A', { Industry: 'Fruit' }, 2_000, 9_000));
+    world.runner.tick();
+    const before = world.runner.outputs.length;
+    world.say(event(contact, { Title: 'CTO' }, 2_001, 9_001));
+    const written = world.runner.outputs.slice(before).filter(({ topic }) => topic === 'intercom.commands');
+    expect(written.map(({ value }) => (value as Command).ref)).toEqual([ref]);
+    expect([...world.runner.committed.keys()].filter((key) => key.startsWith('job:')).length).toBe(2);
   });
 });

@@ -26,7 +26,7 @@ function emptyWorld(): { world: World; state: Map<string, object> } {
 const all = (world: World): readonly string[] =>
   Array.from({ length: slotsUsed(world, 's') }, (_, slot) => world.items(setKey('s', slot))).flat();
 
-describe('a large set over small values', () => {
+describe('a large set over small values', { timeout: 30_000 }, () => {
   it('holds what a plain set would hold, each member once, after any additions and removals', () => {
     const step = fc.record({ add: fc.boolean(), member: fc.nat(250) });
     fc.assert(
