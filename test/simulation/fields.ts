@@ -88,9 +88,14 @@ interface Variant {
   readonly changed: boolean;
 }
 
-function entry({ nullable: _, lead, ...field }: MappedField, { leads, changed }: Variant): object {
-  const owner = changed && field.canonical === 'phone' ? { owner: 'salesforce' } : {};
-  return { ...field, ...(leads && lead !== undefined ? { lead } : {}), ...owner };
+function entry(field: MappedField, { leads, changed }: Variant): object {
+  const { canonical, type, salesforce, intercom, owner, fillIfEmpty = false, lead } = field;
+  const owned = changed && canonical === 'phone' ? 'salesforce' : owner;
+  return {
+    ...{ canonical, type, salesforce, intercom, fillIfEmpty },
+    ...(owned === undefined ? {} : { owner: owned }),
+    ...(leads && lead !== undefined ? { lead } : {}),
+  };
 }
 
 function build(variant: Variant): RulesConfig {

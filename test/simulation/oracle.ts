@@ -294,7 +294,7 @@ export class Oracle {
       parties.find(
         (one) => one.kind === 'company' && one[platform].some((company) => company.id === id && company.alive),
       )?.whose;
-    const there = [...new Set(b.companies.flatMap((id) => numberOf('intercom', id) ?? []))].sort();
+    const there = [...new Set(b.companies.flatMap((id) => numberOf('intercom', id) ?? []))];
     const here = [...new Set(a.companies.flatMap((id) => numberOf('salesforce', id) ?? []))];
     if (here.length === there.length && here.every((one) => there.includes(one))) return;
     this.#broken(

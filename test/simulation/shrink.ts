@@ -19,7 +19,7 @@ export function shrink(history: History, breaks: (candidate: History) => boolean
 /** One thing less, the largest things first. */
 function* candidates(history: History): Generator<History> {
   const { actions, people, companies, world } = history;
-  for (let size = Math.floor(actions.length / 2); size >= 1; size = Math.floor(size / 2))
+  for (let size = Math.ceil(actions.length / 2); size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2))
     for (let from = 0; from + size <= actions.length; from += size)
       yield { ...history, actions: [...actions.slice(0, from), ...actions.slice(from + size)] };
   for (const one of world.on) {

@@ -15,7 +15,7 @@ export type Told = { readonly done: number } | { readonly tally: Tally };
 /** @throws what a worker throws */
 export async function inWorkers({ world, seed, runs, jobs, progress }: Job): Promise<Tally> {
   const all = newTally(world);
-  const done = new Array<number>(jobs).fill(0);
+  const done = Array.from({ length: jobs }, () => 0);
   await Promise.all(
     done.map(
       (_, index) =>

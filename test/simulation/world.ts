@@ -53,12 +53,12 @@ const processes: readonly Switch[] = ['crash', 'zombie', 'restart', 'rollback', 
 /** Named sets; each is a row of the table. */
 export const named: Readonly<Record<string, readonly Switch[]>> = {
   calm: [],
-  companies: ['companies'],
-  oneway: ['oneway', 'companies'],
+  firms: ['companies'],
+  onesided: ['oneway', 'companies'],
   network: [...network, 'companies'],
-  lost: [...network, 'lost', 'companies'],
+  losses: [...network, 'lost', 'companies'],
   calls: [...calls, 'companies'],
-  late: [...network, 'timeout-after', 'late'],
+  latecalls: [...network, 'timeout-after', 'late'],
   processes: [...processes, 'companies'],
   sources: ['delay', 'hole', 'gap', 'backfill', 'long', 'duplicate'],
   values: ['norm', 'refuse', 'automation'],
@@ -66,7 +66,7 @@ export const named: Readonly<Record<string, readonly Switch[]>> = {
   merges: ['merge', 'delay', 'companies'],
   leads: ['convert', 'delay', 'disorder'],
   fights: ['thirdwriter', 'norm'],
-  config: ['config', 'companies'],
+  changes: ['config', 'companies'],
   everything: (Object.keys(switches) as Switch[]).filter((one) => one !== 'oneway' && one !== 'thirdwriter'),
 };
 

@@ -1,0 +1,58 @@
+/**
+ * Histories that once broke a promise, as small as they get. Kept as what people did, not as a number: how histories are
+ * made up may change, these stay.
+ */
+import type { Action, Company, History, Person, Switch } from './world.ts';
+
+export interface Kept {
+  /** What it shows, as a sentence. */
+  readonly shows: string;
+  readonly seed: number;
+  readonly faults: readonly Switch[];
+  readonly people: readonly Partial<Person>[];
+  readonly companies?: readonly Company[];
+  readonly actions: readonly Action[];
+}
+
+const nobody: Person = { salesforce: false, intercom: false, sharesEmailOf: null, company: null, lead: false };
+
+export const historyOf = ({ seed, faults, people, companies = [], actions }: Kept): History => ({
+  seed,
+  world: { name: faults.join(','), on: new Set(faults) },
+  people: people.map((person) => ({ ...nobody, ...person })),
+  companies,
+  actions,
+});
+
+export const kept: readonly Kept[] = [
+  {
+    shows: 'what the side without a say enters where the owner has nothing is taken back',
+    seed: 3,
+    faults: [],
+    people: [{ intercom: true }],
+    actions: [{ at: 4065, do: 'edit', who: 0, on: 'intercom', field: 'title', value: 'p0 title a07' }],
+  },
+  {
+    shows:
+      'a person who is attached to a company in Intercom and belongs to none in Salesforce belongs to it there too',
+    seed: 33,
+    faults: ['companies'],
+    people: [{ salesforce: true }, { salesforce: true, company: 0 }],
+    companies: [{ on: 'salesforce' }],
+    actions: [{ at: 18541, do: 'move', who: 0, on: 'intercom', company: 0 }],
+  },
+  {
+    shows: 'who was in Intercom first is known by their email also where Salesforce owns it',
+    seed: 2,
+    faults: ['oneway'],
+    people: [{ salesforce: true, intercom: true }],
+    actions: [{ at: 878, do: 'edit', who: 0, on: 'salesforce', field: 'department', value: 'p0 department A1' }],
+  },
+  {
+    shows: 'merged contacts of Intercom leave no second person in Salesforce written over',
+    seed: 28,
+    faults: ['merge'],
+    people: [{ salesforce: true }, { intercom: true }, { intercom: true }],
+    actions: [{ at: 1708, do: 'merge', who: 2, loser: 1, on: 'intercom' }],
+  },
+];

@@ -1,0 +1,41 @@
+/** Histories of every named world, and those that once broke a promise. SIMULATION_RUNS: how many, over all worlds. */
+import { describe, expect, it } from 'vitest';
+import { isOurs, judge, tallyOf } from './judge.ts';
+import { historyOf, kept } from './seeds.ts';
+import { simulate } from './simulate.ts';
+import { generate, named, readWorld } from './world.ts';
+
+const runs = Number(process.env['SIMULATION_RUNS'] ?? 500);
+const names = Object.keys(named);
+const each = Math.max(1, Math.ceil(runs / names.length));
+
+describe('every promise is kept', { timeout: 300_000 + runs * 100 }, () => {
+  it.each(names)('in the world %s', (world) => {
+    const { histories, threw, broken, seeds } = tallyOf({ world, from: 1, step: 1, until: 1 + each }, () => undefined);
+    expect(histories).toBe(each);
+    // Each with its seeds: `npm run simulate -- --runs 1 --seed S --world W` tells its story.
+    expect({ threw, broken, seeds }).toEqual({ threw: [], broken: {}, seeds: {} });
+  });
+});
+
+describe('histories that once broke a promise', { timeout: 60_000 }, () => {
+  it.each(kept.map((one) => [one.shows, one] as const))('%s', (_, one) => {
+    const { violations } = judge(historyOf(one));
+    expect(violations.filter(isOurs).map(({ promise, text }) => `${promise}: ${text}`)).toEqual([]);
+  });
+});
+
+describe('a history', () => {
+  it('happens again in the very same way', () => {
+    const [first, second] = [1, 2].map(() => simulate(generate(11, readWorld('everything')), true));
+    expect(second?.trace.lines).toEqual(first?.trace.lines);
+    expect(first?.trace.lines.length).toBeGreaterThan(50);
+  });
+
+  it('happens the same way whether it is told or not', () => {
+    const history = generate(12, readWorld('everything'));
+    const [told, silent] = [simulate(history, true), simulate(history)];
+    expect(silent.stores.shown()).toEqual(told.stores.shown());
+    expect(silent.trace.lines).toEqual([]);
+  });
+});
