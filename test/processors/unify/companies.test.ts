@@ -1,4 +1,5 @@
 /** Which account a person belongs to, written to both platforms. Salesforce names one, Intercom keeps a list. */
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createUnify } from '../../../processors/unify/index.ts';
 import type { RulesConfig } from '../../../processors/unify/rules.ts';
@@ -460,4 +461,43 @@ describe('a configuration changed midway', () => {
     expect(written.map(({ value }) => (value as Command).ref)).toEqual([ref]);
     expect([...world.runner.committed.keys()].filter((key) => key.startsWith('job:')).length).toBe(2);
   });
+});
+
+describe('a person moved by anybody, anywhere', { timeout: 60_000 }, () => {
+  const step = fc.record({
+    by: fc.constantFrom('salesforce' as const, 'attach' as const, 'detach' as const),
+    which: fc.nat(3),
+  });
+
+  it.each(['current', 'attached'] as const)(
+    'ends attached to the company of their account, no other company lost (%s)',
+    (primaryCompany) => {
+      fc.assert(
+        fc.property(fc.array(step, { maxLength: 8 }), (steps) => {
+          const { world, a, b, ref } = office({ primaryCompany });
+          world.edit('intercom:company:f1', { name: null });
+          const companies = [a, b, 'f1'];
+          let club = false;
+          for (const { by, which } of steps) {
+            const shown = world.of(ref)['companies'];
+            const now = Array.isArray(shown) ? shown.map(String) : [];
+            const company = companies[which % companies.length] ?? a;
+            if (by === 'salesforce') world.edit(contact, { AccountId: ['001A', '001B', null, null][which] ?? null });
+            else {
+              const next = by === 'attach' ? [...now, company] : now.filter((one) => one !== company);
+              world.edit(ref, { companies: [...new Set(next)].sort() });
+              if (company === 'f1') club = by === 'attach';
+            }
+            const after = world.of(ref)['companies'];
+            const standing = Array.isArray(after) ? after.map(String) : [];
+            const account = world.of(contact)['AccountId'] ?? null;
+            expect(standing.includes('f1')).toBe(club);
+            expect(account === null || standing.includes(account === '001A' ? a : b)).toBe(true);
+            expect(world.accountOfAda).toBe(account);
+          }
+        }),
+        { numRuns: 30 },
+      );
+    },
+  );
 });
