@@ -9,9 +9,9 @@
 import type { CanonicalField, Claim, EntityState, Position, Value } from '../../schemas/types.ts';
 import { parseRef } from './keys.ts';
 import type { Draft } from './ledger.ts';
-import type { CanonicalRule, EntityRules } from './rules.ts';
+import { type CanonicalRule, type EntityRules, sideOf } from './rules.ts';
 import { alike, comparePositions, isEmpty, laterOf, shown } from './values.ts';
-import type { World } from './world.ts';
+import type { Platform, World } from './world.ts';
 
 export interface Edit {
   readonly kind: 'change' | 'sight' | 'evidence';
@@ -36,32 +36,29 @@ export function edit(world: World, draft: Draft, name: string, one: Edit): void 
   const rule = draft.rules.fields.get(name);
   const current = draft.entity.fields[name];
   if (rule === undefined || (current !== undefined && alike(current.value, one.value))) return;
-  const verdict = judge(draft, rule, current, one);
+  const verdict = judge(world, draft, rule, current, one);
   if (verdict.wins) setField(world, draft, name, one, verdict.reason);
   // Evidence that loses may be an old value that is read again: it proves no edit.
   else if (verdict.untold !== true && one.kind !== 'evidence') reject(world, draft, name, one, verdict.reason);
 }
 
-function judge(draft: Draft, rule: CanonicalRule, current: CanonicalField | undefined, one: Edit): Verdict {
+function judge(
+  world: World,
+  draft: Draft,
+  rule: CanonicalRule,
+  current: CanonicalField | undefined,
+  one: Edit,
+): Verdict {
   const source = draft.ref.ref;
   const { platform } = parseRef(source);
-  const sight = one.kind === 'sight';
   if (rule.type === 'optOut') {
     const verdict = judgeConsent(rule, current, one, source);
     if (verdict !== undefined) return verdict;
   }
-  if (rule.owner !== null && rule.owner !== platform) {
-    // What a side without a say shows at first is no edit, and there may be nothing yet to put in its place.
-    return { wins: false, reason: `${rule.owner} owns ${rule.name}`, untold: sight };
-  }
-  if (current === undefined) {
-    if (sight && isEmpty(one.value) && draft.entity.refs.length > 1) return { wins: false, reason: '', untold: true };
-    return { wins: true, reason: 'first' };
-  }
-  if (sight) {
-    if (isEmpty(one.value)) return { wins: false, reason: '', untold: true };
-    if (beats(draft.rules, rule, { ...one, source }, current)) return { wins: true, reason: 'join' };
-    return { wins: false, reason: `${current.source} has a newer value` };
+  if (current === undefined) return { wins: true, reason: 'first' };
+  if (one.kind === 'sight') return judgeSight(draft, rule, current, one);
+  if (rule.owner !== null && rule.owner !== platform && isThere(world, draft, rule.owner)) {
+    return { wins: false, reason: `${rule.owner} owns ${rule.name}` };
   }
   if (current.source === source) {
     // What was seen moved on, so this is later by itself; evidence has to prove it.
@@ -76,6 +73,27 @@ function judge(draft: Draft, rule: CanonicalRule, current: CanonicalField | unde
   if (!newer) return { wins: false, reason: `${current.source} has a newer value` };
   return { wins: true, reason: rule.fillIfEmpty ? 'fill' : 'newest' };
 }
+
+/**
+ * What a record shows at first is no edit: a side without a say fills what nobody has said, and loses untold. Only where
+ * nothing is ever written to the owner, its having nothing is all there will be: else the sides would differ for ever.
+ */
+function judgeSight(draft: Draft, rule: CanonicalRule, current: CanonicalField, one: Edit): Verdict {
+  const source = draft.ref.ref;
+  const { platform } = parseRef(source);
+  if (isEmpty(one.value)) {
+    const isMirrored = rule.owner === platform && !sideOf(draft.rules, source).written;
+    if (isMirrored && parseRef(current.source).platform !== platform) return { wins: true, reason: 'owner' };
+    return { wins: false, reason: '', untold: true };
+  }
+  if (beats(draft.rules, rule, { ...one, source }, current)) return { wins: true, reason: 'join' };
+  const hasSay = rule.owner === null || rule.owner === platform;
+  return { wins: false, reason: `${current.source} has a newer value`, untold: !hasSay };
+}
+
+/** Has the owner platform a living record of the entity? Where it has none, nobody else would ever be right. */
+const isThere = (world: World, draft: Draft, platform: Platform): boolean =>
+  draft.entity.refs.some((ref) => ref.startsWith(`${platform}:`) && world.ref(ref)?.deleted === false);
 
 const isLater = (one: Edit, current: CanonicalField): boolean =>
   comparePositions(one.at, current.at) > 0 || (comparePositions(one.at, current.at) === 0 && one.time > current.time);
