@@ -9,7 +9,7 @@ import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, onTestFailed, test } from 'vitest';
 import { MicroBatch } from '../../core/decide.ts';
 import type { Fault } from '../../core/faults.ts';
 import type { FoldRecord } from '../../core/fold.ts';
@@ -17,9 +17,8 @@ import { connectRegistry, type RegistryCodec } from '../../core/registry.ts';
 import { lastPosition } from '../../core/repair.ts';
 import { createUnify } from '../../processors/unify/index.ts';
 import type { TopicName } from '../../schemas/topics.ts';
-import type { Command } from '../../schemas/types.ts';
 import { env, log } from '../support/loop-servers.ts';
-import { World } from '../support/loop-world.ts';
+import { type Found, World } from '../support/loop-world.ts';
 import { rulesOf } from './fields.ts';
 import {
   type Appender,
@@ -36,8 +35,9 @@ import {
   stateLines,
 } from './real-log.ts';
 import { type Damage, type Death, type Schedule, scheduleOf, tellSchedule, type Zombie } from './real-schedule.ts';
-import { type Ran, simulate } from './simulate.ts';
+import { simulate } from './simulate.ts';
 import { generate, type History, readWorld } from './world.ts';
+import type { Emitted } from './writer.ts';
 
 const sample = Number(process.env['SAMPLE'] ?? 4);
 const firstSeed = Number(process.env['SEED'] ?? 1);
@@ -66,6 +66,7 @@ interface Scene {
   portion: number;
   /** Puts an older state of the mirror back. */
   rollBack: () => Promise<void>;
+  close(): Promise<void>;
 }
 
 /** Offsets of the records that change the state or put something out. */
@@ -78,6 +79,28 @@ function loudOf(records: readonly FoldRecord[], history: History): number[] {
     for (const [key, stored] of batch.puts) state.set(key, stored?.value);
     return batch.outputs.length + batch.puts.size > 0 ? [record.offset] : [];
   });
+}
+
+async function open(history: History, records: readonly FoldRecord[]): Promise<Scene> {
+  const entries = entriesOf(records, codec);
+  const asRead = entries.map((entry, offset) => ({ partition: 0, offset, ...entry }));
+  const schedule = scheduleOf(history.seed, loudOf(foldRecords(asRead, codec, 1), history));
+  const world = await World.create({ fold: createUnify(rulesOf(history.world)), codec, topics: historyTopics });
+  const appender = await openAppender(world.prefix);
+  return {
+    world,
+    history,
+    schedule,
+    entries,
+    appender,
+    offered: 0,
+    portion: 0,
+    rollBack: () => Promise.reject(new Error('nothing was photographed yet')),
+    close: async () => {
+      await appender.close();
+      await world.close();
+    },
+  };
 }
 
 async function offerPortion(scene: Scene): Promise<void> {
@@ -156,29 +179,33 @@ async function expectMirrored(world: World): Promise<void> {
   expect(stateLines(codec, await world.mirrored())).toEqual(stateLines(codec, await world.folded()));
 }
 
-async function expectTheFold({ world, history, entries, offered }: Scene, ran: Ran): Promise<void> {
-  const log = await world.records('changes');
-  const asked = entries.slice(0, offered).map((entry, offset) => ({ partition: 0, offset, ...entry }));
-  expect(log).toEqual(asked);
-  const { position } = await lastPosition(world.kafka, codec);
-  expect(position?.offset).toBe(offered);
-
-  const fold = createUnify(rulesOf(history.world));
-  const wanted = inOneGo(fold, codec, foldRecords(log, codec, position?.lineage ?? 0));
+/** Everything that stands in the topics and in Redis at the end. */
+async function outcomeOf({ world }: Scene) {
   let outputs: Lines = {};
   for (const topic of outputTopics) outputs = { ...outputs, ...linesOf(codec, topic, await world.records(topic)) };
-  expect(outputs).toEqual(wanted.outputs);
-  expect(stateLines(codec, await world.folded())).toEqual(stateLines(codec, wanted.state));
-  expect(stateLines(codec, await world.mirrored())).toEqual(stateLines(codec, wanted.state));
+  return {
+    outputs,
+    state: stateLines(codec, await world.folded()),
+    mirror: stateLines(codec, await world.mirrored()),
+  };
+}
 
-  // And it is that history: both platforms were asked for what they were asked for in it.
-  for (const topic of ['salesforce.commands', 'intercom.commands'] as const) {
-    const commands = (await world.records(topic)).map(({ partition, key, value }) => {
-      if (value === null) throw new Error('a command without a value');
-      return { topic, partition, key, value: codec.decode(value).value as Command };
-    });
-    expect(commandsOf(commands, topic)).toEqual(commandsOf(ran.unify.outputs, topic));
-  }
+/** What the same log comes to in memory. */
+function foldedInMemory(
+  log: readonly Found[],
+  lineage: number,
+  { history }: Scene,
+): Awaited<ReturnType<typeof outcomeOf>> {
+  const records = foldRecords(log, codec, lineage);
+  const { outputs, state } = inOneGo(createUnify(rulesOf(history.world)), codec, records);
+  return { outputs, state: stateLines(codec, state), mirror: stateLines(codec, state) };
+}
+
+async function commandsIn(world: World, topic: 'salesforce.commands' | 'intercom.commands'): Promise<Emitted[]> {
+  return (await world.records(topic)).map(({ partition, key, value }) => {
+    if (value === null) throw new Error('a command without a value');
+    return { topic, partition, key, value: codec.decode(value).value };
+  });
 }
 
 describe('a simulated history on the real servers', () => {
@@ -192,14 +219,9 @@ describe('a simulated history on the real servers', () => {
     async ({ seed, name }) => {
       const history = generate(seed, readWorld(name));
       const ran = simulate(history);
-      const entries = entriesOf(ran.log.records, codec);
-      const found = entries.map((entry, offset) => ({ partition: 0, offset, ...entry }));
-      const schedule = scheduleOf(seed, loudOf(foldRecords(found, codec, 1), history));
-      const fold = createUnify(rulesOf(history.world));
-      const world = await World.create({ fold, codec, topics: historyTopics });
-      const appender = await openAppender(world.prefix);
-      const rollBack = async (): Promise<void> => undefined;
-      const scene: Scene = { world, history, schedule, entries, appender, offered: 0, portion: 0, rollBack };
+      const scene = await open(history, ran.log.records);
+      const { world, schedule, entries } = scene;
+      onTestFailed(() => void process.stderr.write(`history ${seed} of ${name}: ${tellSchedule(schedule)}\n`));
       try {
         await begin(scene);
         for (const incident of schedule.incidents) {
@@ -207,12 +229,19 @@ describe('a simulated history on the real servers', () => {
           else await overtake(scene, incident);
         }
         await world.finish({ group: 'last', limits: schedule.limits });
-        await expectTheFold(scene, ran);
-      } catch (error) {
-        throw new Error(`history ${seed} of ${name}, ${tellSchedule(schedule)}`, { cause: error });
+
+        const log = await world.records('changes');
+        expect(log).toEqual(
+          entries.slice(0, scene.offered).map((entry, offset) => ({ partition: 0, offset, ...entry })),
+        );
+        const { position } = await lastPosition(world.kafka, codec);
+        expect(position?.offset).toBe(log.length);
+        expect(await outcomeOf(scene)).toEqual(foldedInMemory(log, position?.lineage ?? 0, scene));
+        // And it is that history: both platforms were asked for what they were asked for in it.
+        for (const topic of ['salesforce.commands', 'intercom.commands'] as const)
+          expect(commandsOf(await commandsIn(world, topic), topic)).toEqual(commandsOf(ran.unify.outputs, topic));
       } finally {
-        await appender.close();
-        await world.close();
+        await scene.close();
       }
     },
   );

@@ -58,7 +58,7 @@ const portions = 6;
 export function scheduleOf(seed: number, loud: readonly number[]): Schedule {
   const chance = new Chance(seed);
   const share = Math.floor(loud.length / portions);
-  const records = Math.min(chance.int('real batch', 3, most.records), Math.floor(share / 3));
+  const records = Math.min(chance.int('real batch', 5, most.records), Math.floor(share / 3));
   if (records < 1) throw new Error(`${loud.length} records that do something are too few for ${portions} portions`);
   // A portion ends with a record that does something, so that whoever has worked it off has written its position.
   const ends = Array.from({ length: portions }, (_, i) => {
@@ -100,10 +100,11 @@ function shuffled<T>(chance: Chance, given: readonly T[]): T[] {
 
 /** So that a failed test says what it did. */
 export const tellSchedule = ({ limits, incidents }: Schedule): string =>
-  `${limits.records} records at a time, cache of ${limits.cacheBytes}; ${incidents
-    .map(({ do: what, at, damage }, i) => {
-      const [one] = [incidents[i]];
-      const passing = one?.do === 'die' ? ` (${one.passing})` : '';
-      return `${what} at ${at}${passing}, mirror: ${damage}`;
-    })
-    .join('; ')}`;
+  [`${limits.records} records at a time`, `a cache of ${limits.cacheBytes} bytes`, ...incidents.map(tellIncident)].join(
+    ', ',
+  );
+
+const tellIncident = (one: Incident): string =>
+  one.do === 'die'
+    ? `mirror ${one.damage}, killed at ${one.at} passed the ${one.passing}. time`
+    : `held at ${one.at} for a rival, whose mirror ${one.damage}`;

@@ -1,12 +1,14 @@
 /**
  * A small deployment of its own on the real Kafka and Redis: topics and keys under a prefix that nobody else has, the
- * counting fold, and readers that judge what came of it without asking the loop.
+ * counting fold unless another is given, and readers that judge what came of it without asking the loop.
  */
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import type { Redis } from 'ioredis';
 import { vi } from 'vitest';
+import type { Codec } from '../../core/codec.ts';
 import type { Fault } from '../../core/faults.ts';
+import type { Fold } from '../../core/fold.ts';
 import { connectKafka, type KafkaAccess, limits as kafkaLimits } from '../../core/kafka.ts';
 import { connectRedis } from '../../core/redis.ts';
 import { memoryCodec } from '../../core/registry.ts';
@@ -18,6 +20,19 @@ import { countingFold } from './counting-fold.ts';
 import { env, limits, log, transactionalId } from './loop-servers.ts';
 
 export const codec = memoryCodec();
+
+/** What a world runs, and its topics with the settings that they have besides every topic's own. */
+export interface Loop {
+  readonly fold: Fold;
+  readonly codec: Codec;
+  readonly topics: Readonly<Partial<Record<TopicName, Readonly<Record<string, string>>>>>;
+}
+
+const counting: Loop = {
+  fold: countingFold,
+  codec,
+  topics: { changes: {}, 'unify.state': {}, journal: {}, 'unify.dlq': {} },
+};
 
 export interface RunOptions {
   readonly group?: string;
@@ -45,6 +60,15 @@ export interface Outcome {
   readonly state: Readonly<Record<string, string>>;
 }
 
+/** A record of a topic as it was read. */
+export interface Found {
+  readonly partition: number;
+  readonly offset: number;
+  readonly time: number;
+  readonly key: string;
+  readonly value: Buffer | null;
+}
+
 export interface Verdict {
   /** Outputs in order, as `<change> <count of its key>/<total>`. */
   readonly said: readonly string[];
@@ -57,22 +81,25 @@ export class World {
   readonly prefix = `test.${randomUUID()}.`;
   readonly kafka: KafkaAccess;
   readonly redis: Redis;
+  readonly #loop: Loop;
   readonly #running = new Set<Run>();
 
-  constructor() {
+  constructor(loop: Loop) {
+    this.#loop = loop;
     this.kafka = connectKafka({ brokers: env('KAFKA_BROKERS'), prefix: this.prefix, clientId: 'test', log });
     this.redis = connectRedis({ url: env('REDIS_URL'), log });
   }
 
-  static async create(): Promise<World> {
-    const world = new World();
-    const names: TopicName[] = ['changes', 'unify.state', 'journal', 'unify.dlq'];
+  static async create(loop = counting): Promise<World> {
+    const world = new World(loop);
+    const names = Object.keys(loop.topics) as TopicName[];
     const wanted = names.map((name) => {
       const { partitions, cleanup } = topics[name];
       const config = {
         'cleanup.policy': cleanup,
         'message.timestamp.type': 'LogAppendTime',
         'max.message.bytes': String(kafkaLimits.maxMessageBytes),
+        ...loop.topics[name],
       };
       return [name, { partitions, replication: 1, config }] as const;
     });
@@ -107,10 +134,10 @@ export class World {
     const ended = runTransactionalFold({
       kafka: options.kafka ?? this.kafka,
       redis: options.redis ?? this.redis,
-      codec,
+      codec: this.#loop.codec,
       group: options.group ?? 'unify',
       transactionalId,
-      fold: countingFold,
+      fold: this.#loop.fold,
       limits: { ...limits, ...options.limits },
       signal: stop.signal,
       ready: (ready, why) => states.push({ ready, why }),
@@ -139,7 +166,7 @@ export class World {
     const [changes] = await this.kafka.offsets('changes');
     await vi.waitFor(
       async () => {
-        const { position } = await lastPosition(this.kafka, codec);
+        const { position } = await lastPosition(this.kafka, this.#loop.codec);
         if (position === undefined || position.offset !== changes?.latest) throw new Error(`at ${position?.offset}`);
         const text = `${position.lineage}:${position.offset}:${position.transaction}`;
         const mirror = await this.redis.get(this.key('position'));
@@ -158,19 +185,24 @@ export class World {
   }
 
   async outcome(): Promise<Outcome> {
-    const journal = await this.#all('journal');
+    const journal = await this.records('journal');
+    return {
+      journal: journal.map(({ value }) => decoded<JournalEntry>(value)),
+      outputs: journal.map(({ key, value }) => `${key} ${value?.toString('hex')}`),
+      deadLetters: (await this.records('unify.dlq')).map(({ value }) => decoded<DeadLetter>(value)),
+      state: await this.folded(),
+    };
+  }
+
+  /** unify.state folded, its position left out. */
+  async folded(): Promise<Record<string, string>> {
     const state: Record<string, string> = {};
-    for (const { key, value } of await this.#all('unify.state')) {
+    for (const { key, value } of await this.records('unify.state')) {
       if (key === 'position') continue;
       if (value === null) delete state[key];
       else state[key] = value.toString('hex');
     }
-    return {
-      journal: journal.map(({ value }) => decoded<JournalEntry>(value)),
-      outputs: journal.map(({ key, value }) => `${key} ${value?.toString('hex')}`),
-      deadLetters: (await this.#all('unify.dlq')).map(({ value }) => decoded<DeadLetter>(value)),
-      state,
-    };
+    return state;
   }
 
   /** The mirror's values as Redis has them. */
@@ -213,13 +245,15 @@ export class World {
     if (keys.length > 0) await this.redis.unlink(...keys);
   }
 
-  async #all(topic: TopicName): Promise<{ key: string; value: Buffer | null }[]> {
-    const [at] = await this.kafka.offsets(topic);
-    const found: { key: string; value: Buffer | null }[] = [];
-    await this.kafka.read(topic, 0, at?.earliest ?? 0, at?.latest ?? 0, (records) => {
-      for (const { key, value } of records)
-        found.push({ key: key?.toString() ?? '', value: value && Buffer.from(value) });
-    });
+  /** A topic read committed, one partition after the other. */
+  async records(topic: TopicName): Promise<Found[]> {
+    const found: Found[] = [];
+    for (const { partition, earliest, latest } of await this.kafka.offsets(topic)) {
+      await this.kafka.read(topic, partition, earliest, latest, (records) => {
+        for (const { offset, time, key, value } of records)
+          found.push({ partition, offset, time, key: key?.toString() ?? '', value: value && Buffer.from(value) });
+      });
+    }
     return found;
   }
 }
