@@ -92,7 +92,11 @@ function entry(field: MappedField, { leads, changed }: Variant): object {
   const { canonical, type, salesforce, intercom, owner, fillIfEmpty = false, lead } = field;
   const owned = changed && canonical === 'phone' ? 'salesforce' : owner;
   return {
-    ...{ canonical, type, salesforce, intercom, fillIfEmpty },
+    canonical,
+    type,
+    salesforce,
+    intercom,
+    fillIfEmpty,
     ...(owned === undefined ? {} : { owner: owned }),
     ...(leads && lead !== undefined ? { lead } : {}),
   };

@@ -103,7 +103,7 @@ export class IntercomSource {
   poke(): void {
     this.#wroteAt = this.#clock.now;
     this.#expect();
-    if (this.#lossy) this.#look();
+    if (this.#lossy && this.#state.startedAt > 0) this.#look();
   }
 
   #expect(): void {
@@ -181,7 +181,10 @@ export class IntercomSource {
   }
 
   #isRead(): boolean {
-    return this.#state.contacts.begun > this.#wroteAt + searchLagMs;
+    const { contacts, companies } = this.#state;
+    const { begun } = companies;
+    const isListed = begun > this.#wroteAt || this.#workspace.model.listedCompanies().length === 0;
+    return contacts.begun > this.#wroteAt + searchLagMs && isListed;
   }
 
   #ask(task: Task): void {

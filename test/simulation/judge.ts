@@ -10,7 +10,7 @@ import { generate, type History, readWorld } from './world.ts';
 import { applyPuts, type Decider, encodedDecider, plainDecider } from './writer.ts';
 
 /** Every so many histories are folded again in other batches. */
-const foldedAgain = 10;
+const foldedAgain = 20;
 
 export interface Judged {
   readonly ran: Ran;
@@ -57,7 +57,12 @@ function bytes(ran: Ran): readonly Violation[] {
     const differs = folded.findIndex((line, i) => line !== state[i]);
     if (n === said.length && differs < 0 && folded.length === state.length) return [];
     return [
-      { promise: 'bytes', text: `folded again ${name}, the state is ${folded[differs] ?? 'shorter'}`, about: [] },
+      {
+        promise: 'bytes',
+        text: `folded again ${name}, the state is ${folded[differs] ?? 'shorter'}`,
+        about: [],
+        excuse: '',
+      },
     ];
   };
   const fold = createUnify(rulesOf(ran.history.world));

@@ -113,11 +113,16 @@ export class Oracle {
     for (const platform of ['salesforce', 'intercom'] as const) {
       const made = party[platform].filter(({ id }) => !this.#ran.people.byPeople.has(`${platform}:${kind}:${id}`));
       const byPeople = this.#ran.people.enteredOn(platform, kind, whose);
-      if (made.length > (byPeople > 0 ? 0 : 1))
+      // Who shares an email may be found and linked as somebody else.
+      const most = byPeople > 0 && !this.#isAmbiguous(party) ? 0 : 1;
+      // A call that the platform carries out a minute late may bring back whom somebody deleted meanwhile.
+      const isRevived = this.#ran.history.world.on.has('late') && this.#ran.people.gone.has(name);
+      if (made.length > most)
         this.#broken(
           'duplicates',
           `${name} was created on ${platform} ${made.length} times, entered ${byPeople}`,
           about,
+          isRevived ? 'a call was carried out long after it had timed out, and the record deleted meanwhile' : '',
         );
     }
     // Whose records were merged is for people to settle on the other platform; that nobody is made anew stands above.
@@ -194,6 +199,8 @@ export class Oracle {
     // Two who never give in: it only has to end.
     if (on.has('thirdwriter') && canonical === 'department') return;
     const isRefused = on.has('refuse') && canonical === refused.field && refused.pattern.test(String(inter ?? ''));
+    // Consent gets stricter wherever somebody says so, and where it cannot be written it stays so where it was said.
+    if (oneWay && field.type === 'optOut' && inter === true) return;
     if (!isRefused && !this.#alike(field, sales, inter)) {
       const given = this.#journal.some(
         (entry) =>

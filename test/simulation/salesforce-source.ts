@@ -37,6 +37,7 @@ import type { SalesforceModel } from '../../twins/salesforce/model.ts';
 import type { StoredRecord } from '../../twins/salesforce/store.ts';
 import { formatInstant } from '../../twins/salesforce/values.ts';
 import type { Clock } from './clock.ts';
+import { companyFields, markers, personFields } from './fields.ts';
 import { wholeSecond } from './intercom-door.ts';
 import type { RawTopic } from './log.ts';
 import type { Chance } from './random.ts';
@@ -289,7 +290,7 @@ export class SalesforceSource {
       recordId: id,
       deleted,
       takenAt: at,
-      body: Buffer.from(deleted || record === undefined ? '' : JSON.stringify(rowOf(record))),
+      body: Buffer.from(record === undefined ? '' : JSON.stringify(rowOf(record))),
     };
     this.state = afterRecord(this.state, id, { [header.row]: JSON.stringify(note) });
     this.#raw.append((offset) =>
@@ -301,12 +302,23 @@ export class SalesforceSource {
   }
 }
 
-const times: ReadonlySet<string> = new Set(['SystemModstamp', 'CreatedDate', 'LastModifiedDate', 'LastOrderAt__c']);
+/** What is read of a record: as if nothing else were mapped. */
+const read: readonly string[] = [
+  'Id',
+  'Email',
+  'LastName',
+  'AccountId',
+  'IsConverted',
+  'ConvertedContactId',
+  'MasterRecordId',
+  markers.salesforce,
+  ...[...personFields, ...companyFields].map((field) => field.salesforce),
+];
 
-function rowOf({ values }: StoredRecord): object {
-  const row: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(values))
-    row[name] = times.has(name) && typeof value === 'number' ? formatInstant(value) : value;
+function rowOf({ values, deleted }: StoredRecord): object {
+  const row: Record<string, unknown> = { IsDeleted: deleted };
+  for (const name of read) if (name in values) row[name] = values[name];
+  row['SystemModstamp'] = formatInstant(Number(values['SystemModstamp'] ?? 0));
   return row;
 }
 

@@ -55,4 +55,12 @@ export const kept: readonly Kept[] = [
     people: [{ salesforce: true }, { intercom: true }, { intercom: true }],
     actions: [{ at: 1708, do: 'merge', who: 2, loser: 1, on: 'intercom' }],
   },
+  {
+    shows: 'a company that nobody belonged to is known as soon as somebody does',
+    seed: 80,
+    faults: ['companies'],
+    people: [{ salesforce: true }, { intercom: true }, { salesforce: true }],
+    companies: [{ on: 'intercom' }],
+    actions: [{ at: 1801, do: 'move', who: 2, on: 'intercom', company: 0 }],
+  },
 ];
