@@ -63,4 +63,12 @@ export const kept: readonly Kept[] = [
     companies: [{ on: 'intercom' }],
     actions: [{ at: 1801, do: 'move', who: 2, on: 'intercom', company: 0 }],
   },
+  {
+    shows: 'who is attached to a company in Intercom is detached where Salesforce owns that and says none',
+    seed: 29,
+    faults: ['oneway'],
+    people: [{ salesforce: true, company: 0 }, { salesforce: true }],
+    companies: [{ on: 'salesforce' }],
+    actions: [{ at: 11273, do: 'move', who: 1, on: 'intercom', company: 0 }],
+  },
 ];
