@@ -36,7 +36,8 @@ function landWrite(world: World, draft: Draft, ask: Ask, result: Result): void {
     doubt,
   };
   const others = draft.ref.landed.filter((one) => one.id !== ask.id);
-  const keeps = applied || (doubt && result.outcome !== 'gone');
+  // Of a record that existed before, or is gone, nothing is there that we wrote.
+  const keeps = applied || (doubt && result.outcome !== 'gone' && result.outcome !== 'exists');
   draft.ref = { ...draft.ref, open: null, landed: keeps ? landedWith(others, closed) : others };
   if (!applied) {
     if (result.returned !== null) observe(world, draft, result.returned, null);

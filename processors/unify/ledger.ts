@@ -61,7 +61,7 @@ interface Look {
  * A whole observation says of every mapped field that it does not name that it is empty.
  */
 export function observe(world: World, draft: Draft, observation: Observation, answered: Ask | null): void {
-  expectCreate(draft);
+  expectCreate(draft, observation);
   // An answer goes before what waited for it (landing.ts).
   if (observation.via !== 'answer' && openWrite(draft.ref) === undefined) resume(world, draft);
   const sightings = sightingsOf(draft, observation);
@@ -87,14 +87,19 @@ function sightingsOf(draft: Draft, observation: Observation): readonly Sighting[
 
 // ---- rule 0: what has to wait for an answer
 
-/** A record may be told of before the result of its own create is: then the create is an open ask of it. */
-function expectCreate(draft: Draft): void {
+/**
+ * A record may be told of before the result of its own create is: then the create is an open ask of it. Our mark in it
+ * says so; another record of the person that was linked meanwhile has nothing to do with the create.
+ */
+function expectCreate(draft: Draft, observation: Observation): void {
   const { platform, object } = parseRef(draft.ref.ref);
   const open = draft.entity.creates.find((one) => one.platform === platform && one.object === object)?.ask ?? null;
   const landed = draft.ref.landed.filter((ask) => ask.resultAt !== null || ask.id === open?.id);
-  const known = open === null || landed.some((ask) => ask.id === open.id);
-  if (known && landed.length === draft.ref.landed.length) return;
-  draft.ref = { ...draft.ref, landed: known ? landed : [...landed, open] };
+  const { marker } = sideOf(draft.rules, draft.ref.ref);
+  const isNew =
+    open !== null && observation.fields[marker] === open.fields[marker] && landed.every((ask) => ask.id !== open.id);
+  if (!isNew && landed.length === draft.ref.landed.length) return;
+  draft.ref = { ...draft.ref, landed: isNew ? [...landed, open] : landed };
 }
 
 const openWrite = (ref: RefState): Ask | undefined =>
@@ -210,8 +215,8 @@ function orderOf(draft: Draft, sighting: Sighting, look: Look, origin: Origin): 
     return carrier > origin.ask ? 'overwritten' : 'newer';
   }
   if (position > 0) return 'newer';
-  if (position === 0 && answered !== null && (answered.verb === 'read' || link.field in answered.expected))
-    return 'newer';
+  const isAsked = answered !== null && link.field in answered.expected && !answered.done.includes(link.field);
+  if (position === 0 && (isAsked || answered?.verb === 'read')) return 'newer';
   if (alike(value, before.value)) return position === 0 ? 'same' : 'older';
   if (position < 0) return 'older';
   // One ask of a ref is open at a time, so answers are ordered among themselves.
@@ -265,11 +270,12 @@ function takeIn(world: World, draft: Draft, sighting: Sighting, look: Look, orig
 }
 
 /**
- * The ask whose outcome this value is: the one that it answers, the one whose change the stream tells, or one whose echo
+ * The ask whose outcome this value is: the one that it answers (unless the value expected was seen since, and this is
+ * somebody's after it: an answer may be a look at what an earlier try had done), the one whose change the stream tells, or one whose echo
  * is long overdue while Salesforce says that nobody has changed the record since.
  */
 function writerAsk(ref: RefState, field: string, { observation, answered }: Look, origin: Origin): Ask | undefined {
-  if (answered !== null && field in answered.expected) return answered;
+  if (answered !== null && field in answered.expected && !answered.done.includes(field)) return answered;
   if (origin !== undefined) return asksOf(ref)[origin.ask];
   const seen = ref.seen[field];
   const { modified } = observation;
