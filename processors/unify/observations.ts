@@ -7,7 +7,7 @@ import { directoryKey, ownedBy, parseRef, waitingFor } from './keys.ts';
 import { type Draft, observe } from './ledger.ts';
 import { type Cause, conclude, draftOf, end, followMarker, onMoved, separate, welcome } from './merge.ts';
 import { directoryObjects, sideOf } from './rules.ts';
-import { comparePositions, laterOf, noPosition } from './values.ts';
+import { comparePositions, laterOf, noPosition, secondOf } from './values.ts';
 import type { Lane, World } from './world.ts';
 
 export function onObservation(world: World, observation: Observation): void {
@@ -32,6 +32,10 @@ export function onObservation(world: World, observation: Observation): void {
   let known = world.ref(observation.ref);
   if (known !== undefined && known.deleted && !revives(observation, known)) return;
   const back = known?.deleted === true;
+  if (known !== undefined && back && comparePositions(observation.at, known.newest) === 0) {
+    // Deleted and brought back in one second: the deletion, told once more, is the older of the two.
+    known = { ...known, newest: { time: (secondOf(observation.at.time) + 1) * 1000, seq: -1, second: true } };
+  }
   if (known !== undefined && isAliasOf(world, known)) {
     separate(
       world,
@@ -62,11 +66,14 @@ export function onObservation(world: World, observation: Observation): void {
 }
 
 /**
- * A replayed old value does not revive a deleted record, nor does a row read within the second of the deletion. What was
- * merged away is told of now and then, field by field; only the whole of it, or the platform's word, says that it is back.
+ * A replayed old value does not revive a deleted record, nor does a row read within the second of the deletion: only the
+ * platform's word that it is back, for a deletion is known to the second. Should that word have been the older of the
+ * two, the next call finds the record gone. What was merged away is told of now and then, field by field; only the whole
+ * of it, or the platform's word, says that it is back.
  */
 function revives(observation: Observation, known: RefState): boolean {
-  if (comparePositions(observation.at, known.newest) <= 0) return false;
+  const order = comparePositions(observation.at, known.newest);
+  if (order < 0 || (order === 0 && observation.op !== 'undeleted')) return false;
   return known.into === null || observation.whole || observation.op === 'undeleted';
 }
 

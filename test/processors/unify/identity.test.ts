@@ -306,6 +306,12 @@ describe('an email that moves from one person to another', () => {
   });
 });
 
+const contactThere = (people: People): string => {
+  const [id] = [...people.intercom.records].find(([, record]) => record.object === 'contact') ?? [];
+  if (id === undefined) throw new Error('nobody is on Intercom');
+  return id;
+};
+
 describe('a deleted record', () => {
   const linked = (): People =>
     new People()
@@ -319,10 +325,10 @@ describe('a deleted record', () => {
     const people = linked()
       .say(deletedEvent(contact('A'), 20, 20))
       .pass(30);
-    const [there] = [...people.intercom.records.keys()].filter((id) => id.startsWith('c'));
+    const there = contactThere(people);
     people
       .say(createdEvent(contact('A'), ada, 2, 2), row(contact('A'), ada, 20))
-      .say(webhook(person(there ?? ''), { email: 'ada@x.example', name: 'Ada Lovelace' }, 25))
+      .say(webhook(person(there), { email: 'ada@x.example', name: 'Ada Lovelace' }, 25))
       .pass(40);
     expect(people.runner.ref(contact('A'))?.deleted).toBe(true);
     expect(people.creates('salesforce')).toEqual([]);
@@ -344,6 +350,21 @@ describe('a deleted record', () => {
     expect(people.creates('intercom').filter((command) => command.object === 'contact').length).toBe(1);
     expect(people.events(id).at(-1)?.type).not.toBe('deleted');
     expect(people.set('email:ada@x.example')).toEqual([id]);
+  });
+
+  it('of Intercom comes back within the second of its deletion, and the deletion told again does not end it', () => {
+    const people = linked();
+    const there = contactThere(people);
+    const gone = deletedEvent(person(there), 20, -1);
+    const back = webhook(person(there), { email: 'ada@x.example', name: 'Ada Byron' }, 20, { op: 'undeleted' });
+    people.say(gone, back);
+    // Said once more, which Intercom itself knows nothing of.
+    people.runner.decide(gone);
+    people.say(event(contact('A'), { Title: 'CTO' }, 25, 25)).pass(30);
+    expect(people.runner.ref(person(there))?.deleted).toBe(false);
+    expect(people.intercom.records.get(there)?.fields['custom_attributes.job_title']).toBe('CTO');
+    people.say(deletedEvent(person(there), 40, -1));
+    expect(people.runner.ref(person(there))?.deleted).toBe(true);
   });
 
   it('gives up its claim and its place in the account when it was the last one, and takes both again', () => {
