@@ -141,7 +141,9 @@ export class Oracle {
     const [a] = alive.salesforce;
     const [b] = alive.intercom;
     if (a === undefined || b === undefined) return;
-    for (const field of kind === 'person' ? personFields : companyFields) this.#field(name, party, field, a, b);
+    const isPeopled = kind === 'person' || this.#hasPeople(whose, parties);
+    for (const field of kind === 'person' ? personFields : companyFields)
+      this.#field(name, party, field, a, b, isPeopled);
     if (kind === 'person') this.#membership(name, a, b, parties);
   }
 
@@ -190,7 +192,7 @@ export class Oracle {
     );
   }
 
-  #field(name: string, { kind, whose }: Party, field: MappedField, a: Shown, b: Shown): void {
+  #field(name: string, { kind, whose }: Party, field: MappedField, a: Shown, b: Shown, isPeopled: boolean): void {
     const about = [a.id, b.id];
     const { canonical } = field;
     const [sales, inter] = [a.values[canonical] ?? null, b.values[canonical] ?? null];
@@ -212,6 +214,9 @@ export class Oracle {
         given ? 'quiet' : 'agree',
         `${name}: ${canonical} is ${JSON.stringify(sales)} in Salesforce and ${JSON.stringify(inter)} in Intercom`,
         about,
+        kind === 'company' && on.has('lost') && !isPeopled
+          ? 'its notification was lost, and Intercom lists no company without people'
+          : '',
       );
       return;
     }
@@ -264,7 +269,7 @@ export class Oracle {
       this.#broken('order', text, about, this.#hidden(winner, own));
     } else if (newest.at - winner.at > toleranceMs + this.#lagMs()) {
       const text = `${name}: ${field.canonical} is ${told(winner)}, and ${told(newest)} is newer`;
-      this.#broken('newest', text, about, this.#dated(winner, newest));
+      this.#broken('newest', text, about, this.#dated(winner, newest) || this.#unheard(newest));
     }
   }
 
@@ -289,6 +294,15 @@ export class Oracle {
         !heard.some((one) => one.id === winner.id && one.happened >= winner.at && one.happened < at && one.at < at),
     );
     return moved === undefined ? '' : "Intercom's date of it was moved by a write of ours";
+  }
+
+  /** What nobody was told of and a write of ours replaced before anybody read it has left no trace. */
+  #unheard({ platform, id, at }: Edit): string {
+    const { writes, heard, history } = this.#ran;
+    if (platform !== 'intercom' || !history.world.on.has('lost')) return '';
+    const isTold = heard.some((one) => one.id === id && one.happened === at);
+    const isReplaced = writes.intercom.some((write) => write.what === id && write.at > at);
+    return isTold || !isReplaced ? '' : 'its notification was lost, and a write of ours replaced it unread';
   }
 
   /** SystemModstamp is set when a row is written, the commit comes later. */

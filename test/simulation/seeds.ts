@@ -71,4 +71,24 @@ export const kept: readonly Kept[] = [
     companies: [{ on: 'salesforce' }],
     actions: [{ at: 11273, do: 'move', who: 1, on: 'intercom', company: 0 }],
   },
+  {
+    shows: 'a value set in Intercom and taken back stays taken back, although a write of ours came between',
+    seed: 1248,
+    faults: ['delay'],
+    people: [{ intercom: true, company: 0 }, { intercom: true }, { salesforce: true }, { salesforce: true }],
+    companies: [{ on: 'intercom' }],
+    actions: [
+      { at: 7839, do: 'edit', who: 2, on: 'salesforce', field: 'seats', value: 100 },
+      { at: 9579, do: 'edit', who: 2, on: 'intercom', field: 'seats', value: 102 },
+      { at: 10045, do: 'edit', who: 2, on: 'intercom', field: 'seats', value: null },
+    ],
+  },
+  {
+    shows:
+      'what a create that timed out finds when it is repeated is an edit, and nothing that the platform made of it',
+    seed: 1138,
+    faults: ['timeout-after'],
+    people: [{ salesforce: true }, { intercom: true }, { salesforce: true }],
+    actions: [{ at: 3592, do: 'edit', who: 0, on: 'intercom', field: 'department', value: 'p0 department a58' }],
+  },
 ];
