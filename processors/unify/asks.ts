@@ -49,7 +49,8 @@ export function originOf(
   if (echo >= 0) return { ask: echo, kind: 'echo' };
   const repeat = find((ask) => isDone(ask, field) && brought(ask, field, value));
   if (repeat >= 0) return { ask: repeat, kind: 'repeat' };
-  const outcome = find((ask) => !isDone(ask, field));
+  // What was there before it was asked is told by an older event of ours: that of a create names every field.
+  const outcome = find((ask) => !isDone(ask, field) && !(field in ask.before && alike(ask.before[field], value)));
   return outcome >= 0 ? { ask: outcome, kind: 'outcome' } : undefined;
 }
 

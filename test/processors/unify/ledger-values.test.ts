@@ -165,6 +165,14 @@ describe('an event of our own client', () => {
   });
 });
 
+describe('an older event of our own client', () => {
+  it('that names what was there before an ask is not its outcome', () => {
+    const ref = refWith(ask(2, '001', { before: { [field]: null } }));
+    expect(originOf(ref, field, null)).toBeUndefined();
+    expect(originOf(ref, field, '002')).toEqual({ ask: 0, kind: 'outcome' });
+  });
+});
+
 describe('evidence that we wrote over somebody', () => {
   const ref = refWith(null, landed(1, 'ours', 100, { after: second(90), before: { [field]: 'old' } }));
   it('is a third value between the asking and its result', () => {
