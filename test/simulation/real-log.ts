@@ -1,14 +1,15 @@
 /**
- * A simulated history as a real log holds it, what folding it in one go comes to, and both as lines to compare: a line
+ * A simulated history as a real log holds it, what folding it in memory comes to, and both as lines to compare: a line
  * says whose it is, what it means and which bytes it is.
  */
 import { createHash } from 'node:crypto';
 import type { Codec } from '../../core/codec.ts';
-import { MicroBatch } from '../../core/decide.ts';
+import { MicroBatch, type Stored } from '../../core/decide.ts';
 import type { Fold, FoldRecord } from '../../core/fold.ts';
 import { kafkajs } from '../../core/kafka/kafkajs.ts';
+import { positionKey } from '../../core/repair.ts';
 import { partitionOf, type TopicName, topics } from '../../schemas/topics.ts';
-import type { Change, Command } from '../../schemas/types.ts';
+import type { Change, Command, UnifyPosition } from '../../schemas/types.ts';
 import { env } from '../support/loop-servers.ts';
 import type { Found, Loop } from '../support/loop-world.ts';
 import type { Emitted } from './writer.ts';
@@ -87,36 +88,91 @@ export const foldRecords = (found: readonly Found[], codec: Codec, lineage: numb
 /** By place (topic and partition), its records in order. */
 export type Lines = Readonly<Record<string, readonly string[]>>;
 
-export interface Folded {
-  readonly outputs: Lines;
-  /** Framed bytes as hex by state key. */
-  readonly state: Readonly<Record<string, string>>;
+/** The records folded in memory, from one position to the next. */
+export class InMemory {
+  readonly records: readonly FoldRecord[];
+  readonly state = new Map<string, Stored>();
+  readonly #fold: Fold;
+  readonly #codec: Codec;
+  #next = 0;
+
+  constructor(fold: Fold, codec: Codec, records: readonly FoldRecord[]) {
+    this.#fold = fold;
+    this.#codec = codec;
+    this.records = records;
+  }
+
+  /** Decides the records before this offset as one micro-batch. @throws what a record throws: none may be poison */
+  advance(to: number): MicroBatch {
+    const batch = new MicroBatch(this.#fold, this.#codec, (key) => ({ value: this.state.get(key)?.value }));
+    for (const record of this.records.slice(this.#next, to)) batch.decide(record);
+    this.#next = Math.max(this.#next, to);
+    for (const [key, stored] of batch.puts) {
+      if (stored === undefined) this.state.delete(key);
+      else this.state.set(key, stored);
+    }
+    return batch;
+  }
+
+  stateLines(): readonly string[] {
+    return [...this.state].map(([key, { bytes }]) => line(this.#codec, key, bytes)).sort();
+  }
 }
 
-/** Folds all of it as one micro-batch that begins with nothing. @throws what a record throws: none may be poison */
-export function inOneGo(fold: Fold, codec: Codec, records: readonly FoldRecord[]): Folded {
-  const batch = new MicroBatch(fold, codec, () => ({ value: undefined }));
-  for (const record of records) batch.decide(record);
+/** What a micro-batch puts out, as it must stand in the topics. */
+export function outputLines(codec: Codec, batch: MicroBatch): Lines {
   const outputs: Record<string, string[]> = {};
   for (const topic of outputTopics) for (const place of placesOf(topic)) outputs[place] = [];
   for (const { topic, key, value, partition } of batch.outputs) {
     const at = partition ?? partitionOf(key ?? '', topics[topic].partitions);
     outputs[`${topic}/${at}`]?.push(line(codec, String(key), value));
   }
-  const state: Record<string, string> = {};
-  for (const [key, stored] of batch.puts) if (stored !== undefined) state[key] = stored.bytes.toString('hex');
-  return { outputs, state };
+  return outputs;
 }
 
-/** The same lines of what was read from the output topics. */
+/** One transaction of unify as unify.state holds it. */
+export interface Transaction {
+  readonly position: UnifyPosition;
+  /** Of everything put, in the order of the keys. */
+  readonly puts: readonly string[];
+}
+
+/** `found`: all of unify.state. The position is the last record of each transaction. */
+export function transactionsOf(codec: Codec, found: readonly Found[]): readonly Transaction[] {
+  const transactions: Transaction[] = [];
+  let puts: string[] = [];
+  for (const { key, value } of found) {
+    if (key !== positionKey || value === null) puts.push(line(codec, key, value));
+    else {
+      transactions.push({ position: { ...(codec.decode(value).value as UnifyPosition) }, puts: puts.sort() });
+      puts = [];
+    }
+  }
+  if (puts.length > 0) throw new Error(`unify.state ends without a position: ${puts.join(', ')}`);
+  return transactions;
+}
+
+/** The transactions that end before these offsets, when their records are folded in memory. */
+export const transactionsIn = (
+  codec: Codec,
+  memory: InMemory,
+  lineage: number,
+  ends: readonly number[],
+): readonly Transaction[] =>
+  ends.map((offset, i) => ({
+    position: { offset, time: memory.records[offset - 1]?.time ?? 0, lineage, transaction: i + 1 },
+    puts: [...memory.advance(offset).puts].map(([key, stored]) => line(codec, key, stored?.bytes ?? null)).sort(),
+  }));
+
+/** The same lines of what was read from an output topic. */
 export function linesOf(codec: Codec, topic: TopicName, found: readonly Found[]): Lines {
   const lines: Record<string, string[]> = Object.fromEntries(placesOf(topic).map((place) => [place, []]));
   for (const { partition, key, value } of found) lines[`${topic}/${partition}`]?.push(line(codec, key, value));
   return lines;
 }
 
-/** State or mirror, as lines. */
-export const stateLines = (codec: Codec, state: Folded['state']): readonly string[] =>
+/** State or mirror, framed bytes as hex by key, as lines. */
+export const stateLines = (codec: Codec, state: Readonly<Record<string, string>>): readonly string[] =>
   Object.entries(state)
     .map(([key, hex]) => line(codec, key, Buffer.from(hex, 'hex')))
     .sort();

@@ -9,16 +9,14 @@ import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { beforeAll, describe, expect, onTestFailed, test } from 'vitest';
-import { MicroBatch } from '../../core/decide.ts';
+import { beforeAll, describe, expect, onTestFailed, test, vi } from 'vitest';
 import type { Fault } from '../../core/faults.ts';
 import type { FoldRecord } from '../../core/fold.ts';
 import { connectRegistry, type RegistryCodec } from '../../core/registry.ts';
-import { lastPosition } from '../../core/repair.ts';
 import { createUnify } from '../../processors/unify/index.ts';
 import type { TopicName } from '../../schemas/topics.ts';
 import { env, log } from '../support/loop-servers.ts';
-import { type Found, World } from '../support/loop-world.ts';
+import { type Run, World } from '../support/loop-world.ts';
 import { rulesOf } from './fields.ts';
 import {
   type Appender,
@@ -27,12 +25,15 @@ import {
   entriesOf,
   foldRecords,
   historyTopics,
-  inOneGo,
+  InMemory,
   type Lines,
   linesOf,
   openAppender,
+  outputLines,
   outputTopics,
   stateLines,
+  transactionsIn,
+  transactionsOf,
 } from './real-log.ts';
 import { type Damage, type Death, type Schedule, scheduleOf, tellSchedule, type Zombie } from './real-schedule.ts';
 import { simulate } from './simulate.ts';
@@ -62,30 +63,32 @@ interface Scene {
   readonly schedule: Schedule;
   readonly entries: readonly Entry[];
   readonly appender: Appender;
+  readonly inMemory: (lineage: number) => InMemory;
   offered: number;
   portion: number;
+  /** Position at which the mirror was last compared with the fold in memory, and where it was another. */
+  judged: number;
+  readonly spoiled: string[];
   /** Puts an older state of the mirror back. */
   rollBack: () => Promise<void>;
   close(): Promise<void>;
 }
 
 /** Offsets of the records that change the state or put something out. */
-function loudOf(records: readonly FoldRecord[], history: History): number[] {
-  const state = new Map<string, object | undefined>();
-  const fold = createUnify(rulesOf(history.world));
-  return records.flatMap((record) => {
-    const batch = new MicroBatch(fold, codec, (key) => ({ value: state.get(key) }));
-    batch.decide(record);
-    for (const [key, stored] of batch.puts) state.set(key, stored?.value);
-    return batch.outputs.length + batch.puts.size > 0 ? [record.offset] : [];
+function loudOf(memory: InMemory, records: readonly FoldRecord[]): number[] {
+  return records.flatMap(({ offset }) => {
+    const { outputs, puts } = memory.advance(offset + 1);
+    return outputs.length + puts.size > 0 ? [offset] : [];
   });
 }
 
-async function open(history: History, records: readonly FoldRecord[]): Promise<Scene> {
-  const entries = entriesOf(records, codec);
+async function open(history: History, simulated: readonly FoldRecord[]): Promise<Scene> {
+  const entries = entriesOf(simulated, codec);
+  const fold = createUnify(rulesOf(history.world));
   const asRead = entries.map((entry, offset) => ({ partition: 0, offset, ...entry }));
-  const schedule = scheduleOf(history.seed, loudOf(foldRecords(asRead, codec, 1), history));
-  const world = await World.create({ fold: createUnify(rulesOf(history.world)), codec, topics: historyTopics });
+  const inMemory = (lineage: number): InMemory => new InMemory(fold, codec, foldRecords(asRead, codec, lineage));
+  const schedule = scheduleOf(history.seed, loudOf(inMemory(1), simulated));
+  const world = await World.create({ fold, codec, topics: historyTopics });
   const appender = await openAppender(world.prefix);
   return {
     world,
@@ -93,8 +96,11 @@ async function open(history: History, records: readonly FoldRecord[]): Promise<S
     schedule,
     entries,
     appender,
+    inMemory,
     offered: 0,
     portion: 0,
+    judged: 0,
+    spoiled: [],
     rollBack: () => Promise.reject(new Error('nothing was photographed yet')),
     close: async () => {
       await appender.close();
@@ -117,16 +123,33 @@ async function damage({ world, rollBack }: Scene, how: Damage): Promise<void> {
   else if (how === 'rollback') await rollBack();
 }
 
+/** Runs unify here, and compares the mirror after each of its transactions with the fold in memory. */
+function run(scene: Scene, group: string): Run {
+  const { world, inMemory, schedule } = scene;
+  let memory: InMemory | undefined;
+  const fault: Fault = async (point) => {
+    if (point !== 'mirror:after-commit') return;
+    const [lineage = 0, offset = 0] = (await world.redis.get(world.key('position')))?.split(':').map(Number) ?? [];
+    memory ??= inMemory(lineage);
+    memory.advance(offset);
+    const wanted = memory.stateLines();
+    const found = stateLines(codec, await world.mirrored());
+    if (found.join('\n') !== wanted.join('\n')) scene.spoiled.push(`${group} at ${offset}`);
+    scene.judged = offset;
+  };
+  return world.run({ group, limits: schedule.limits, fault });
+}
+
 /** Offers two portions in peace, and keeps what the mirror was between them. */
 async function begin(scene: Scene): Promise<void> {
-  const { world, schedule } = scene;
+  const { world } = scene;
   await offerPortion(scene);
-  const run = world.run({ group: 'first', limits: schedule.limits });
-  await Promise.race([world.settled(), run.ended]);
+  const first = run(scene, 'first');
+  await Promise.race([world.settled(), first.ended]);
   scene.rollBack = await world.photograph();
   await offerPortion(scene);
-  await Promise.race([world.settled(), run.ended]);
-  await run.stop();
+  await Promise.race([world.settled(), first.ended]);
+  await first.stop();
 }
 
 /** In another group each time, for the group would keep the place of the dead one for as long as its session lasts. */
@@ -161,8 +184,9 @@ async function overtake(scene: Scene, { at, damage: how }: Zombie): Promise<void
   await offerPortion(scene);
   const zombie = world.run({ group: `zombie.${scene.portion}`, limits: schedule.limits, fault });
   await Promise.race([held.promise, zombie.ended]);
-  const rival = world.run({ group: `rival.${scene.portion}`, limits: schedule.limits });
+  const rival = run(scene, `rival.${scene.portion}`);
   await Promise.race([world.settled(), rival.ended]);
+  await vi.waitFor(() => expect(scene.judged).toBe(scene.offered));
   const stopped = zombie.stop();
   overtaken.resolve();
   await stopped;
@@ -172,33 +196,17 @@ async function overtake(scene: Scene, { at, damage: how }: Zombie): Promise<void
   await offerPortion(scene);
   await Promise.race([world.settled(), rival.ended]);
   await rival.stop();
-  await expectMirrored(world);
 }
 
 async function expectMirrored(world: World): Promise<void> {
   expect(stateLines(codec, await world.mirrored())).toEqual(stateLines(codec, await world.folded()));
 }
 
-/** Everything that stands in the topics and in Redis at the end. */
-async function outcomeOf({ world }: Scene) {
-  let outputs: Lines = {};
-  for (const topic of outputTopics) outputs = { ...outputs, ...linesOf(codec, topic, await world.records(topic)) };
-  return {
-    outputs,
-    state: stateLines(codec, await world.folded()),
-    mirror: stateLines(codec, await world.mirrored()),
-  };
-}
-
-/** What the same log comes to in memory. */
-function foldedInMemory(
-  log: readonly Found[],
-  lineage: number,
-  { history }: Scene,
-): Awaited<ReturnType<typeof outcomeOf>> {
-  const records = foldRecords(log, codec, lineage);
-  const { outputs, state } = inOneGo(createUnify(rulesOf(history.world)), codec, records);
-  return { outputs, state: stateLines(codec, state), mirror: stateLines(codec, state) };
+/** What stands in the output topics. */
+async function outputsOf(world: World): Promise<Lines> {
+  let lines: Lines = {};
+  for (const topic of outputTopics) lines = { ...lines, ...linesOf(codec, topic, await world.records(topic)) };
+  return lines;
 }
 
 async function commandsIn(world: World, topic: 'salesforce.commands' | 'intercom.commands'): Promise<Emitted[]> {
@@ -220,7 +228,7 @@ describe('a simulated history on the real servers', () => {
       const history = generate(seed, readWorld(name));
       const ran = simulate(history);
       const scene = await open(history, ran.log.records);
-      const { world, schedule, entries } = scene;
+      const { world, schedule, entries, inMemory } = scene;
       onTestFailed(() => void process.stderr.write(`history ${seed} of ${name}: ${tellSchedule(schedule)}\n`));
       try {
         await begin(scene);
@@ -228,15 +236,26 @@ describe('a simulated history on the real servers', () => {
           if (incident.do === 'die') await die(scene, incident);
           else await overtake(scene, incident);
         }
-        await world.finish({ group: 'last', limits: schedule.limits });
+        const last = run(scene, 'last');
+        await Promise.race([world.settled(), last.ended]);
+        await last.stop();
 
         const log = await world.records('changes');
         expect(log).toEqual(
-          entries.slice(0, scene.offered).map((entry, offset) => ({ partition: 0, offset, ...entry })),
+          entries.map((entry, offset) => ({ partition: 0, offset, ...entry })).slice(0, scene.offered),
         );
-        const { position } = await lastPosition(world.kafka, codec);
-        expect(position?.offset).toBe(log.length);
-        expect(await outcomeOf(scene)).toEqual(foldedInMemory(log, position?.lineage ?? 0, scene));
+        // One transaction after the other, none twice and none missing, and each holds what its records put.
+        const transactions = transactionsOf(codec, await world.records('unify.state'));
+        const ends = transactions.map(({ position }) => position.offset);
+        const lineage = transactions[0]?.position.lineage ?? 0;
+        expect(ends.at(-1)).toBe(log.length);
+        expect(transactions).toEqual(transactionsIn(codec, inMemory(lineage), lineage, ends));
+        // All of it in one go.
+        const memory = new InMemory(createUnify(rulesOf(history.world)), codec, foldRecords(log, codec, lineage));
+        expect(await outputsOf(world)).toEqual(outputLines(codec, memory.advance(log.length)));
+        expect(stateLines(codec, await world.folded())).toEqual(memory.stateLines());
+        expect(stateLines(codec, await world.mirrored())).toEqual(memory.stateLines());
+        expect(scene.spoiled).toEqual([]);
         // And it is that history: both platforms were asked for what they were asked for in it.
         for (const topic of ['salesforce.commands', 'intercom.commands'] as const)
           expect(commandsOf(await commandsIn(world, topic), topic)).toEqual(commandsOf(ran.unify.outputs, topic));
