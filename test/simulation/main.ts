@@ -46,18 +46,15 @@ async function main(): Promise<number> {
   for (const world of worlds) readWorld(world);
   if (values.trace) return traced(seed, worlds[0] ?? 'calm');
   const begun = performance.now();
-  const tallies: Tally[] = [];
-  for (const world of worlds) {
-    const progress = (done: number): void =>
-      void process.stderr.write(
-        `  ${world}: ${done} of ${runs}, ${((performance.now() - begun) / 1000).toFixed(0)} s\n`,
-      );
-    tallies.push(
-      jobs > 1
-        ? await inWorkers({ world, seed, runs, jobs, progress })
-        : tallyOf({ world, from: seed, step: 1, until: seed + runs }, progress),
-    );
-  }
+  const all = runs * worlds.length;
+  const progress = (done: number): void =>
+    void process.stderr.write(`  ${done} of ${all}, ${((performance.now() - begun) / 1000).toFixed(0)} s\n`);
+  const tallies =
+    jobs > 1
+      ? await inWorkers({ worlds, seed, runs, jobs, progress })
+      : worlds.map((world, n) =>
+          tallyOf({ world, from: seed, step: 1, until: seed + runs }, (done) => progress(n * runs + done)),
+        );
   const seconds = (performance.now() - begun) / 1000;
   console.log(table(tallies));
   const histories = tallies.reduce((sum, one) => sum + one.histories, 0);

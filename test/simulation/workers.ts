@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads';
 import { merge, newTally, type Tally } from './judge.ts';
 
 export interface Job {
-  readonly world: string;
+  readonly worlds: readonly string[];
   readonly seed: number;
   readonly runs: number;
   readonly jobs: number;
@@ -13,18 +13,21 @@ export interface Job {
 export type Told = { readonly done: number } | { readonly tally: Tally };
 
 /** @throws what a worker throws */
-export async function inWorkers({ world, seed, runs, jobs, progress }: Job): Promise<Tally> {
-  const all = newTally(world);
+export async function inWorkers({ worlds, seed, runs, jobs, progress }: Job): Promise<readonly Tally[]> {
+  const all = worlds.map(newTally);
   const done = Array.from({ length: jobs }, () => 0);
   await Promise.all(
     done.map(
       (_, index) =>
         new Promise<void>((resolve, reject) => {
-          const workerData = { world, from: seed + index, step: jobs, until: seed + runs };
+          const workerData = { worlds, from: seed + index, step: jobs, until: seed + runs };
           const worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData });
           worker.on('message', (told: Told) => {
-            if ('tally' in told) merge(all, told.tally);
-            else {
+            if ('tally' in told) {
+              const { tally } = told;
+              const row = all.find(({ world }) => world === tally.world);
+              if (row !== undefined) merge(row, tally);
+            } else {
               done[index] = told.done;
               if (index === 0) progress(done.reduce((sum, one) => sum + one, 0));
             }
