@@ -35,7 +35,15 @@ import {
   transactionsIn,
   transactionsOf,
 } from './real-log.ts';
-import { type Damage, type Death, type Schedule, scheduleOf, tellSchedule, type Zombie } from './real-schedule.ts';
+import {
+  type Damage,
+  type Death,
+  type Deed,
+  type Schedule,
+  scheduleOf,
+  tellSchedule,
+  type Zombie,
+} from './real-schedule.ts';
 import { simulate } from './simulate.ts';
 import { generate, type History, readWorld } from './world.ts';
 import type { Emitted } from './writer.ts';
@@ -74,11 +82,11 @@ interface Scene {
   close(): Promise<void>;
 }
 
-/** Offsets of the records that change the state or put something out. */
-function loudOf(memory: InMemory, records: readonly FoldRecord[]): number[] {
+/** The records that change the state or put something out. */
+function loudOf(memory: InMemory, records: readonly FoldRecord[]): Deed[] {
   return records.flatMap(({ offset }) => {
     const { outputs, puts } = memory.advance(offset + 1);
-    return outputs.length + puts.size > 0 ? [offset] : [];
+    return outputs.length + puts.size > 0 ? [{ offset, tells: outputs.length > 0 }] : [];
   });
 }
 

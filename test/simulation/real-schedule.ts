@@ -54,19 +54,30 @@ const damages = Object.keys(repairs) as (keyof typeof repairs)[];
 const most = { records: 12, passing: 3 };
 const portions = 6;
 
-/** `loud`: offsets of the records that change the state or put something out, in order. @throws Error when they are too few to share out */
-export function scheduleOf(seed: number, loud: readonly number[]): Schedule {
+/** What a record does, by its offset. */
+export interface Deed {
+  readonly offset: number;
+  /** It puts something out. A heartbeat does not, and to lose or repeat one may make no difference. */
+  readonly tells: boolean;
+}
+
+/** `loud`: the records that change the state or put something out, in order. @throws Error when they are too few to share out */
+export function scheduleOf(seed: number, loud: readonly Deed[]): Schedule {
   const chance = new Chance(seed);
   const share = Math.floor(loud.length / portions);
-  const records = Math.min(chance.int('real batch', 5, most.records), Math.floor(share / 3));
+  const records = Math.min(chance.int('real batch', 5, most.records), Math.floor(share / 6));
   if (records < 1) throw new Error(`${loud.length} records that do something are too few for ${portions} portions`);
-  // A portion ends with a record that does something, so that whoever has worked it off has written its position.
+  // A portion ends with a record that does something, so that whoever has worked it off has written its position; and
+  // where one is near, the next begins with a record that tells, so that to begin one too late or too early shows.
+  const reach = Math.floor(share / 3);
   const ends = Array.from({ length: portions }, (_, i) => {
-    const last = i + 1 === portions ? loud.length - 1 : share * (i + 1) - 1;
-    return (loud[last] ?? 0) + 1;
+    if (i + 1 === portions) return endAt(loud, loud.length);
+    const middle = share * (i + 1);
+    const near = Array.from({ length: 2 * reach + 1 }, (_, k) => middle - reach + k).filter((n) => begins(loud, n));
+    return endAt(loud, near[Math.floor(near.length / 2)] ?? middle);
   });
   // However they are cut into batches, so many transactions at least have something of the portion to write.
-  const transactions = Math.ceil(share / records);
+  const transactions = Math.ceil((share - 2 * reach) / records);
   const atWork = chance.is('real die at work', 0.75);
   const damage = chance.pick('real damage', damages);
   const incidents: readonly Incident[] = [
@@ -90,6 +101,13 @@ export function scheduleOf(seed: number, loud: readonly number[]): Schedule {
     ends,
   };
 }
+
+/** Where a portion ends that takes in so many loud records. */
+const endAt = (loud: readonly Deed[], count: number): number => (loud[count - 1]?.offset ?? 0) + 1;
+
+/** Would the next portion begin with a record that tells? */
+const begins = (loud: readonly Deed[], count: number): boolean =>
+  loud[count]?.tells === true && loud[count].offset === endAt(loud, count);
 
 function shuffled<T>(chance: Chance, given: readonly T[]): T[] {
   return given
