@@ -48,7 +48,8 @@ export async function load(world: World, options: Pick<DemoOptions, 'people' | '
   const contactIds = (await world.loadSalesforce({ Contact: contactRows }))['Contact'] ?? [];
   const people = (ids: readonly string[], rows: readonly Row[]): Person[] =>
     ids.map((id, n) => ({ id, row: rows[n] ?? {} }));
-  return { users, accounts: people(accountIds, accountRows), contacts: people(contactIds, contactRows) };
+  const teammates = users.slice(0, population.admins.length);
+  return { users, teammates, accounts: people(accountIds, accountRows), contacts: people(contactIds, contactRows) };
 }
 
 /** Two calls for each person and one for some company, at 8,000 a minute; twice that. */

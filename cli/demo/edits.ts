@@ -10,7 +10,8 @@ export interface Person {
 export interface World {
   readonly contacts: Person[];
   readonly accounts: Person[];
-  readonly users: readonly string[];
+  /** Users who are teammates in Intercom, too: only they can be shown there as owners. */
+  readonly teammates: readonly string[];
 }
 
 export interface Edit {
@@ -92,7 +93,7 @@ const kinds: readonly Kind[] = [
   {
     weight: 3,
     object: 'Contact',
-    make: (f, _, world) => ({ OwnerId: f.helpers.arrayElement([...world.users]) }),
+    make: (f, _, world) => ({ OwnerId: f.helpers.arrayElement([...world.teammates]) }),
     shows: ['owner_id'],
   },
   {

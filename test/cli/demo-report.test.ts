@@ -164,7 +164,7 @@ describe('the people and their edits', () => {
     const world = {
       contacts: contacts.map(({ row }, n) => ({ id: `003${n}`, row })),
       accounts: [{ id: '001', row: { Name: 'Orchard' } }],
-      users: ['005'],
+      teammates: ['005'],
     };
     const drawn = Array.from({ length: 500 }, () => nextEdit(faker, world));
     const vain = drawn.filter(({ fields, before }) =>
