@@ -3,6 +3,9 @@
  * simulation has to notice. A text that is not found exactly once is an error: the list cannot fall behind the code.
  */
 import { readFileSync } from 'node:fs';
+import { identityDefences } from './identity-defences.ts';
+import { ledgerDefences } from './ledger-defences.ts';
+import { outerDefences } from './outer-defences.ts';
 
 export const root = new URL('../../../', import.meta.url).pathname;
 
@@ -18,11 +21,11 @@ export interface Defence {
   /** What it protects from, in one line. */
   readonly protects: string;
   readonly patches: readonly Patch[];
-  /** `--world` of the simulation. */
-  readonly world: string;
+  /** Each as `--world` of the simulation takes it. */
+  readonly worlds: readonly string[];
 }
 
-export const defences: readonly Defence[] = [];
+export const defences: readonly Defence[] = [...ledgerDefences, ...identityDefences, ...outerDefences];
 
 /** @throws Error for a name that is not in the list. */
 export function patchesOf(name: string): readonly Patch[] {

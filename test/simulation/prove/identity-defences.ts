@@ -1,0 +1,335 @@
+/** Rules by which is known who is who, who is created, merged and gone, and who belongs to whom. */
+import type { Defence, Patch } from './defences.ts';
+
+const unify = (name: string, find: string, replace: string): Patch => ({
+  file: `processors/unify/${name}.ts`,
+  find,
+  replace,
+});
+
+export const identityDefences: readonly Defence[] = [
+  {
+    name: 'gate-waits-for-marks',
+    protects: 'somebody is created who is about to be told of by a silent source',
+    worlds: ['leads', 'sources', 'merges', 'network', 'identity'],
+    patches: [
+      unify('creates', "fireTimers(world, 'gate', currentTo(world), {", "fireTimers(world, 'gate', world.now, {"),
+    ],
+  },
+  {
+    name: 'gate',
+    protects: 'somebody is created before what belongs to them is told',
+    worlds: ['leads', 'sources', 'merges', 'network', 'identity'],
+    patches: [
+      unify(
+        'creates',
+        "fireTimers(world, 'gate', currentTo(world), {",
+        "fireTimers(world, 'gate', Number.MAX_SAFE_INTEGER, {",
+      ),
+    ],
+  },
+  {
+    name: 'holes-close-gates',
+    protects: 'somebody is created while what would have named them is missing',
+    worlds: ['sources', 'losses', 'everything'],
+    patches: [
+      unify('timers', '  if (platforms.some((platform) => (marks.n[`hole:${platform}`] ?? 0) > 0)) return 0;\n', ''),
+    ],
+  },
+  {
+    name: 'marks-in-order',
+    protects: 'an old mark that comes again opens a hole that was closed',
+    worlds: ['sources', 'losses', 'everything'],
+    patches: [unify('index', '  if (source !== null && source.offset < (marks.n[place] ?? 0)) return;\n', '')],
+  },
+  {
+    name: 'found-is-linked',
+    protects: 'somebody who exists already is not linked',
+    worlds: ['calm', 'identity', 'calls', 'network'],
+    patches: [
+      unify('results', "(result.outcome !== 'applied' && result.outcome !== 'exists')", "result.outcome !== 'applied'"),
+    ],
+  },
+  {
+    name: 'doubtful-create-repeats',
+    protects: 'a create in doubt is asked again as another one',
+    worlds: ['calls', 'latecalls', 'processes'],
+    patches: [
+      unify(
+        'creates',
+        'const ask = result.doubt || result.calls > 0 || create.ask?.doubt === true ? create.ask : null;',
+        'const ask = null;',
+      ),
+    ],
+  },
+  {
+    name: 'same-create-values',
+    protects: 'a create in doubt is repeated with other values, which the platform takes for another record',
+    worlds: ['calls', 'latecalls', 'processes'],
+    patches: [unify('creates', 'const fields = create.ask?.fields ?? wanted;', 'const fields = wanted;')],
+  },
+  {
+    name: 'one-open-create',
+    protects: 'somebody is created twice, by two customers who are one',
+    worlds: ['merges', 'identity', 'leads', 'calls'],
+    patches: [
+      unify(
+        'creates',
+        "const busy = entity.creates.some((one) => one.platform === platform && one.state === 'open');",
+        'const busy = false;',
+      ),
+    ],
+  },
+  {
+    name: 'deleted-holds-place',
+    protects: 'somebody who was deleted is created again',
+    worlds: ['identity'],
+    patches: [
+      unify(
+        'observations',
+        'if (entity !== undefined) end(world, entity, gone, cause);',
+        'if (entity !== undefined) end(world, { ...entity, refs: entity.refs.filter((one) => one !== gone.ref) }, gone, cause);',
+      ),
+    ],
+  },
+  {
+    name: 'gone-holds-place',
+    protects: 'somebody found deleted by a call is created again',
+    worlds: ['delete,lost', 'identity', 'losses,delete', 'everything'],
+    patches: [
+      unify(
+        'results',
+        '  end(world, draft.entity, ref, cause);\n',
+        '  end(world, { ...draft.entity, refs: draft.entity.refs.filter((one) => one !== ref.ref) }, ref, cause);\n',
+      ),
+    ],
+  },
+  {
+    name: 'old-revives-nobody',
+    protects: 'an old value that comes again revives a deleted record',
+    worlds: ['identity,network', 'delete,network', 'identity'],
+    patches: [
+      unify('observations', "  if (order < 0 || (order === 0 && observation.op !== 'undeleted')) return false;\n", ''),
+    ],
+  },
+  {
+    name: 'old-deletion-ends-nobody',
+    protects: 'the deletion of a record that was brought back ends it once more',
+    worlds: ['identity,network', 'delete,undelete,network'],
+    patches: [
+      unify(
+        'observations',
+        "if (known?.deleted === true || order < 0 || (order === 0 && observation.via !== 'event')) return;",
+        'if (known?.deleted === true) return;',
+      ),
+    ],
+  },
+  {
+    name: 'ledger-moves-along',
+    protects: 'of records that move between customers it is forgotten what was written',
+    worlds: ['merges', 'leads', 'identity', 'calm'],
+    patches: [
+      unify(
+        'merge',
+        'if (ref !== undefined) world.putRef({ ...ref, id: survivor.id });',
+        'if (ref !== undefined) world.putRef({ ...ref, id: survivor.id, landed: [], quiet: {}, seen: {} });',
+      ),
+    ],
+  },
+  {
+    name: 'open-ask-moves-along',
+    protects: 'the answer to an ask of a record that moved is lost',
+    worlds: ['merges', 'leads', 'identity', 'calm'],
+    patches: [
+      unify(
+        'merge',
+        'if (ref !== undefined) world.putRef({ ...ref, id: survivor.id });',
+        'if (ref !== undefined) world.putRef({ ...ref, id: survivor.id, open: null });',
+      ),
+    ],
+  },
+  {
+    name: 'creates-join',
+    protects: 'a create under way for somebody who was merged is forgotten, and made again',
+    worlds: ['merges', 'identity', 'leads', 'merges,calls'],
+    patches: [unify('merge', 'creates: joinCreates(survivor, loser),', 'creates: [],')],
+  },
+  {
+    name: 'merged-after-deleted',
+    protects: 'somebody whose merge is told after the deletion is taken for gone',
+    worlds: ['merges', 'leads'],
+    patches: [unify('merge', '  if (known.into === into || ', '  if (known.deleted || ')],
+  },
+  {
+    name: 'arrivals',
+    protects: 'what somebody was converted into before it was seen is taken for somebody else',
+    worlds: ['leads', 'merges', 'leads,network'],
+    patches: [
+      unify(
+        'identity',
+        "  if (arrived !== undefined) return { entity: arrived, reason: 'merged or converted into it' };\n",
+        '',
+      ),
+      unify('merge', '  if (arrivals.length === 0) return;\n', '  return;\n'),
+    ],
+  },
+  {
+    name: 'loser-yields',
+    protects: 'what a merged record said stands against the choice of whoever merged it',
+    worlds: ['merges', 'leads'],
+    patches: [unify('merge', 'field.source === ref.ref ?', 'false ?')],
+  },
+  {
+    name: 'claims-move',
+    protects: 'whoever takes over an email is confused with who had it',
+    worlds: ['calm', 'identity'],
+    patches: [unify('identity', "  if (old !== '') removeMember(world, claimsOf(old), after.id);\n", '')],
+  },
+  {
+    name: 'gone-claim-nothing',
+    protects: 'the successor of somebody who is gone is ambiguous for ever',
+    worlds: ['identity', 'delete'],
+    patches: [
+      unify(
+        'merge',
+        'const emails = living.length === 0 ? withdraw(world, entity) : [];',
+        'const emails: readonly string[] = [];',
+      ),
+    ],
+  },
+  {
+    name: 'one-email-one-person',
+    protects: 'two records of one email stay two people',
+    worlds: ['calm', 'identity'],
+    patches: [
+      unify(
+        'identity',
+        "return free(claimant) ? { entity: claimant, reason: 'email' } : undefined;",
+        'return undefined;',
+      ),
+      unify('merge', '      claimants.length > 1 && claimants.every', '      false && claimants.every'),
+    ],
+  },
+  {
+    name: 'marker-names',
+    protects: 'what our create made is not known again when it is told before the answer',
+    worlds: ['calls', 'processes', 'latecalls', 'network', 'identity', 'firms'],
+    patches: [unify('identity', "  if (free(named)) return { entity: named, reason: 'marker' };\n", '')],
+  },
+  {
+    name: 'no-guess',
+    protects: 'of several who share an email one is written over with another',
+    worlds: ['identity', 'ambiguous', 'ambiguous,delay'],
+    patches: [
+      unify(
+        'creates',
+        "  if (entity.ambiguous.length > 0 || rivals(world, entity).length > 0) return 'ambiguous';\n",
+        '',
+      ),
+    ],
+  },
+  {
+    name: 'no-second-of-a-kind',
+    protects: 'two contacts of one email become one person',
+    worlds: ['identity', 'ambiguous', 'calm'],
+    patches: [
+      unify(
+        'identity',
+        '    entity?.entity === kind && !hasKind(world, entity, observation.ref) && !isApart(world, entity);',
+        '    entity?.entity === kind && !isApart(world, entity);',
+      ),
+    ],
+  },
+  {
+    name: 'blocked-email-retried',
+    protects: 'an email that is free again is never given to who should have it',
+    worlds: ['identity', 'ambiguous', 'calm', 'everything'],
+    patches: [
+      unify('follow', '  for (const email of draft.left) retryBlocked(world, email);\n', ''),
+      unify('merge', "if (typeof email === 'string') retryBlocked(world, email);", ''),
+    ],
+  },
+  {
+    name: 'contact-leads',
+    protects: 'a converted lead is written to for ever',
+    worlds: ['leads', 'leads,calls'],
+    patches: [
+      unify('dirty', '  if (isSecondary(world, entity, ref.ref)) return ref;\n', ''),
+      unify('dirty', ' || isSecondary(world, entity, item);', ';'),
+    ],
+  },
+  {
+    name: 'leads-create-nobody',
+    protects: 'every lead becomes a user on the other platform',
+    worlds: ['leads'],
+    patches: [
+      unify(
+        'creates',
+        "  if (living.every((ref) => isLead(world.rules.entities[entity.entity], ref))) return 'only a lead';\n",
+        '',
+      ),
+    ],
+  },
+  {
+    name: 'companies-wait-for-people',
+    protects: 'companies are made that nobody can see',
+    worlds: ['firms'],
+    patches: [
+      {
+        file: 'processors/flows/account-sync.ts',
+        find: "return platform === 'salesforce' || view.hasMembers() ? '' : 'no people';",
+        replace: "return '';",
+      },
+    ],
+  },
+  {
+    name: 'member-plans-company',
+    protects: 'the company of somebody who joins it is never made',
+    worlds: ['firms', 'onesided'],
+    patches: [
+      unify('follow', '  if (accountChanged !== null) planCreates(world, accountChanged, lane, sourceTime);\n', ''),
+    ],
+  },
+  {
+    name: 'fan-out',
+    protects: 'people are not attached to a company that was made after them',
+    worlds: ['firms', 'onesided'],
+    patches: [
+      unify(
+        'follow',
+        "    fanOut(world, membersOf(entity.id), draft.changed.length > 0 ? 'fanout' : 'realign', lane, revisit);\n",
+        '',
+      ),
+    ],
+  },
+  {
+    name: 'links-wait',
+    protects: 'a link to a company that is not known yet is lost',
+    worlds: ['firms', 'onesided', 'firms,network'],
+    patches: [unify('follow', '    tellWaiting(world, entity, lane);\n', '')],
+  },
+  {
+    name: 'left-is-detached',
+    protects: 'who moves to another company stays attached to the one they left',
+    worlds: ['firms', 'onesided'],
+    patches: [unify('companies', '|| !wasLeft(world, id, other.id);', '|| true;')],
+  },
+  {
+    name: 'foreign-stays-attached',
+    protects: 'who is attached to other companies too is detached from them',
+    worlds: ['firms', 'onesided', 'firms,network'],
+    patches: [
+      unify(
+        'companies',
+        'return other === undefined || other.id === account?.id || !wasLeft(world, id, other.id);',
+        'return other !== undefined && other.id === account?.id;',
+      ),
+    ],
+  },
+  {
+    name: 'realign',
+    protects: 'what a changed configuration means for those who are known is never written',
+    worlds: ['changes', 'changes,network'],
+    patches: [unify('index', "  if (config.hash !== current.s['hash']) realignAll(world);\n", '')],
+  },
+];

@@ -1,0 +1,379 @@
+/** Rules by which values are taken in, won and asked for. */
+import type { Defence, Patch } from './defences.ts';
+
+const unify = (name: string, find: string, replace: string): Patch => ({
+  file: `processors/unify/${name}.ts`,
+  find,
+  replace,
+});
+
+export const ledgerDefences: readonly Defence[] = [
+  {
+    name: 'own-change-origin',
+    protects: "an edit of somebody's that equals what we wrote is taken for our echo",
+    worlds: ['network', 'latecalls', 'sources'],
+    patches: [
+      unify(
+        'ledger',
+        "const own = observation.via === 'event' && observation.origin === world.rules.client;",
+        "const own = observation.via === 'event' && parseRef(observation.ref).platform === 'salesforce';",
+      ),
+    ],
+  },
+  {
+    name: 'own-echo',
+    protects: 'what our own call made of a value is taken for an edit',
+    worlds: ['values', 'network'],
+    patches: [
+      unify(
+        'ledger',
+        "const own = observation.via === 'event' && observation.origin === world.rules.client;",
+        'const own = false;',
+      ),
+    ],
+  },
+  {
+    name: 'echo-until-result',
+    protects: 'a value entered again after our call was answered is taken for our echo',
+    worlds: ['network', 'calm', 'latecalls'],
+    patches: [
+      unify(
+        'asks',
+        'brought(ask, field, value) && secondOf(at.time) <= secondOf(reachOf(ask)),',
+        'brought(ask, field, value),',
+      ),
+    ],
+  },
+  {
+    name: 'doubt-two-minutes',
+    protects: 'a call that timed out and lands late is taken for an edit',
+    worlds: ['latecalls'],
+    patches: [unify('asks', 'const doubtMs = 120_000;', 'const doubtMs = 0;')],
+  },
+  {
+    name: 'landed-asks',
+    protects: 'an echo that comes after the answer is taken for an edit',
+    worlds: ['network', 'latecalls'],
+    patches: [unify('asks', '.slice(-landedKept)', '.slice(0, 0)')],
+  },
+  {
+    name: 'doubtful-ask-kept',
+    protects: 'what an expired ask brought about after all is taken for an edit',
+    worlds: ['latecalls', 'calls', 'processes'],
+    patches: [
+      unify(
+        'landing',
+        "const keeps = applied || (doubt && result.outcome !== 'gone' && result.outcome !== 'exists');",
+        'const keeps = applied;',
+      ),
+    ],
+  },
+  {
+    name: 'what-came-of-it',
+    protects: 'what the platform made of our value is taken for an edit when it is told again',
+    worlds: ['values', 'values,network', 'fights'],
+    patches: [
+      unify(
+        'asks',
+        'alike(expectedOf(ask)[field], value) || (field in ask.got && alike(ask.got[field], value));',
+        'alike(expectedOf(ask)[field], value);',
+      ),
+    ],
+  },
+  {
+    name: 'oldest-echo-first',
+    protects: 'the echo of an older ask of ours is taken for the present value',
+    worlds: ['network', 'sources', 'calls,delay'],
+    patches: [unify('ledger', "return carrier > origin.ask ? 'overwritten' : 'newer';", "return 'newer';")],
+  },
+  {
+    name: 'told-before-result',
+    protects: 'what our create shows before it is answered is taken for edits',
+    worlds: ['calls', 'calm', 'processes', 'network'],
+    patches: [
+      unify(
+        'ledger',
+        'open !== null && observation.fields[marker] === open.fields[marker] && landed.every((ask) => ask.id !== open.id);',
+        'false;',
+      ),
+    ],
+  },
+  {
+    name: 'before-is-no-outcome',
+    protects: 'the event of our create, which names every field, ends an ask made after it',
+    worlds: ['network', 'calm', 'sources', 'latecalls'],
+    patches: [
+      unify(
+        'asks',
+        'find((ask) => !isDone(ask, field) && !(field in ask.before && alike(ask.before[field], value)));',
+        'find((ask) => !isDone(ask, field));',
+      ),
+    ],
+  },
+  {
+    name: 'tie-is-read-again',
+    protects: 'of two values of one second the older stands',
+    worlds: ['calm', 'network', 'sources'],
+    patches: [unify('ledger', "if (sideOf(draft.rules, draft.ref.ref).written) return 'tie';", "return 'newer';")],
+  },
+  {
+    name: 'reading-ends-tie',
+    protects: 'a reading of the same second is a tie again, and read again for ever',
+    worlds: ['calm', 'network'],
+    patches: [
+      unify(
+        'ledger',
+        "if (position === 0 && (isAsked || answered?.verb === 'read')) return 'newer';",
+        "if (position === 0 && isAsked) return 'newer';",
+      ),
+    ],
+  },
+  {
+    name: 'moved-meanwhile',
+    protects: 'a reading that an event has overtaken is taken for the newest',
+    worlds: ['network', 'calm', 'sources', 'delay'],
+    patches: [
+      unify(
+        'ledger',
+        'draft.ref = { ...draft.ref, reading: true, moved: true };',
+        'draft.ref = { ...draft.ref, reading: true };',
+      ),
+      unify('landing', '  if (moved) {', '  if (false) {'),
+    ],
+  },
+  {
+    name: 'answers-in-order',
+    protects: 'an answer of the second of the answer before it is taken for a tie',
+    worlds: ['calm', 'calls', 'network'],
+    patches: [unify('ledger', "if (observation.via === 'answer' && before.answer) return 'newer';", '')],
+  },
+  {
+    name: 'webhooks-wait',
+    protects: 'what Intercom makes of our value is taken for an edit before the answer says so',
+    worlds: ['values', 'values,network', 'latecalls', 'calls'],
+    patches: [unify('ledger', '  if (!third) return false;', '  return false;')],
+  },
+  {
+    name: 'evidence',
+    protects: 'an edit that our own write overtook is lost',
+    worlds: ['calm', 'network'],
+    patches: [unify('ledger', 'else if (answered === null) takeEvidence(world, draft, sighting, look);', '')],
+  },
+  {
+    name: 'evidence-while-open',
+    protects: 'an edit told while our write is under way is lost',
+    worlds: ['calm', 'network', 'calls'],
+    patches: [
+      unify('asks', '      field in ask.before &&\n', '      field in ask.before &&\n      ask.resultAt !== null &&\n'),
+    ],
+  },
+  {
+    name: 'evidence-is-no-echo',
+    protects: 'an old value of our own is taken for an edit that we overtook',
+    worlds: ['network', 'latecalls', 'calm'],
+    patches: [unify('asks', 'return asks.length > 0 && !asks.some(known);', 'return asks.length > 0;')],
+  },
+  {
+    name: 'settled',
+    protects: 'what a platform makes of a value is fought for ever',
+    worlds: ['values', 'fights'],
+    patches: [
+      unify(
+        'ledger',
+        '      settle(world, draft, field, { asked: expected, got: value, ask: writer.id }, agreed);\n      return;',
+        '      return;',
+      ),
+    ],
+  },
+  {
+    name: 'settled-by-own-answer',
+    protects: "somebody's later value is taken for what the platform made of ours",
+    worlds: ['calls', 'latecalls'],
+    patches: [
+      unify(
+        'ledger',
+        'if (answered !== null && field in answered.expected && !answered.done.includes(field)) return answered;',
+        'if (answered !== null && field in answered.expected) return answered;',
+      ),
+    ],
+  },
+  {
+    name: 'quiet',
+    protects: 'what was settled or refused is asked again for ever',
+    worlds: ['values'],
+    patches: [
+      unify(
+        'ledger',
+        'if (quiet !== undefined && alike(quiet.asked, wanted) && alike(quiet.got, seen?.value)) {',
+        'if (false) {',
+      ),
+    ],
+  },
+  {
+    name: 'quiet-for-one-value',
+    protects: 'a field that was refused once is never written again',
+    worlds: ['values'],
+    patches: [
+      unify(
+        'ledger',
+        'if (quiet !== undefined && alike(quiet.asked, wanted) && alike(quiet.got, seen?.value)) {',
+        'if (quiet !== undefined && alike(quiet.got, seen?.value)) {',
+      ),
+    ],
+  },
+  {
+    name: 'quiet-while-seen-stands',
+    protects: 'a settled field is not put right when somebody changes it afterwards',
+    worlds: ['values', 'calls', 'fights'],
+    patches: [
+      unify(
+        'ledger',
+        'if (quiet !== undefined && alike(quiet.asked, wanted) && alike(quiet.got, seen?.value)) {',
+        'if (quiet !== undefined && alike(quiet.asked, wanted)) {',
+      ),
+    ],
+  },
+  {
+    name: 'refused-is-quiet',
+    protects: 'a refused value is asked for ever',
+    worlds: ['values'],
+    patches: [
+      unify(
+        'landing',
+        "for (const [field, { code, message }] of refused) quieten(world, draft, ask, field, 'refused', `${code}: ${message}`);",
+        '',
+      ),
+    ],
+  },
+  {
+    name: 'late-echo-read-back',
+    protects: 'what Salesforce kept of its own without a word is never known',
+    worlds: ['values', 'latecalls', 'sources', 'calls', 'everything'],
+    patches: [unify('landing', '    awaitEcho(world, draft.ref.ref, closed);', '    return;')],
+  },
+  {
+    name: 'position-per-field',
+    protects: 'a field told late is lost behind another field of its record',
+    worlds: ['network', 'sources'],
+    patches: [
+      unify(
+        'ledger',
+        'const position = comparePositions(observation.at, before.at);',
+        'const position = comparePositions(observation.at, laterOf(before.at, draft.ref.newest));',
+      ),
+    ],
+  },
+  {
+    name: 'position-orders',
+    protects: 'an old value that comes late overwrites a newer one',
+    worlds: ['network'],
+    patches: [unify('ledger', "  if (position < 0) return 'older';", "  if (position < 0) return 'newer';")],
+  },
+  {
+    name: 'own-record-later-wins',
+    protects: "somebody's later value of the same second loses to their earlier one",
+    worlds: ['calm', 'network'],
+    patches: [unify('edits', '  if (current.source === source) {', '  if (false) {')],
+  },
+  {
+    name: 'empty-never-beats-at-sight',
+    protects: 'an empty record clears what the other platform knows',
+    worlds: ['calm', 'onesided'],
+    patches: [
+      unify('edits', '  if (isEmpty(one.value)) {\n    const isMirrored', '  if (false) {\n    const isMirrored'),
+      unify('edits', '  if (isEmpty(one.value) || isEmpty(other.value)) return !isEmpty(one.value);\n', ''),
+    ],
+  },
+  {
+    name: 'owner',
+    protects: 'the side without a say overwrites the owner',
+    worlds: ['calm'],
+    patches: [
+      unify(
+        'edits',
+        'if (rule.owner !== null && rule.owner !== platform && isThere(world, draft, rule.owner)) {',
+        'if (false) {',
+      ),
+    ],
+  },
+  {
+    name: 'owner-over-newer',
+    protects: "the owner's value loses to a newer one of the side without a say",
+    worlds: ['calm', 'identity', 'changes'],
+    patches: [
+      unify(
+        'edits',
+        "  if (rule.owner === platform && parseRef(current.source).platform !== platform) return { wins: true, reason: 'owner' };\n",
+        '',
+      ),
+    ],
+  },
+  {
+    name: 'owner-must-be-there',
+    protects: 'edits of somebody whom the owner does not have are taken back for ever',
+    worlds: ['calm', 'identity'],
+    patches: [
+      unify(
+        'edits',
+        'if (rule.owner !== null && rule.owner !== platform && isThere(world, draft, rule.owner)) {',
+        'if (rule.owner !== null && rule.owner !== platform) {',
+      ),
+    ],
+  },
+  {
+    name: 'newest-wins',
+    protects: 'what is told last wins over what happened last',
+    worlds: ['network', 'calm'],
+    patches: [
+      unify(
+        'edits',
+        'const newer = one.time !== current.time ? one.time > current.time : source > current.source;',
+        'const newer = true;',
+      ),
+    ],
+  },
+  {
+    name: 'write-back',
+    protects: 'a value that lost stays where it was entered',
+    worlds: ['calm'],
+    patches: [
+      unify(
+        'follow',
+        '  for (const ref of assessed.refs) {\n    const state',
+        '  for (const ref of assessed.refs.filter((one) => one !== world.record.change.observation?.ref)) {\n    const state',
+      ),
+    ],
+  },
+  {
+    name: 'fill-if-empty',
+    protects: 'what is only to be filled is overwritten',
+    worlds: ['calm', 'network'],
+    patches: [unify('edits', '  if (rule.fillIfEmpty && !isEmpty(current.value)) {', '  if (false) {')],
+  },
+  {
+    name: 'consent-gets-stricter',
+    protects: 'somebody who opted out is written to again',
+    worlds: ['calm', 'network'],
+    patches: [unify('edits', '    if (verdict !== undefined) return verdict;\n', '')],
+  },
+  {
+    name: 'freeze',
+    protects: 'two writers who answer each other go on for ever',
+    worlds: ['fights'],
+    patches: [unify('edits', 'return { ...next, turns, frozen: true };', 'return { ...next, turns };')],
+  },
+  {
+    name: 'one-open-ask',
+    protects: 'two asks of one record overtake each other',
+    worlds: ['calm', 'network', 'calls'],
+    patches: [unify('dirty', '  ref.open !== null ||\n', '  false ||\n')],
+  },
+  {
+    name: 'reading-expires',
+    protects: 'a reading that was not made is never made',
+    worlds: ['calls', 'processes', 'latecalls'],
+    patches: [
+      unify('landing', "  if (result.outcome === 'expired') draft.ref = { ...draft.ref, reading: true };\n", ''),
+    ],
+  },
+];
