@@ -121,14 +121,22 @@ function merge(item: Json): Tellings {
 function membership({ company, contact }: Json, attached: boolean): Tellings {
   if (!isRecord(company) || !isRecord(contact)) throw undecodable('a membership without its company or its contact');
   const id = idOf('contact', contact);
+  const companyId = idOf('company', company);
   const companies = embeddedIds(contact['companies']);
   // Cut at ten, the list says nothing either way, here and over REST.
   const cut = isRecord(contact['companies']) && contact['companies']['has_more'] === true;
-  const agrees = companies?.includes(idOf('company', company)) === attached;
+  const agrees = companies?.includes(companyId) === attached;
+  const unread: readonly Owing[] = attached && isFirst(company) ? [{ what: 'company', id: companyId }] : [];
   if (isDated(contact) && (agrees || cut))
-    return { told: [{ kind: 'seen', object: 'contact', id, json: contact }], owed: [] };
-  return { told: [], owed: [{ what: 'contact', id }] };
+    return { told: [{ kind: 'seen', object: 'contact', id, json: contact }], owed: unread };
+  return { told: [], owed: [...unread, { what: 'contact', id }] };
 }
+
+/**
+ * A company without people is in no list, so nobody may have read it before the first joins. Whether `user_count` counts
+ * the one who joins is not said: one person counted is read too, as is a company that does not say.
+ */
+const isFirst = ({ user_count: people }: Json): boolean => typeof people !== 'number' || people <= 1;
 
 function idOf(object: string, { id }: Json): string {
   if (typeof id !== 'string' || id === '') throw undecodable(`a notification of a ${object} without an id`);

@@ -198,7 +198,10 @@ describe('a notification', () => {
     });
   });
 
-  const { company: member, contact: person } = { company: { ...companyItem, plan_id: null }, contact: contactItem };
+  const { company: member, contact: person } = {
+    company: { ...companyItem, plan_id: null, user_count: 7 },
+    contact: contactItem,
+  };
   const without = { ...person, companies: { ...person.companies, data: [] } };
   const cut = { ...person, companies: { ...person.companies, data: [], has_more: true } };
 
@@ -220,6 +223,21 @@ describe('a notification', () => {
     const item = { company: member, contact };
     expect(observed(`company.contact.${verb}`, item)).toEqual([]);
     expect(owed(`company.contact.${verb}`, item)).toEqual([{ what: 'contact', id }]);
+  });
+
+  test.each([
+    ['nobody before the one who joins', { user_count: 0 }],
+    ['one person, who may be the one who joins', { user_count: 1 }],
+    ['nobody knows how many', { user_count: undefined }],
+  ])('of a company that had %s leaves the company to be read, for no list showed it', (_, count) => {
+    const item = { company: { ...member, ...count }, contact: person };
+    expect(observed('company.contact.attached', item)).toMatchObject([{ ref: `intercom:contact:${id}` }]);
+    expect(owed('company.contact.attached', item)).toEqual([{ what: 'company', id: member.id }]);
+  });
+
+  test('of a company that others belong to, or that somebody leaves, has no company read', () => {
+    expect(owed('company.contact.attached', { company: member, contact: person })).toEqual([]);
+    expect(owed('company.contact.detached', { company: { ...member, user_count: 0 }, contact: without })).toEqual([]);
   });
 
   test('of a membership with a list that is cut says that the memberships are not told', () => {
