@@ -9,6 +9,7 @@ import { refused, rewritten } from './others.ts';
 import type { Edit } from './people.ts';
 import { plan } from './quota.ts';
 import type { Ran } from './simulate.ts';
+import { filled, isOptedOut } from './standing.ts';
 import { emailHolder, type Kind, type Shown, type Stored } from './stores.ts';
 import type { World } from './world.ts';
 
@@ -21,6 +22,8 @@ export const promises = {
   order: "nobody's own older value beats their newer one",
   newest: 'the newest value wins, as far as the platforms tell',
   owner: "the owner's value stands",
+  consent: 'who opted out on either side stays opted out',
+  fill: 'what is only filled where it is empty keeps its value',
   writes: 'one write per edit and side, one more for each write-back and each call in doubt',
   quota: 'never a call beyond the budget',
   bytes: 'the same changes give the same bytes, however they are cut',
@@ -36,6 +39,10 @@ export interface Violation {
   /** Why the platforms do not tell better; empty: it is ours. */
   readonly excuse: string;
 }
+
+/** An edit is known within this, without these faults. */
+const knownWithinMs = 15_000;
+const lateKnown = ['lost', 'hole', 'gap', 'cold', 'crash', 'convert'] as const;
 
 /** As far as platforms tell when something happened: whole seconds. */
 const toleranceMs = 1_000;
@@ -226,7 +233,8 @@ export class Oracle {
     const owner = oneWay ? 'salesforce' : (field.owner ?? null);
     if (on.has('config') && canonical === 'phone') return;
     if (owner !== null) return this.#owner(name, field, owner, edits, sales, about);
-    if (field.type === 'optOut' || field.fillIfEmpty === true) return;
+    if (field.type === 'optOut') return this.#consent(name, edits, sales, about);
+    if (field.fillIfEmpty === true) return this.#filled(name, field, edits, sales, about);
     this.#newest(name, field, edits, isRefused ? inter : sales, about);
   }
 
@@ -242,6 +250,20 @@ export class Oracle {
     if (last === undefined || this.#alike(field, last.value, stands)) return;
     const text = `${name}: ${owner} owns ${field.canonical} and said ${JSON.stringify(last.value)}, ${JSON.stringify(stands)} stands`;
     this.#broken('owner', text, about);
+  }
+
+  #consent(name: string, edits: readonly Edit[], stands: Stored, about: readonly string[]): void {
+    if (isOptedOut(edits) && stands !== true) this.#broken('consent', `${name} opted out and stands as not so`, about);
+  }
+
+  #filled(name: string, field: MappedField, edits: readonly Edit[], stands: Stored, about: readonly string[]): void {
+    const { on } = this.#ran.history.world;
+    // Where edits are known much later than they happen, or at once with the first snapshot, anybody may have been first.
+    if (lateKnown.some((fault) => on.has(fault)) || this.#ran.people.gone.has(name)) return;
+    const holder = filled(edits, knownWithinMs);
+    if (holder === undefined || this.#alike(field, holder.value, stands)) return;
+    const text = `${name}: ${field.canonical} was filled with ${JSON.stringify(holder.value)}, ${JSON.stringify(stands)} stands`;
+    this.#broken('fill', text, about);
   }
 
   /** The winner is the last edit that entered what stands; nothing may be newer than it by more than a second can hide. */

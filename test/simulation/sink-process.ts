@@ -94,14 +94,18 @@ export class SinkProcess<Request, Reply, Verdict extends { readonly kind: string
 
   /** A command was committed to the platform's topic. */
   deliver(command: Command, partition: number): void {
-    const { clock, chance, platform } = this.#options;
+    const { clock, chance, platform, world } = this.#options;
     const appended = clock.now;
-    clock.after(chance.int(`command ${platform}`, 1, 20), () => {
+    const read = (): void => {
       const life = this.#life;
       if (life === undefined) return;
       life.state.appended(appended, clock.now);
       if (life.state.offer(partition, command, null)) this.#pump(life);
-    });
+    };
+    clock.after(chance.int(`command ${platform}`, 1, 20), read);
+    // A consumer may be given some of its topic again.
+    if (world.on.has('duplicate') && chance.is(`command twice ${platform}`, 0.1))
+      clock.after(chance.int(`command again ${platform}`, 20, 20_000), read);
   }
 
   /** What a second without anything else brings: windows said anew, commands that expired. */
