@@ -366,9 +366,14 @@ export const putSeen = (ref: RefState, field: string, seen: Seen): RefState => (
 
 // ---- what is to be asked
 
-/** A company's id is given to it once, at its creation (Intercom: `company_id` cannot be changed); a record that we only linked gets our mark later. */
+/**
+ * Our mark proves that two records are one, so it is worth a call only where there are two; the one of a create is in the
+ * create itself. A company's id is given to it once, at its creation (Intercom: `company_id` cannot be changed).
+ */
 const markerFor = (link: Link, entity: EntityState): Value | undefined =>
-  link.field === 'company_id' ? undefined : entity.id;
+  link.field === 'company_id' || entity.refs.every((ref) => parseRef(ref).platform === link.platform)
+    ? undefined
+    : entity.id;
 
 /** How a field of a record stands to what is wanted. unknown: what is wanted cannot be said. differs: to be asked. */
 export type Standing = 'equal' | 'unknown' | 'frozen' | 'quiet' | 'differs';

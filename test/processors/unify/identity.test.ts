@@ -53,8 +53,7 @@ describe('one email', () => {
     (_, changes) => {
       const people = new People().say(...changes).pass(10);
       expect([...people.creates('salesforce'), ...people.commands('intercom')]).toEqual([]);
-      // Our id in the first contact, from before anybody shared its email.
-      expect(people.commands('salesforce').map(({ fields }) => Object.keys(fields))).toEqual([['Tributary_Id__c']]);
+      expect(people.commands('salesforce')).toEqual([]);
       expect(new Set([contact('A'), contact('B'), person('i1')].map((ref) => people.idOf(ref))).size).toBe(3);
       const told = people.journal('ambiguous').find((entry) => entry.id === people.idOf(person('i1')));
       expect([...((told?.other ?? []) as readonly string[])].sort()).toEqual(
@@ -70,6 +69,17 @@ describe('one email', () => {
     people.say(event(contact('A'), { Title: 'CTO' }, 30, 30)).pass(40);
     expect(people.commands('intercom').at(-1)?.fields).toEqual({ 'custom_attributes.job_title': 'CTO' });
     expect(people.creates('intercom')).toEqual([]);
+  });
+});
+
+describe('our id', () => {
+  it('is written into nobody who is on one platform only, and once into both records of one person', () => {
+    const people = new People().say(createdEvent(contact('A'), { LastName: 'Nomail' }, 2, 2)).pass(10);
+    expect([...people.commands('salesforce'), ...people.commands('intercom')]).toEqual([]);
+    people.say(createdEvent(contact('B'), ada, 20, 20), webhook(person('i1'), adaThere, 20)).pass(40);
+    const id = people.idOf(contact('B'));
+    expect(people.commands('salesforce').map(({ fields }) => fields)).toEqual([{ Tributary_Id__c: id }]);
+    expect(people.commands('intercom').map(({ fields }) => fields['custom_attributes.tributary_id'])).toEqual([id]);
   });
 });
 
