@@ -7,7 +7,7 @@
  */
 import { partitionOf } from '../../schemas/topics.ts';
 import type { Ask, Command, CursorState, EntityState, Position, RefState, Value } from '../../schemas/types.ts';
-import { isSecondary } from './identity.ts';
+import { isSecondary, newRef } from './identity.ts';
 import {
   commandPartitions,
   openKey,
@@ -21,7 +21,7 @@ import {
 } from './keys.ts';
 import { pendingFields } from './ledger.ts';
 import { prefetch } from './prefetch.ts';
-import { sideOf } from './rules.ts';
+import { type EntityKind, sideOf } from './rules.ts';
 import type { Lane, Platform, World } from './world.ts';
 
 /** An ask lives this long in log time; after it the sink answers `expired` without a call. */
@@ -85,18 +85,35 @@ const isBusy = (ref: RefState, entity: EntityState): boolean =>
 
 /** Puts a ref on its queue if it has something to ask and no ask open. Idempotent. */
 export function enqueueRef(world: World, ref: RefState, entity: EntityState, lane: Lane): RefState {
-  const { platform } = parseRef(ref.ref);
   const side = sideOf(world.rules.entities[entity.entity], ref.ref);
   if (!side.written || ref.deleted || isBusy(ref, entity) || isHeld(world, entity)) return ref;
   if (isSecondary(world, entity, ref.ref)) return ref;
   if (ref.queued !== null && lanes.indexOf(ref.queued) <= lanes.indexOf(lane)) return ref;
   if (!ref.reading && Object.keys(pendingFields(world, side, ref, entity)).length === 0) return ref;
+  return enqueue(world, ref, lane);
+}
+
+function enqueue(world: World, ref: RefState, lane: Lane): RefState {
+  const { platform } = parseRef(ref.ref);
   const partition = itemPartition(ref.ref);
   append(world, platform, partition, lane, ref.ref);
   world.stirred.add(`${platform}:${partition}`);
   const queued = { ...ref, queued: lane };
   world.putRef(queued);
   return queued;
+}
+
+/**
+ * Has a record read that another one names and that nobody has told of. It has no entity before it is seen (its `id` is
+ * empty), so whose it is is decided when there is something to decide it by.
+ */
+export function enqueueStranger(world: World, stranger: RefState, lane: Lane): void {
+  enqueue(world, { ...stranger, reading: true }, lane);
+}
+
+/** Only once: whatever the answer, the record is known then, if only as gone. */
+export function readStranger(world: World, name: string, kind: EntityKind, lane: Lane): void {
+  if (world.ref(name) === undefined) enqueueStranger(world, newRef(name, kind, ''), lane);
 }
 
 export function enqueueCreate(world: World, platform: Platform, entityId: string, lane: Lane): void {
@@ -215,6 +232,18 @@ export function makeAsk(
   };
 }
 
+/** What is to be asked of a record now, nothing for a reading; undefined: it is not its turn. */
+function dueFields(world: World, ref: RefState): Readonly<Record<string, Value>> | undefined {
+  if (ref.deleted) return undefined;
+  if (ref.id === '') return ref.reading && ref.open === null ? {} : undefined;
+  const entity = world.living(ref.id);
+  if (entity === undefined || isHeld(world, entity) || isSecondary(world, entity, ref.ref) || isBusy(ref, entity))
+    return undefined;
+  if (ref.reading) return {};
+  const fields = pendingFields(world, sideOf(world.rules.entities[entity.entity], ref.ref), ref, entity);
+  return Object.keys(fields).length === 0 ? undefined : fields;
+}
+
 function askUpdate(world: World, lane: Lane, item: string): void {
   const { platform, object } = parseRef(item);
   const partition = itemPartition(item);
@@ -222,20 +251,13 @@ function askUpdate(world: World, lane: Lane, item: string): void {
   // Queued anew in a better lane, or gone meanwhile: this entry is stale.
   if (ref === undefined || ref.queued !== lane) return;
   const idle: RefState = { ...ref, queued: null };
-  const entity = world.living(ref.id);
-  const waits = entity === undefined || isHeld(world, entity) || isSecondary(world, entity, item);
-  if (waits || ref.deleted || isBusy(ref, entity)) {
+  const fields = dueFields(world, ref);
+  if (fields === undefined) {
     world.putRef(idle);
     return;
   }
   // What may be out of date is read before anything is decided from it.
   const verb = ref.reading ? 'read' : 'update';
-  const side = sideOf(world.rules.entities[entity.entity], item);
-  const fields = ref.reading ? {} : pendingFields(world, side, ref, entity);
-  if (verb === 'update' && Object.keys(fields).length === 0) {
-    world.putRef(idle);
-    return;
-  }
   const ask = makeAsk(world, item, ref.asks + 1, verb, lane, fields, ref.seen, ref.newest);
   world.putRef({ ...idle, open: ask, asks: ref.asks + 1, reading: false, moved: false });
   opened(world, platform, partition, item, lane);

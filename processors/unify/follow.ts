@@ -2,7 +2,7 @@
 import type { EntityState, JobState } from '../../schemas/types.ts';
 import { countsAsAccount, rememberLeft } from './companies.ts';
 import { assess, planCreates, retryCreate } from './creates.ts';
-import { enqueueRef } from './dirty.ts';
+import { enqueueRef, readStranger } from './dirty.ts';
 import { emitEvent } from './events.ts';
 import { moveEmailClaim } from './identity.ts';
 import { fanOut } from './jobs.ts';
@@ -37,7 +37,9 @@ export function finish(
   const joined = back || (before !== undefined && before.refs.length !== entity.refs.length);
   const emails = moveEmailClaim(world, before, entity);
   const accountChanged = moveMembership(world, before, entity);
-  rememberWaiting(world, entity, sideOf(draft.rules, draft.ref.ref).links, was, draft.ref);
+  // Intercom lists no company without people: one that somebody is attached to first may never be told of by itself.
+  const untold = rememberWaiting(world, entity, sideOf(draft.rules, draft.ref.ref).links, was, draft.ref);
+  for (const name of untold) readStranger(world, name, 'account', lane);
   if (entity.entity === 'customer') rememberLeft(world, before, entity, was, draft.ref);
   if (draft.changed.length > 0 || entity.version === 0 || joined) {
     entity = emitEvent(world, entity, eventType(entity, draft), draft.changed);

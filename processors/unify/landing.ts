@@ -3,7 +3,7 @@
  * once: a field that was refused, or of which nobody has said what came of it, is quiet until another value is wanted or
  * seen.
  */
-import type { Ask, FieldRefusal, Quiet, Result } from '../../schemas/types.ts';
+import type { Ask, FieldRefusal, Quiet, RefState, Result } from '../../schemas/types.ts';
 import { landedWith } from './asks.ts';
 import { awaitEcho } from './echoes.ts';
 import { parseRef } from './keys.ts';
@@ -92,11 +92,7 @@ function landReading(world: World, draft: Draft, ask: Ask, result: Result): void
   const { moved } = draft.ref;
   draft.ref = { ...draft.ref, open: null };
   if (result.outcome === 'expired') draft.ref = { ...draft.ref, reading: true };
-  if (result.outcome === 'refused') {
-    const [why] = result.refusals;
-    const reason = `it could not be read again: ${why === undefined ? 'refused without a reason' : `${why.code}: ${why.message}`}`;
-    world.journal({ id: draft.ref.id, kind: 'refused', source: draft.ref.ref, reason });
-  }
+  if (result.outcome === 'refused') tellUnread(world, draft.ref, result);
   if (result.outcome !== 'applied' || result.returned === null) return;
   if (moved) {
     draft.ref = { ...draft.ref, reading: true };
@@ -108,6 +104,13 @@ function landReading(world: World, draft: Draft, ask: Ask, result: Result): void
     ...draft.ref,
     landed: draft.ref.landed.map((one) => (one.late ? { ...one, done: Object.keys(one.expected).sort() } : one)),
   };
+}
+
+/** Says why a record could not be read. */
+export function tellUnread(world: World, ref: RefState, result: Result): void {
+  const [why] = result.refusals;
+  const reason = `it could not be read: ${why === undefined ? 'refused without a reason' : `${why.code}: ${why.message}`}`;
+  world.journal({ id: ref.id === '' ? ref.ref : ref.id, kind: 'refused', source: ref.ref, reason });
 }
 
 function quieten(world: World, draft: Draft, ask: Ask, field: string, why: Quiet['why'], note: string): void {

@@ -48,11 +48,14 @@ export function onObservation(world: World, observation: Observation): void {
   }
   const before = known !== undefined && known.id !== '' ? world.living(known.id) : undefined;
   const entity = before ?? entityFor(world, kind, observation.ref, observation);
-  // Decided well again: what held it is over.
-  const ref: RefState =
-    known === undefined || known.id === ''
-      ? newRef(observation.ref, kind, entity.id)
-      : { ...known, deleted: false, held: '', into: null };
+  // Decided well again: what held it is over. A stranger that is seen needs no reading any more.
+  const ref: RefState = {
+    ...(known ?? newRef(observation.ref, kind, entity.id)),
+    ...(known?.id === '' && { entity: kind, id: entity.id, reading: false }),
+    deleted: false,
+    held: '',
+    into: null,
+  };
   const draft = draftOf(world, entity, ref);
   linkAccount(world, draft, observation);
   observe(world, draft, observation, null);

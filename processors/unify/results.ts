@@ -1,16 +1,16 @@
 /** The one answer to an ask: it closes the ask, and what the platform returned is an observation like any other. */
 import type { Ask, CreateState, EntityState, Position, RefState, Result } from '../../schemas/types.ts';
 import { created, endCreate, meetAnother, openCreate } from './creates.ts';
-import { closed } from './dirty.ts';
+import { closed, enqueueStranger } from './dirty.ts';
 import { byMarker, isAlive, livingRefs, newRef } from './identity.ts';
 import { blockedBy, parseRef, partitionKey } from './keys.ts';
-import { land } from './landing.ts';
+import { land, tellUnread } from './landing.ts';
 import type { Draft } from './ledger.ts';
 import { type Cause, conclude, draftOf, end, redirect, tellTwofold, welcome } from './merge.ts';
 import { onObservation } from './observations.ts';
 import { sideOf } from './rules.ts';
 import { addMember } from './sets.ts';
-import { comparePositions } from './values.ts';
+import { comparePositions, laterOf } from './values.ts';
 import type { World } from './world.ts';
 
 export function onResult(world: World, result: Result): void {
@@ -28,6 +28,10 @@ export function onResult(world: World, result: Result): void {
     return;
   }
   closed(world, result.platform, item, ask);
+  if (ref.id === '') {
+    meetStranger(world, { ...ref, open: null }, ask, result);
+    return;
+  }
   const entity = world.living(ref.id);
   // Merged or converted meanwhile: what is wanted is asked of the record it lives on as, and a refusal tells nothing new.
   if (entity === undefined || ref.into !== null) {
@@ -40,6 +44,19 @@ export function onResult(world: World, result: Result): void {
   rememberBlocked(world, draft, ask);
   if (result.outcome === 'gone') vanish(world, draft, result, cause);
   else conclude(world, entity, draft, cause);
+}
+
+/** What the reading of a record showed that another one had named (dirty.ts). */
+function meetStranger(world: World, stranger: RefState, ask: Ask, result: Result): void {
+  if (result.outcome === 'expired') {
+    enqueueStranger(world, stranger, ask.lane);
+    return;
+  }
+  // Gone, it is nobody's; that is kept, so that it is not read again for each who names it.
+  const gone = result.outcome === 'gone';
+  world.putRef(gone ? { ...stranger, deleted: true, newest: laterOf(stranger.newest, placeOf(result)) } : stranger);
+  if (result.outcome === 'refused') tellUnread(world, stranger, result);
+  if (result.returned !== null) onObservation(world, { ...result.returned, via: 'read' });
 }
 
 const placeOf = (result: Result): Position => ({ time: result.platformTime, seq: -1, second: true });

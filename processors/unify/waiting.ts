@@ -31,22 +31,27 @@ function isKnown(world: World, name: string): boolean {
   return account !== undefined && (name.startsWith('salesforce:') || countsAsAccount(world, account));
 }
 
-/** Keeps the sets of those that wait for what a changed link names. */
+/** Keeps the sets of those that wait for what a changed link names. Returns the companies named that nobody has told of. */
 export function rememberWaiting(
   world: World,
   entity: EntityState,
   links: readonly Link[],
   before: RefState | undefined,
   after: RefState,
-): void {
+): readonly string[] {
+  const untold: string[] = [];
   for (const link of links) {
     const [old, now] = [before?.seen[link.field]?.value, after.seen[link.field]?.value];
     if (sameValue(old, now)) continue;
     const names = namesOf(world, link, now);
     for (const name of namesOf(world, link, old))
       if (!names.includes(name)) removeMember(world, waitingFor(name), entity.id);
-    for (const name of names) if (!isKnown(world, name)) addMember(world, waitingFor(name), entity.id);
+    for (const name of names.filter((one) => !isKnown(world, one))) {
+      addMember(world, waitingFor(name), entity.id);
+      if (link.type === 'account' && world.ref(name) === undefined) untold.push(name);
+    }
   }
+  return untold;
 }
 
 /**

@@ -33,6 +33,8 @@ class Both {
   readonly runner: FoldRunner;
   readonly store = new Map<string, Fields>();
   readonly ran: Command[] = [];
+  /** Refs that are gone without anybody having told of it. */
+  readonly gone = new Set<string>();
   #at = 10;
   #seq = 10;
   #ids = 0;
@@ -100,6 +102,11 @@ class Both {
   #run(command: Command): void {
     this.#done.add(command);
     this.ran.push(command);
+    if (this.gone.has(command.ref)) {
+      const platformTime = (second + ++this.#at) * 1000;
+      this.say(result(command, partitionOf(command.ref, 4), { outcome: 'gone', platformTime }));
+      return;
+    }
     const { platform, object } = command;
     const prefix = platform === 'salesforce' ? (object === 'Account' ? '001n' : '003n') : `${object[0]}n`;
     const ref = command.ref === '' ? `${platform}:${object}:${prefix}${++this.#ids}` : command.ref;
@@ -281,6 +288,39 @@ describe('a company that is not known when a person names it', () => {
     expect(account).toBeDefined();
     expect(world.of(contact)['AccountId']).toBe(account?.[0].split(':')[2]);
     expect(world.of(ref)['companies']).toEqual(['u7']);
+  });
+
+  it('is read once, and becomes an account, if nobody ever tells of it', () => {
+    const { world, ref } = office();
+    const before = world.ran.length;
+    world.store.set('intercom:company:u8', { name: 'Uphill' });
+    world.edit(ref, { companies: ['u8'] });
+    world.edit('intercom:contact:z9', { email: 'new@x.example', name: 'New', companies: ['u8'] });
+    const account = [...world.store].find(([, fields]) => fields['Name'] === 'Uphill')?.[0];
+    expect(world.of(contact)['AccountId']).toBe(account?.split(':')[2]);
+    expect(world.ran.slice(before).filter(({ verb }) => verb === 'read')).toMatchObject([
+      { ref: 'intercom:company:u8' },
+    ]);
+  });
+
+  it('is not asked for again when it is gone', () => {
+    const { world, ref } = office();
+    world.gone.add('intercom:company:u8');
+    world.edit(ref, { companies: ['u8'] });
+    world.edit(ref, { companies: [] });
+    world.edit(ref, { companies: ['u8'] });
+    expect(world.ran.filter((command) => command.ref === 'intercom:company:u8').length).toBe(1);
+    world.gone.clear();
+    world.edit('intercom:company:u8', { name: 'Uphill' });
+    expect([...world.store.values()].filter((fields) => fields['Name'] === 'Uphill').length).toBe(1);
+  });
+
+  it('is linked to the account that it names when it is read', () => {
+    const { world, ref } = office();
+    world.store.set('intercom:company:u8', { name: 'Bakery', 'custom_attributes.salesforce_account_id': '001Z' });
+    world.edit('salesforce:Account:001Z', { Name: 'Zoo' });
+    world.edit(ref, { companies: ['u8'] });
+    expect(world.of(contact)['AccountId']).toBe('001Z');
   });
 
   it('says nothing against the account that the person was moved to meanwhile', () => {
