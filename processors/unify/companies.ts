@@ -140,6 +140,15 @@ export function rememberLeft(
   if (!sameValue(kept, items)) world.putItems(leftBy(after.id), kept);
 }
 
+/**
+ * The person was attached to a company whose account does not count for them: the owner said otherwise, or somebody
+ * later. It is detached as if the account had been left.
+ */
+export function disown(world: World, id: string, accountId: string): void {
+  const items = world.items(leftBy(id)).filter((one) => one !== accountId);
+  world.putItems(leftBy(id), [...items, accountId].slice(-leftKept));
+}
+
 /** Is a company of the account attached to the person, or may an ask under way attach it? */
 function mayBeAttached(world: World, link: Link, customer: EntityState, accountId: string): boolean {
   if (customer.creates.some((create) => create.platform === link.platform && create.ask !== null)) return true;

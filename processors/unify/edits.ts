@@ -7,6 +7,7 @@
  * overtaken.
  */
 import type { CanonicalField, Claim, EntityState, Position, Value } from '../../schemas/types.ts';
+import { disown } from './companies.ts';
 import { parseRef } from './keys.ts';
 import type { Draft } from './ledger.ts';
 import { type CanonicalRule, type EntityRules, sideOf } from './rules.ts';
@@ -152,6 +153,9 @@ function reject(world: World, draft: Draft, name: string, one: Edit, reason: str
   if (current !== undefined) {
     draft.entity = { ...draft.entity, fields: { ...draft.entity.fields, [name]: { ...current, lost } } };
   }
+  // What a record shows at first nobody brought about: its companies are left alone.
+  if (one.kind === 'change' && draft.rules.fields.get(name)?.type === 'account' && typeof one.value === 'string')
+    disown(world, draft.entity.id, one.value);
   world.journal({
     id: draft.entity.id,
     kind: 'rejected',

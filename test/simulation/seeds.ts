@@ -26,6 +26,22 @@ export const historyOf = ({ seed, faults, people, companies = [], actions }: Kep
 
 export const kept: readonly Kept[] = [
   {
+    shows: 'a company that nobody told of, because nobody belonged to it, is read when somebody is attached to it',
+    seed: 50034,
+    faults: ['companies'],
+    people: [{ salesforce: true }],
+    companies: [{ on: 'salesforce' }, { on: 'intercom' }],
+    actions: [{ at: 35339, do: 'move', who: 0, on: 'intercom', company: 1 }],
+  },
+  {
+    shows: 'who is attached to the company of another account of ours is detached again where Salesforce owns that',
+    seed: 1035,
+    faults: ['oneway', 'companies'],
+    people: [{ salesforce: true }, { salesforce: true, company: 1 }],
+    companies: [{ on: 'salesforce' }, { on: 'salesforce' }],
+    actions: [{ at: 13689, do: 'move', who: 0, on: 'intercom', company: 1 }],
+  },
+  {
     shows: 'what the side without a say enters where the owner has nothing is taken back',
     seed: 3,
     faults: [],
