@@ -26,6 +26,8 @@ export class Network {
   readonly begun: Readonly<Record<PlatformName, number[]>> = { salesforce: [], intercom: [] };
   /** Calls of which the caller cannot know what they did. */
   doubtful = 0;
+  /** Calls that were carried out long after they had timed out. */
+  readonly late: { readonly platform: PlatformName; readonly at: number }[] = [];
   readonly #clock: Clock;
   readonly #chance: Chance;
   readonly #trace: Trace;
@@ -89,7 +91,10 @@ export class Network {
       case 'late':
         this.doubtful += 1;
         clock.after(fate === 'late' ? timeoutMs + chance.int(`late ${platform}`, 1, 60_000) : there, () => {
-          if (fate === 'late') this.#trace.say('fault', label, `${platform} ${label} is applied late`);
+          if (fate === 'late') {
+            this.late.push({ platform, at: clock.now });
+            this.#trace.say('fault', label, `${platform} ${label} is applied late`);
+          }
           perform();
         });
         clock.after(timeoutMs, () => answer({ kind: 'silent' }));

@@ -4,6 +4,7 @@
  * to call a difference that it found by itself.
  */
 import type { JournalEntry } from '../../schemas/types.ts';
+import { whyAsNew } from './dates.ts';
 import { companyFields, type MappedField, type PlatformName, personFields } from './fields.ts';
 import { refused, rewritten } from './others.ts';
 import type { Edit } from './people.ts';
@@ -47,6 +48,7 @@ const lateKnown = ['lost', 'hole', 'gap', 'cold', 'crash', 'convert'] as const;
 /** As far as platforms tell when something happened: whole seconds. */
 const toleranceMs = 1_000;
 
+const wholeSecond = (ms: number): number => Math.floor(ms / 1000);
 const other = (platform: PlatformName): PlatformName => (platform === 'salesforce' ? 'intercom' : 'salesforce');
 const empty = (value: Stored): boolean => value === null || value === '';
 
@@ -122,14 +124,12 @@ export class Oracle {
       const byPeople = this.#ran.people.enteredOn(platform, kind, whose);
       // Who shares an email may be found and linked as somebody else.
       const most = byPeople > 0 && !this.#isAmbiguous(party) ? 0 : 1;
-      // A call that the platform carries out a minute late may bring back whom somebody deleted meanwhile.
-      const isRevived = this.#ran.history.world.on.has('late') && this.#ran.people.gone.has(name);
       if (made.length > most)
         this.#broken(
           'duplicates',
           `${name} was created on ${platform} ${made.length} times, entered ${byPeople}`,
           about,
-          isRevived ? 'a call was carried out long after it had timed out, and the record deleted meanwhile' : '',
+          this.#lateMade(platform, name, made, most),
         );
     }
     // Whose records were merged is for people to settle on the other platform; that nobody is made anew stands above.
@@ -152,6 +152,33 @@ export class Oracle {
     for (const field of kind === 'person' ? personFields : companyFields)
       this.#field(name, party, field, a, b, isPeopled);
     if (kind === 'person') this.#membership(name, a, b, parties);
+  }
+
+  /**
+   * A call that the platform carries out a minute late makes a record once more, where nothing of the first stands in its
+   * way any more: an address that is free again in Intercom, a record that was deleted or merged meanwhile.
+   */
+  #lateMade(platform: PlatformName, name: string, made: readonly Shown[], most: number): string {
+    const { network, people, stores } = this.#ran;
+    const late = made.filter(({ id }) => {
+      const created = stores.createdAt(platform, id);
+      return network.late.some((one) => one.platform === platform && wholeSecond(one.at) === wholeSecond(created));
+    });
+    if (made.length - late.length > most) return '';
+    if (people.gone.has(name) || people.merged.has(name))
+      return 'a call was carried out long after it had timed out, and the record deleted meanwhile';
+    // The address is the one thing by which Intercom knows a contact that it has already; Salesforce knows our mark.
+    const isFreed = people.edits.some(({ first, field, id }) => !first && field === 'email' && this.#isOf(name, id));
+    return platform === 'intercom' && isFreed
+      ? 'a create was carried out long after it had timed out, when the address was free again'
+      : '';
+  }
+
+  #isOf(name: string, id: string): boolean {
+    const { people } = this.#ran;
+    return (['salesforce', 'intercom'] as const).some(
+      (platform) => `person ${people.entered.get(`${platform}:person:${id}`) ?? ''}` === name,
+    );
   }
 
   /** Leads alone create nothing, and nothing is created beside them. */
@@ -291,7 +318,7 @@ export class Oracle {
       this.#broken('order', text, about, this.#hidden(winner, own));
     } else if (newest.at - winner.at > toleranceMs + this.#lagMs()) {
       const text = `${name}: ${field.canonical} is ${told(winner)}, and ${told(newest)} is newer`;
-      this.#broken('newest', text, about, this.#dated(winner, newest) || this.#unheard(newest));
+      this.#broken('newest', text, about, this.#asNew(winner, newest) || this.#unheard(newest));
     }
   }
 
@@ -301,21 +328,9 @@ export class Oracle {
     return winner.platform === 'intercom' && isOneSecond ? 'both within one second of Intercom' : '';
   }
 
-  /**
-   * Intercom dates a contact as a whole: what was edited before a write of ours, and is told first by the answer to it,
-   * looks as new as that write. Only where no notification of the edit came before.
-   */
-  #dated(winner: Edit, newest: Edit): string {
-    if (winner.platform !== 'intercom') return '';
-    const { writes, heard } = this.#ran;
-    const moved = writes.intercom.find(
-      ({ at, what }) =>
-        what === winner.id &&
-        at > winner.at &&
-        at >= newest.at - toleranceMs &&
-        !heard.some((one) => one.id === winner.id && one.happened >= winner.at && one.happened < at && one.at < at),
-    );
-    return moved === undefined ? '' : "Intercom's date of it was moved by a write of ours";
+  #asNew(winner: Edit, newest: Edit): string {
+    const { writes, heard, people } = this.#ran;
+    return whyAsNew(winner, newest, { edits: people.edits, heard, writes: writes.intercom }, toleranceMs);
   }
 
   /** What nobody was told of and a write of ours replaced before anybody read it has left no trace. */

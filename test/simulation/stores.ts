@@ -120,6 +120,16 @@ export class Stores {
     return this.salesforce.store.get(object, id)?.values[field.salesforce] ?? null;
   }
 
+  /** Platform's clock, ms; Salesforce knows the second. */
+  createdAt(platform: PlatformName, id: string): number {
+    if (platform === 'salesforce') {
+      const record = this.salesforce.store.get('Contact', id) ?? this.salesforce.store.get('Account', id);
+      return Number(record?.values['CreatedDate'] ?? 0);
+    }
+    const { contacts, companies } = this.intercom.everything();
+    return [...contacts, ...companies].find((one) => one.id === id)?.created_ms ?? 0;
+  }
+
   find(platform: PlatformName, kind: Kind, id: string): Shown | undefined {
     return this.shown().find((one) => one.platform === platform && one.kind === kind && one.id === id);
   }
