@@ -12,7 +12,11 @@ import type { Change } from '../schemas/types.ts';
 export class StateMiss extends Error {
   readonly keys: readonly string[];
   constructor(keys: readonly string[]) {
+    // Nobody asks where a miss came from, and to find out costs more than deciding the record.
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
     super(`state not loaded: ${keys.join(', ')}`);
+    Error.stackTraceLimit = stackTraceLimit;
     this.keys = keys;
   }
 }

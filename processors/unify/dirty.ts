@@ -59,6 +59,11 @@ function prefetchItems(world: World, items: readonly string[]): void {
   prefetch(world, [...items.filter((item) => item.startsWith('+')).map((item) => item.slice(1)), ...owners]);
 }
 
+function hasItems(world: World, platform: Platform, partition: number, lane: Lane): boolean {
+  const { n } = world.cursor(queueKey(platform, partition, lane));
+  return (n['head'] ?? 0) < (n['tail'] ?? 0);
+}
+
 function takeFirst(world: World, platform: Platform, partition: number, lane: Lane): string | undefined {
   const key = queueKey(platform, partition, lane);
   const queue = world.cursor(key);
@@ -154,7 +159,7 @@ export function dispatch(world: World, askCreate: AskCreate): void {
     const [platform, text] = stirred.split(':') as [Platform, string];
     const partition = Number(text);
     for (const lane of lanes) {
-      while (budget > 0 && hasRoom(world, platform, partition, lane)) {
+      while (budget > 0 && hasItems(world, platform, partition, lane) && hasRoom(world, platform, partition, lane)) {
         const item = takeFirst(world, platform, partition, lane);
         if (item === undefined) break;
         world.attempt(

@@ -18,13 +18,23 @@ export const arrivalsOf = (ref: string): string => `idx:into:${ref}`;
 /** Directory entries (User, admin) by email. */
 export const directoryKey = (email: string): string => `idx:directory:${email.trim().toLowerCase()}`;
 export const setKey = (set: string, slot: number): string => `idx:set:${set}:${slot}`;
-export const partitionKey = (platform: string, partition: number): string => `cur:part:${platform}:${partition}`;
+/** Every tick asks for all of these, and a text made anew is hashed anew when it is looked up: each is made once. */
+const perPartition = (name: (platform: string, partition: number) => string): typeof name => {
+  const made: Record<string, string[]> = {};
+  return (platform, partition) => ((made[platform] ??= [])[partition] ??= name(platform, partition));
+};
+export const partitionKey = perPartition((platform, partition) => `cur:part:${platform}:${partition}`);
 export const openKey = (platform: string, partition: number, slot: number): string =>
   `idx:open:${platform}:${partition}:${slot}`;
 export const openSlotOf = (item: string): number => partitionOf(item, openSlots);
 export const openSlotCount = openSlots;
-export const queueKey = (platform: string, partition: number, lane: string): string =>
-  `cur:queue:${platform}:${partition}:${lane}`;
+const queueKeys = {
+  urgent: perPartition((platform, partition) => `cur:queue:${platform}:${partition}:urgent`),
+  live: perPartition((platform, partition) => `cur:queue:${platform}:${partition}:live`),
+  bulk: perPartition((platform, partition) => `cur:queue:${platform}:${partition}:bulk`),
+} as const;
+export const queueKey = (platform: string, partition: number, lane: keyof typeof queueKeys): string =>
+  queueKeys[lane](platform, partition);
 export const queueSegmentKey = (platform: string, partition: number, lane: string, segment: number): string =>
   `idx:queue:${platform}:${partition}:${lane}:${segment}`;
 export const marksKey = 'cur:marks';

@@ -1,5 +1,5 @@
 /** Equality, order and small arithmetic of platform and canonical values. */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Position, Value } from '../../schemas/types.ts';
 
 /** Sets compare by content: a platform may answer them in any order. */
@@ -30,7 +30,7 @@ export function shown(value: Value): Value {
 }
 
 export function hashId(...parts: readonly (string | number)[]): string {
-  return createHash('sha256').update(parts.join('\n')).digest('hex').slice(0, 24);
+  return hash('sha256', parts.join('\n'), 'hex').slice(0, 24);
 }
 
 export const noPosition: Position = { time: 0, seq: -1, second: true };

@@ -52,7 +52,20 @@ interface Scope {
   readonly alias: string | undefined;
 }
 
+/** Queries by their text: clients ask the same ones again and again, and never is one changed. */
+const parsed = new Map<string, Query>();
+const parsedKept = 2_000;
+
 function parse(soql: string): Query {
+  const known = parsed.get(soql);
+  if (known !== undefined) return known;
+  const query = parseAnew(soql);
+  if (parsed.size >= parsedKept) parsed.clear();
+  parsed.set(soql, query);
+  return query;
+}
+
+function parseAnew(soql: string): Query {
   let query: Query;
   try {
     query = parseQuery(soql);
