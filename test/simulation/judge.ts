@@ -10,7 +10,7 @@ import { generate, type History, readWorld } from './world.ts';
 import { applyPuts, type Decider, encodedDecider, plainDecider } from './writer.ts';
 
 /** Every so many histories are folded again in other batches. */
-const foldedAgain = 20;
+const foldedAgain = 50;
 
 export interface Judged {
   readonly ran: Ran;

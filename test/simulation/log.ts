@@ -7,6 +7,8 @@ import { short, type Trace } from './trace.ts';
 
 export class ChangesLog {
   readonly records: FoldRecord[] = [];
+  /** When anything but a heartbeat was appended last. */
+  toldAt: number;
   readonly #clock: Clock;
   readonly #trace: Trace;
   #listener: (background: boolean) => void = () => undefined;
@@ -14,6 +16,7 @@ export class ChangesLog {
   constructor(clock: Clock, trace: Trace) {
     this.#clock = clock;
     this.#trace = trace;
+    this.toldAt = clock.now;
   }
 
   onAppend(listener: (background: boolean) => void): void {
@@ -22,6 +25,7 @@ export class ChangesLog {
 
   append(change: Change, key: string, background = isHeartbeat(change)): void {
     this.records.push({ offset: this.records.length, time: this.#clock.now, key, lineage: 1, change });
+    if (!background) this.toldAt = this.#clock.now;
     if (this.#trace.on) this.#trace.say('changes', key, `${this.records.length - 1} ${describe(change)}`);
     this.#listener(background);
   }

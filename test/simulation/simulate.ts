@@ -41,12 +41,19 @@ const settledMs = 60_000;
 const warmUpMs = 20_000;
 /** Nothing but heartbeats for so long is silence: longer than any ask lives, any timer waits, any doubt lasts. */
 const silenceMs = 200_000;
+/**
+ * Beats after the last news, ms: heartbeats are most of what idle time brings. Gates open at the fourth second, and at the
+ * thirteenth where Intercom's mark, ten seconds behind, lets them; late echoes are read, and asks expire, by the 75th.
+ */
+const beatsAt = [1_000, 4_000, 13_000, 30_000, 75_000, silenceMs];
 /** More events of the clock than any history needs that does not loop. */
 const mostSteps = 20_000;
+/** A tick comes when the marks of its beat have been decoded, so that one batch takes all of them. */
+const decodedMs = 20;
 /** Every so many histories are offered all observations again at the end. */
-const replayedEach = 5;
+const replayedEach = 8;
 /** Every so many run through the loop's own micro-batch, encoded. */
-const encodedEach = 100;
+const encodedEach = 200;
 const codec = memoryCodec();
 
 export interface Ran {
@@ -210,7 +217,7 @@ export function simulate(history: History, tracing = false): Ran {
       }
     });
 
-  /** A second's beat, and less and less often while nothing happens. */
+  /** A beat a second after something was told, and then when there is something to wait for. */
   let pulses = 0;
   let nextPulse = 0;
   const pulse = (ms: number): void => {
@@ -222,13 +229,12 @@ export function simulate(history: History, tracing = false): Ran {
         if (mine !== pulses) return;
         salesforce.beat();
         intercom.beat();
-        // Windows that nobody uses are said anew a little less often.
-        if (clock.idleMs < 3_000 || pulses % 4 === 0) {
-          intercomSink.tick();
-          salesforceSink.tick();
-        }
-        log.append(changeOf({ kind: 'tick' }), 'tick');
-        pulse(clock.idleMs < 3_000 ? 1_000 : Math.min(120_000, Math.floor(clock.idleMs / 2)));
+        const quietMs = clock.now - log.toldAt;
+        // Most of what a sink without work says of its windows is that they are the same.
+        if (clock.idleMs < 3_000 || (quietMs >= 75_000 && !isSilent()))
+          for (const sink of [intercomSink, salesforceSink]) sink.tick();
+        clock.after(decodedMs, () => log.append(changeOf({ kind: 'tick' }), 'tick'), true);
+        pulse(Math.max(1_000, (beatsAt.find((at) => at > quietMs) ?? quietMs + silenceMs) - quietMs));
       },
       true,
     );
@@ -246,7 +252,7 @@ export function simulate(history: History, tracing = false): Ran {
   };
   const isSilent = (): boolean => clock.drained && clock.idleMs >= silenceMs;
   while (clock.steps < mostSteps && !isSilent() && clock.step())
-    if (clock.idleMs === 0 && nextPulse > clock.now + 1_000) pulse(1_000);
+    if (log.toldAt === clock.now && nextPulse > clock.now + 1_000) pulse(1_000);
   const endless = clock.steps >= mostSteps;
   const replayed = seed % replayedEach === 0 && !endless ? replay() : 0;
   // The last heartbeats are still on their way.

@@ -57,7 +57,8 @@ export class UnifyProcess {
     if (this.#busy || this.#position >= log.records.length) return;
     this.#busy = true;
     const generation = this.#generation;
-    clock.after(chance.int('poll', 1, 30), () => this.#batch(generation, background), background);
+    // A beat's marks, windows and tick come together.
+    clock.after(background ? 25 : chance.int('poll', 1, 30), () => this.#batch(generation, background), background);
   }
 
   #batch(generation: number, background: boolean): void {

@@ -40,7 +40,7 @@ export function plainDecider(fold: Fold): Decider {
       }
     };
     const state: State = {
-      get: (key) => (puts.has(key) ? puts.get(key) : base.get(key)),
+      get: (key) => puts.get(key) ?? (puts.has(key) ? undefined : base.get(key)),
       put: (key, value) => {
         undo.push([key, puts.has(key), puts.get(key)]);
         puts.set(key, value);
