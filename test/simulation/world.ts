@@ -169,12 +169,20 @@ export function generate(seed: number, world: World): History {
   const focus: Focus = chance.is('hot', 0.6)
     ? { who: int('hot who', 0, count - 1), fields: [0, 1].map(() => chance.pick('hot field', personFields)) }
     : null;
+  /** By whom and field, for what is entered once more. */
+  const said = new Map<string, Stored[]>();
   let at = 0;
   let everybody = count;
   const actions: Action[] = [];
   for (let n = int('actions', 1, 10); n > 0; n--) {
     at += crowded && chance.is('close', 0.85) ? int('gap', 0, 900) : int('pause', 200, 15_000);
-    const action = choose(chance, on, { count: everybody, companies: companies.length, n: actions.length, focus });
+    const action = choose(chance, on, {
+      count: everybody,
+      companies: companies.length,
+      n: actions.length,
+      focus,
+      said,
+    });
     if (action.do === 'create') everybody += 1;
     actions.push({ at, ...action } as Action);
   }
@@ -188,11 +196,12 @@ interface Scene {
   readonly companies: number;
   readonly n: number;
   readonly focus: Focus;
+  readonly said: Map<string, Stored[]>;
 }
 
 type Deed = Action extends infer One ? (One extends Action ? Omit<One, 'at'> : never) : never;
 
-function choose(chance: Chance, on: ReadonlySet<Switch>, { count, companies, n, focus }: Scene): Deed {
+function choose(chance: Chance, on: ReadonlySet<Switch>, { count, companies, n, focus, said }: Scene): Deed {
   const anybody = chance.int('who', 0, count - 1);
   const who = focus !== null && chance.is('hot one', 0.8) ? focus.who : anybody;
   const platform = chance.pick('on', hosts);
@@ -221,20 +230,27 @@ function choose(chance: Chance, on: ReadonlySet<Switch>, { count, companies, n, 
         which,
         on: platform,
         field: field.canonical,
-        value: valueFor(chance, field, n, `c${which}`),
+        value: valueFor(chance, field, n, `c${which}`, said),
       };
     }
   }
   const field = chance.pick('field', focus?.fields ?? personFields);
-  return { do: 'edit', who, on: platform, field: field.canonical, value: valueFor(chance, field, n, `p${who}`) };
+  return { do: 'edit', who, on: platform, field: field.canonical, value: valueFor(chance, field, n, `p${who}`, said) };
 }
 
 /** Values name their edit, so that the oracle can tell whose they are; now and then one is cleared, or comes again. */
-function valueFor(chance: Chance, field: MappedField, n: number, whose: string): Stored {
+function valueFor(chance: Chance, field: MappedField, n: number, whose: string, said: Map<string, Stored[]>): Stored {
   if (field.type === 'optOut') return chance.is('opt out', 0.6);
   if (field.nullable && chance.is('clear', 0.12)) return null;
-  const k = n > 0 && chance.is('again', 0.1) ? chance.int('which again', 0, n - 1) : n;
-  if (field.type === 'integer') return 100 + k;
-  if (field.type === 'email') return `${whose}.${k}@x.example`;
-  return `${whose} ${field.canonical} ${chance.is('case', 0.5) ? 'A' : 'a'}${k}${chance.int('digit', 0, 9)}`;
+  const before = said.get(`${whose} ${field.canonical}`) ?? [];
+  if (before.length > 0 && chance.is('again', 0.2)) return chance.pick('which again', before);
+  const value = newValue(chance, field, n, whose);
+  said.set(`${whose} ${field.canonical}`, [...before, value]);
+  return value;
+}
+
+function newValue(chance: Chance, field: MappedField, n: number, whose: string): Stored {
+  if (field.type === 'integer') return 100 + n;
+  if (field.type === 'email') return `${whose}.${n}@x.example`;
+  return `${whose} ${field.canonical} ${chance.is('case', 0.5) ? 'A' : 'a'}${n}${chance.int('digit', 0, 9)}`;
 }

@@ -60,7 +60,7 @@ describe('the table', () => {
     worlds: ['calm', 'network'],
     caught: null,
     histories: 8,
-    subtracted: 0,
+    subtracted: [],
     threw: 0,
   };
 

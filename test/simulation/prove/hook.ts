@@ -4,7 +4,7 @@
  */
 import { registerHooks } from 'node:module';
 import { fileURLToPath } from 'node:url';
-import { patched, patchesOf, root } from './defences.ts';
+import { patched, patchesOf, root, sourceOf } from './defences.ts';
 
 const name = process.env['TAKE_AWAY'] ?? '';
 const patches = patchesOf(name);
@@ -15,7 +15,7 @@ registerHooks({
     if (!url.startsWith('file:') || patches.length === 0) return loaded;
     const path = fileURLToPath(url);
     const ours = patches.filter(({ file }) => path === `${root}${file}`);
-    if (ours.length === 0) return loaded;
-    return { ...loaded, source: patched(String(loaded.source), ours) };
+    const [first] = ours;
+    return first === undefined ? loaded : { ...loaded, source: patched(sourceOf(first.file), ours) };
   },
 });

@@ -34,6 +34,7 @@ export type Told =
     }
   | { readonly kind: 'progress'; readonly histories: number; readonly threw: number };
 
+/** A history, and promises that it breaks. */
 interface Caught {
   readonly world: string;
   readonly seed: number;
@@ -47,8 +48,8 @@ export interface Proof {
   /** Null: nobody noticed that it is gone. */
   readonly caught: Caught | null;
   readonly histories: number;
-  /** Histories that broke the same promises with the whole code. */
-  readonly subtracted: number;
+  /** What says nothing: these break the same promises with the whole code. */
+  readonly subtracted: readonly Caught[];
   /** Histories that threw with the defence gone. */
   readonly threw: number;
 }
@@ -77,7 +78,7 @@ function prove(
       { env: { ...process.env, TAKE_AWAY: name }, stdio: ['ignore', 'pipe', 'inherit'] },
     );
     started(child);
-    let proof: Proof = { name, protects, worlds, caught: null, histories: 0, subtracted: 0, threw: 0 };
+    let proof: Proof = { name, protects, worlds, caught: null, histories: 0, subtracted: [], threw: 0 };
     createInterface({ input: child.stdout }).on('line', (line) => {
       if (proof.caught !== null) return;
       const told = JSON.parse(line) as Told;
@@ -89,7 +90,7 @@ function prove(
       const { world, seed } = told;
       const promises = keptAnyway(world, seed, told.promises);
       if (promises.length === 0) {
-        proof = { ...proof, subtracted: proof.subtracted + 1 };
+        proof = { ...proof, subtracted: [...proof.subtracted, { world, seed, promises: told.promises }] };
         return;
       }
       proof = { ...proof, caught: { world, seed, promises } };
@@ -156,7 +157,7 @@ async function main(): Promise<number> {
       const { caught, histories, threw, subtracted } = proof;
       const what =
         caught === null
-          ? `NOT NOTICED in ${histories} histories (${threw} threw, ${subtracted} break as well with the whole code)`
+          ? `NOT NOTICED in ${histories} histories (${threw} threw, ${subtracted.length} break as well with the whole code)`
           : `breaks ${caught.promises.join(', ')} in ${caught.world} ${caught.seed} after ${histories} histories`;
       process.stderr.write(`  ${proofs.size} of ${asked.length}, ${seconds} s: ${proof.name} ${what}\n`);
     }
