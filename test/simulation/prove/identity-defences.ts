@@ -255,7 +255,7 @@ export const identityDefences: readonly Defence[] = [
     worlds: ['leads', 'leads,calls'],
     patches: [
       unify('dirty', '  if (isSecondary(world, entity, ref.ref)) return ref;\n', ''),
-      unify('dirty', ' || isSecondary(world, entity, item);', ';'),
+      unify('dirty', ' || isSecondary(world, entity, ref.ref) || isBusy(ref, entity))', ' || isBusy(ref, entity))'),
     ],
   },
   {
