@@ -28,7 +28,7 @@ export const endOf = ({ id, field, at }: Entered, edits: readonly Entered[]): nu
  * The notification that first told of an edit in Intercom; undefined: none did before the record showed something else.
  * Notifications overtake each other, so it need not be the edit's own.
  */
-export function firstHeard(edit: Entered, { edits, heard }: Told): Heard | undefined {
+export function firstHeard(edit: Entered, { edits, heard }: Pick<Told, 'edits' | 'heard'>): Heard | undefined {
   const end = endOf(edit, edits);
   const telling = heard.filter(({ id, happened }) => id === edit.id && happened >= edit.at && happened < end);
   return telling.reduce<Heard | undefined>(

@@ -4,6 +4,7 @@ import type { IntercomRequest } from '../../connectors/intercom/requests.ts';
 import { type Answer, answerCall } from '../../twins/intercom/answer.ts';
 import type { Workspace } from '../../twins/intercom/routes.ts';
 import type { Outcome } from './network.ts';
+import type { Write } from './sink-process.ts';
 
 export const intercomVersion = '2.14';
 
@@ -35,12 +36,19 @@ function wireOf(request: IntercomRequest): Wire {
   }
 }
 
-/** The record that a request writes; empty for one that it makes. */
-export function written(request: IntercomRequest): readonly string[] {
+export function written(request: IntercomRequest): readonly Write[] {
   if (wireOf(request)[0] === 'GET') return [];
-  if ('contact' in request) return [request.contact];
-  return ['id' in request ? request.id : ''];
+  if ('contact' in request) return [{ what: request.contact, fields: ['companies'] }];
+  return [{ what: 'id' in request ? request.id : '', fields: 'body' in request ? fieldsOf(request.body) : [] }];
 }
+
+const fieldsOf = ({
+  custom_attributes: custom = {},
+  ...body
+}: Readonly<Record<string, unknown>>): readonly string[] => [
+  ...Object.keys(body),
+  ...Object.keys(custom as object).map((name) => `custom_attributes.${name}`),
+];
 
 export function askTwin(workspace: Workspace, request: IntercomRequest, now: number): Answer {
   const [method, path, body] = wireOf(request);

@@ -5,6 +5,7 @@
  */
 import type { JournalEntry } from '../../schemas/types.ts';
 import { whyAsNew } from './dates.ts';
+import { Ends } from './ends.ts';
 import { companyFields, type MappedField, type PlatformName, personFields } from './fields.ts';
 import { refused, rewritten } from './others.ts';
 import type { Edit } from './people.ts';
@@ -13,6 +14,7 @@ import type { Ran } from './simulate.ts';
 import { filled, isOptedOut } from './standing.ts';
 import { emailHolder, type Kind, type Shown, type Stored } from './stores.ts';
 import type { World } from './world.ts';
+import { excessOf } from './write-bound.ts';
 
 export const promises = {
   agree: 'both sides say the same, but for what a platform normalises or refuses',
@@ -76,6 +78,7 @@ interface Party {
 export class Oracle {
   readonly violations: Violation[] = [];
   readonly #ran: Ran;
+  #ends: Ends | undefined;
   readonly #journal: readonly JournalEntry[];
   readonly #alike: (field: MappedField, a: Stored, b: Stored) => boolean;
 
@@ -151,6 +154,7 @@ export class Oracle {
     const isPeopled = kind === 'person' || this.#hasPeople(whose, parties);
     for (const field of kind === 'person' ? personFields : companyFields)
       this.#field(name, party, field, a, b, isPeopled);
+    this.#ended(name, party);
     if (kind === 'person') this.#membership(name, a, b, parties);
   }
 
@@ -179,6 +183,22 @@ export class Oracle {
     return (['salesforce', 'intercom'] as const).some(
       (platform) => `person ${people.entered.get(`${platform}:person:${id}`) ?? ''}` === name,
     );
+  }
+
+  /** Edit by edit: each counts, is told to have lost, or was overtaken unseen. */
+  #ended(name: string, { kind, whose }: Party): void {
+    this.#ends ??= new Ends(this.#ran, this.#alike);
+    const isFought = this.#ran.history.world.on.has('thirdwriter');
+    for (const edit of this.#ran.people.edits) {
+      if (edit.first || edit.kind !== kind || edit.whose !== whose) continue;
+      const field = (kind === 'person' ? personFields : companyFields).find(
+        ({ canonical }) => canonical === edit.field,
+      );
+      if (field === undefined || (isFought && edit.field === 'department')) continue;
+      if (this.#ends.of(edit, field) !== undefined) continue;
+      const text = `${name}: ${edit.field} became ${JSON.stringify(edit.value)} in ${edit.platform}, and nothing became of that`;
+      this.#broken('accounted', text, [edit.id]);
+    }
   }
 
   /** Leads alone create nothing, and nothing is created beside them. */
@@ -392,6 +412,7 @@ export class Oracle {
     const edits = people.edits.filter((edit) => !edit.first);
     // Where it is late with anything, some of the first snapshot's work may fall into the time of the edits.
     const isCalm = [...history.world.on].every((one) => one === 'companies' || one === 'oneway');
+    if (isCalm) for (const { id, text } of excessOf(this.#ran, this.#journal)) this.#broken('writes', text, [id]);
     const late = isCalm ? 0 : (history.people.length + history.companies.length) * 4;
     for (const platform of ['salesforce', 'intercom'] as const) {
       const made = writes[platform].filter(({ at }) => at >= firstAction).length;

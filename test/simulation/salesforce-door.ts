@@ -1,6 +1,6 @@
 /** Salesforce's REST API without sockets: the twin's own, so that real rows and errors are judged. */
 import type { Exchange } from '../../connectors/salesforce/classify.ts';
-import { callOf, type SalesforceRequest } from '../../connectors/salesforce/requests.ts';
+import { callOf, type Row, type SalesforceRequest } from '../../connectors/salesforce/requests.ts';
 import type { SalesforceObjects } from '../../sinks/salesforce/plan.ts';
 import type { RestAnswer } from '../../twins/salesforce/answers.ts';
 import type { SalesforceModel } from '../../twins/salesforce/model.ts';
@@ -8,6 +8,7 @@ import type { RestApi } from '../../twins/salesforce/rest.ts';
 import { client, companyFields, markers, personFields } from './fields.ts';
 import { wholeSecond } from './intercom-door.ts';
 import type { Outcome } from './network.ts';
+import type { Write } from './sink-process.ts';
 
 const version = '67.0';
 
@@ -48,9 +49,10 @@ export function askOrg(api: RestApi, model: SalesforceModel, request: Salesforce
 }
 
 /** Rows that a request writes. */
-export const rowsOf = (request: SalesforceRequest): readonly string[] => {
-  if (request.kind === 'update' || request.kind === 'upsert') return request.rows.map(() => request.object);
-  return request.kind === 'upsertOne' ? [request.object] : [];
+export const rowsOf = (request: SalesforceRequest): readonly Write[] => {
+  const written = ({ Id = '', ...fields }: Row): Write => ({ what: String(Id), fields: Object.keys(fields) });
+  if (request.kind === 'update' || request.kind === 'upsert') return request.rows.map(written);
+  return request.kind === 'upsertOne' ? [written(request.row)] : [];
 };
 
 const limitReached = [

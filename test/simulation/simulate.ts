@@ -27,7 +27,7 @@ import { People } from './people.ts';
 import { Chance } from './random.ts';
 import { askOrg, rowsOf, salesforceExchange, salesforceObjects } from './salesforce-door.ts';
 import { SalesforceSource } from './salesforce-source.ts';
-import { type Door, SinkProcess } from './sink-process.ts';
+import { type Door, SinkProcess, type Write } from './sink-process.ts';
 import { Stores } from './stores.ts';
 import { short, Trace } from './trace.ts';
 import { UnifyProcess } from './unify-process.ts';
@@ -65,9 +65,7 @@ export interface Ran {
   readonly log: ChangesLog;
   readonly network: Network;
   readonly unify: UnifyProcess;
-  readonly writes: Readonly<
-    Record<'salesforce' | 'intercom', readonly { readonly at: number; readonly what: string }[]>
-  >;
+  readonly writes: Readonly<Record<'salesforce' | 'intercom', readonly (Write & { readonly at: number })[]>>;
   /** Notifications that arrived: of which record, when it happened, and when it came. */
   readonly heard: readonly Heard[];
   /** Commands to read a record again. */

@@ -18,6 +18,13 @@ import type { Chance } from './random.ts';
 import { short, type Trace } from './trace.ts';
 import type { World } from './world.ts';
 
+export interface Write {
+  /** Id of the record; empty for one that it makes. */
+  readonly what: string;
+  /** Of the platform, as the mapping names them. */
+  readonly fields: readonly string[];
+}
+
 /** A platform as its sink meets it. */
 export interface Door<Request, Reply, Verdict> {
   /** What the platform does with a call that reaches it now. */
@@ -25,7 +32,7 @@ export interface Door<Request, Reply, Verdict> {
   /** What production's classification makes of what came back. */
   verdict(outcome: Outcome<Reply>): Verdict | Passing;
   /** Writes of a request, one per record; a read has none. */
-  writes(request: Request): readonly string[];
+  writes(request: Request): readonly Write[];
   readonly name: (request: Request) => string;
 }
 
@@ -58,7 +65,7 @@ interface Life {
 
 export class SinkProcess<Request, Reply, Verdict extends { readonly kind: string }> {
   /** Records written by calls that reached the platform. */
-  readonly writes: { readonly at: number; readonly what: string }[] = [];
+  readonly writes: (Write & { readonly at: number })[] = [];
   restarts = 0;
   readonly #options: SinkOptions<Request, Reply, Verdict>;
   readonly #quota: Quota;
@@ -202,7 +209,7 @@ export class SinkProcess<Request, Reply, Verdict extends { readonly kind: string
       platform,
       door.name(step.request),
       () => {
-        for (const what of door.writes(step.request)) this.writes.push({ at: clock.now, what });
+        for (const one of door.writes(step.request)) this.writes.push({ at: clock.now, ...one });
         return door.perform(step.request, clock.now);
       },
       (outcome) => {

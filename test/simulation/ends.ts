@@ -1,0 +1,105 @@
+/**
+ * What became of each edit. It counts, or it was told to have lost, or the record showed something else before anybody
+ * could have seen it: there is no fourth end. Events and journal are read as anybody outside would read them.
+ */
+import type { AccountEvent, CustomerEvent, JournalEntry } from '../../schemas/types.ts';
+import { endOf, firstHeard } from './dates.ts';
+import type { MappedField } from './fields.ts';
+import type { Edit } from './people.ts';
+import type { Ran } from './simulate.ts';
+import type { Stored } from './stores.ts';
+
+export type Alike = (field: MappedField, a: Stored, b: Stored) => boolean;
+
+const objects = {
+  salesforce: { person: 'Contact', company: 'Account' },
+  intercom: { person: 'contact', company: 'company' },
+} as const;
+const refOf = ({ platform, kind, id }: Edit): string => `${platform}:${objects[platform][kind]}:${id}`;
+
+/** What counted from `at` on, log time. */
+interface Standing {
+  readonly at: number;
+  readonly value: Stored;
+}
+
+export class Ends {
+  readonly #ran: Ran;
+  readonly #alike: Alike;
+  /** By entity and canonical field, in order. */
+  readonly #standing = new Map<string, Standing[]>();
+  /** Entities that a ref ever belonged to. */
+  readonly #entities = new Map<string, Set<string>>();
+  readonly #journal = new Map<string, JournalEntry[]>();
+  /** When a ref was first observed, log time. */
+  readonly #known = new Map<string, number>();
+
+  constructor(ran: Ran, alike: Alike) {
+    this.#ran = ran;
+    this.#alike = alike;
+    for (const { topic, value } of ran.unify.outputs) {
+      if (value === null) continue;
+      if (topic === 'customer.events') this.#event(value as CustomerEvent, (value as CustomerEvent).customer.refs);
+      else if (topic === 'account.events') this.#event(value as AccountEvent, (value as AccountEvent).account.refs);
+      else if (topic === 'journal') {
+        const entry = value as JournalEntry;
+        push(this.#journal, `${entry.source} ${entry.field}`, entry);
+      }
+    }
+    for (const { time, change } of ran.log.records) {
+      const ref = change.observation?.ref ?? '';
+      if (ref !== '' && !this.#known.has(ref)) this.#known.set(ref, time);
+    }
+  }
+
+  #event(event: CustomerEvent | AccountEvent, refs: readonly string[]): void {
+    const id = 'customerId' in event ? event.customerId : event.accountId;
+    for (const ref of refs) {
+      const entities = this.#entities.get(ref) ?? new Set();
+      this.#entities.set(ref, entities.add(id));
+    }
+    for (const { field, new: value } of event.changed)
+      push(this.#standing, `${id} ${field}`, { at: event.at, value: value as Stored });
+  }
+
+  /** What became of it; undefined: nobody knows. */
+  of(edit: Edit, field: MappedField): string | undefined {
+    const ref = refOf(edit);
+    const known = this.#known.get(ref);
+    // What a record shows at first is what it was found with.
+    if (known === undefined || edit.at <= known) return 'found';
+    if (this.#counted(edit, field, ref)) return 'counts';
+    const told = this.#journal.get(`${ref} ${field.canonical}`) ?? [];
+    if (told.some(({ other, at }) => at >= edit.at && this.#alike(field, other as Stored, edit.value))) return 'told';
+    return this.#isOvertaken(edit) ? 'overtaken' : undefined;
+  }
+
+  #counted(edit: Edit, field: MappedField, ref: string): boolean {
+    return [...(this.#entities.get(ref) ?? [])].some((id) => {
+      const all = this.#standing.get(`${id} ${field.canonical}`) ?? [];
+      return all.some(
+        ({ value }, n) => (all[n + 1]?.at ?? Infinity) >= edit.at && this.#alike(field, value, edit.value),
+      );
+    });
+  }
+
+  /** Salesforce tells every change, unless its stream breaks. Intercom shows a record as it is. */
+  #isOvertaken(edit: Edit): boolean {
+    const { people, heard, writes, history } = this.#ran;
+    const { on } = history.world;
+    const end = endOf(edit, people.edits);
+    if (edit.platform === 'salesforce') return end < Infinity && (on.has('hole') || on.has('gap'));
+    const ours = writes.intercom.find(({ what, at, fields }) => what === edit.id && at > edit.at && fields.length > 0);
+    if (end === Infinity && ours === undefined) return false;
+    const first = firstHeard(edit, { edits: people.edits, heard });
+    if (first === undefined) return true;
+    const later = heard.find(({ id, happened }) => id === edit.id && happened >= end);
+    return first.at > Math.min(later?.at ?? Infinity, ours?.at ?? Infinity);
+  }
+}
+
+function push<T>(into: Map<string, T[]>, key: string, one: T): void {
+  const some = into.get(key);
+  if (some === undefined) into.set(key, [one]);
+  else some.push(one);
+}
