@@ -53,7 +53,7 @@ async function main(): Promise<number> {
     jobs > 1
       ? await inWorkers({ worlds, seed, runs, jobs, progress })
       : worlds.map((world, n) =>
-          tallyOf({ world, from: seed, step: 1, until: seed + runs }, (done) => progress(n * runs + done)),
+          tallyOf({ world, from: seed, until: seed + runs }, (done) => progress(n * runs + done)),
         );
   const seconds = (performance.now() - begun) / 1000;
   console.log(table(tallies));

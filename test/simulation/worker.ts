@@ -3,10 +3,10 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { tallyOf } from './judge.ts';
 import type { Told } from './workers.ts';
 
-const { worlds, from, step, until } = workerData as { worlds: string[]; from: number; step: number; until: number };
+const { worlds, from, until } = workerData as { worlds: string[]; from: number; until: number };
 const say = (told: Told): void => parentPort?.postMessage(told);
 let before = 0;
 for (const world of worlds) {
-  say({ tally: tallyOf({ world, from, step, until }, (done) => say({ done: before + done })) });
-  before += Math.ceil((until - from) / step);
+  say({ tally: tallyOf({ world, from, until }, (done) => say({ done: before + done })) });
+  before += until - from;
 }

@@ -1,4 +1,4 @@
-/** The same histories on several threads: each takes every k-th seed, so that all are busy to the end. */
+/** The same histories on several threads: each takes a stretch of seeds, for which seeds are judged a second time goes by their number. */
 import { Worker } from 'node:worker_threads';
 import { merge, newTally, type Tally } from './judge.ts';
 
@@ -20,7 +20,8 @@ export async function inWorkers({ worlds, seed, runs, jobs, progress }: Job): Pr
     done.map(
       (_, index) =>
         new Promise<void>((resolve, reject) => {
-          const workerData = { worlds, from: seed + index, step: jobs, until: seed + runs };
+          const cut = (n: number): number => seed + Math.floor((runs * n) / jobs);
+          const workerData = { worlds, from: cut(index), until: cut(index + 1) };
           const worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData });
           worker.on('message', (told: Told) => {
             if ('tally' in told) {

@@ -27,22 +27,28 @@ export interface Decided {
 /** What decides a batch over a state that is all at hand. */
 export type Decider = (records: readonly FoldRecord[], base: ReadonlyMap<string, object>) => Decided;
 
+/** Stands for a key that was deleted, so that one look tells it from one that was not put. */
+const gone: object = {};
+
 /** Plain maps and no encoding: values are never mutated, so nothing has to be copied. */
 export function plainDecider(fold: Fold): Decider {
   return (records, base) => {
-    const puts = new Map<string, object | undefined>();
-    const undo: (readonly [string, boolean, object | undefined])[] = [];
+    const puts = new Map<string, object>();
+    const undo: (readonly [string, object | undefined])[] = [];
     const rollBackTo = (length: number): void => {
       while (undo.length > length) {
-        const [key, had, value] = undo.pop() ?? ['', false, undefined];
-        if (had) puts.set(key, value);
+        const [key, before] = undo.pop() ?? ['', undefined];
+        if (before !== undefined) puts.set(key, before);
         else puts.delete(key);
       }
     };
     const state: State = {
-      get: (key) => puts.get(key) ?? (puts.has(key) ? undefined : base.get(key)),
-      put: (key, value) => {
-        undo.push([key, puts.has(key), puts.get(key)]);
+      get: (key) => {
+        const value = puts.get(key) ?? base.get(key);
+        return value === gone ? undefined : value;
+      },
+      put: (key, value = gone) => {
+        undo.push([key, puts.get(key)]);
         puts.set(key, value);
       },
       savepoint: () => {
@@ -65,7 +71,11 @@ export function plainDecider(fold: Fold): Decider {
         keep(fold.poisoned?.(state, record, error) ?? []);
       }
     }
-    return { outputs, puts, poisons };
+    return {
+      outputs,
+      puts: new Map([...puts].map(([key, value]) => [key, value === gone ? undefined : value])),
+      poisons,
+    };
   };
 }
 

@@ -137,9 +137,10 @@ export function duplicates(
   values: Readonly<Record<string, Value>>,
   current: StoredRecord | undefined,
 ): readonly Refusal[] {
-  return object.fields.flatMap(({ name, unique }) => {
+  const unique = object.fields.filter((field) => field.unique);
+  return unique.flatMap(({ name }) => {
     const value = values[name] ?? null;
-    if (!unique || value === null) return [];
+    if (value === null) return [];
     const other = store.find(object, name, value).find(({ id }) => id !== current?.id);
     const text = `duplicate value found: ${name} duplicates value on record with id: ${other?.id.slice(0, 15)}`;
     return other ? [refusal('DUPLICATE_VALUE', text, [name])] : [];
