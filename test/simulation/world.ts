@@ -2,7 +2,8 @@
  * A history as data: a seed, the faults that may happen, who is there at the start, and what people do when. Everything
  * else follows from the seed, so a history can be run again, shrunk and told.
  */
-import { companyFields, type MappedField, type PlatformName, personFields } from './fields.ts';
+import { type ConditionDeed, conditions, crowd, deedsOf } from './conditions.ts';
+import { companyFields, type MappedField, type PlatformName, personFields, personFieldsOf } from './fields.ts';
 import { Chance } from './random.ts';
 
 /** Each makes the world worse, or different, by itself. */
@@ -36,8 +37,10 @@ export const switches = {
   config: 'the configuration changes midway',
   companies: 'people belong to companies',
   ambiguous: 'people share an email',
+  handover: 'an email passes from one person to another',
   cold: 'edits while the first snapshot is read',
   oneway: 'nothing is written to Salesforce',
+  ...conditions,
 } as const;
 export type Switch = keyof typeof switches;
 
@@ -67,7 +70,15 @@ export const named: Readonly<Record<string, readonly Switch[]>> = {
   leads: ['convert', 'delay', 'disorder'],
   fights: ['thirdwriter', 'norm'],
   changes: ['config', 'companies'],
-  everything: (Object.keys(switches) as Switch[]).filter((one) => one !== 'oneway' && one !== 'thirdwriter'),
+  handovers: ['handover', 'delay'],
+  rules: ['locked', 'duprule', 'rejects', 'refuse', 'ambiguous'],
+  starved: ['starved', 'companies', 'delay'],
+  skewed: ['skew', 'companies', 'delay'],
+  visitors: ['visitors', 'delay', 'merge'],
+  names: ['names', 'delay'],
+  bursts: ['burst', 'backfill', 'companies'],
+  overflows: ['overflow', 'delay'],
+  everything: (Object.keys(switches) as Switch[]).filter((one) => !['oneway', 'thirdwriter', 'handover'].includes(one)),
 };
 
 /** @throws Error naming what is not known */
@@ -88,6 +99,8 @@ export interface Person {
   readonly sharesEmailOf: number | null;
   /** In Salesforce a lead, and no contact yet. */
   readonly lead: boolean;
+  /** In Intercom a lead, and no user yet. */
+  readonly visitor?: boolean;
   /** Of the start; null: none. */
   readonly company: number | null;
 }
@@ -125,6 +138,7 @@ export type Action = { readonly at: number } & (
   | { readonly do: 'away'; readonly forMs: number }
   | { readonly do: 'backfill' }
   | { readonly do: 'config' }
+  | ConditionDeed
 );
 
 export interface History {
@@ -162,15 +176,17 @@ export function generate(seed: number, world: World): History {
         who > 0 && on.has('ambiguous') && chance.is('shares', 0.2) ? int('shares whose', 0, who - 1) : null,
       company: somewhere('company of'),
       lead: on.has('convert') && chance.is('lead', 0.5),
+      ...(on.has('visitors') ? { visitor: chance.is('visitor', 0.6) } : {}),
     };
   });
   const crowded = chance.is('crowded', 0.5);
   // Most of what people do meets in few places: that is where the rules are tried.
   const focus: Focus = chance.is('hot', 0.6)
-    ? { who: int('hot who', 0, count - 1), fields: [0, 1].map(() => chance.pick('hot field', personFields)) }
+    ? { who: int('hot who', 0, count - 1), fields: [0, 1].map(() => chance.pick('hot field', personFieldsOf(on))) }
     : null;
   /** By whom and field, for what is entered once more. */
   const said = new Map<string, Stored[]>();
+  const twice = new Set<number>();
   let at = 0;
   let everybody = count;
   const actions: Action[] = [];
@@ -183,10 +199,60 @@ export function generate(seed: number, world: World): History {
       focus,
       said,
     });
-    if (action.do === 'create') everybody += 1;
+    if (concerns(action).some((who) => twice.has(who)) && !isSafeTwice(action)) continue;
     actions.push({ at, ...action } as Action);
+    if (action.do !== 'create') continue;
+    everybody += 1;
+    const { who, on: here } = action;
+    if (chance.is('on both', 0.3)) {
+      twice.add(who);
+      actions.push({ at, do: 'create', who, on: otherHost(here) });
+    } else if (chance.is('put right', 0.3)) {
+      const later = at + int('put right after', 300, 20_000);
+      actions.push({ at: later, do: 'edit', who, on: here, field: 'email', value: `p${who}.right@x.example` });
+    }
   }
+  if (on.has('handover')) actions.push(...handover(chance, at + 5_000, count, everybody));
   return { seed, world, people, companies, actions };
+}
+
+const concerns = (deed: Deed): readonly number[] =>
+  deed.do === 'merge' ? [deed.who, deed.loser] : 'who' in deed ? [deed.who] : [];
+
+/** Of who is entered twice at once nobody could tell that they are one, were one side gone or called otherwise by then. */
+const isSafeTwice = (deed: Deed): boolean => deed.do === 'move' || (deed.do === 'edit' && deed.field !== 'email');
+
+const otherHost = (one: PlatformName): PlatformName => (one === 'salesforce' ? 'intercom' : 'salesforce');
+
+/**
+ * Somebody gives up the email that they came with, or goes; somebody else has it then: another of those who are there, at
+ * once and in the one order that Salesforce tells, or who is new, long after.
+ */
+function handover(chance: Chance, at: number, count: number, fresh: number): readonly Action[] {
+  const from = chance.int('hands over', 0, count - 1);
+  const value = `p${from}@x.example`;
+  const leave = (on: PlatformName): Action => ({
+    at,
+    do: 'edit',
+    who: from,
+    on,
+    field: 'email',
+    value: `p${from}.left@x.example`,
+  });
+  if (count > 1 && chance.is('at once', 0.5)) {
+    const who = (from + 1 + chance.int('takes over', 0, count - 2)) % count;
+    const soon = at + chance.int('takes over after', 20, 400);
+    return [leave('salesforce'), { at: soon, do: 'edit', who, on: 'salesforce', field: 'email', value }];
+  }
+  const goes = chance.is('goes', 0.5)
+    ? hosts.map((on): Action => ({ at, do: 'delete', who: from, on }))
+    : [leave(chance.pick('leaves on', hosts))];
+  const on = chance.pick('successor on', hosts);
+  return [
+    ...goes,
+    { at: at + 40_000, do: 'create', who: fresh, on },
+    { at: at + 40_300, do: 'edit', who: fresh, on, field: 'email', value },
+  ];
 }
 
 type Focus = { readonly who: number; readonly fields: readonly MappedField[] } | null;
@@ -216,7 +282,7 @@ function choose(chance: Chance, on: ReadonlySet<Switch>, { count, companies, n, 
   if (on.has('lost')) rare.push({ do: 'away', forMs: chance.int('away for', 100, 8_000) });
   if (on.has('backfill')) rare.push({ do: 'backfill' });
   if (on.has('config')) rare.push({ do: 'config' });
-  rare.push({ do: 'create', who: count, on: platform });
+  rare.push(...deedsOf(chance, on, who, n), { do: 'create', who: count, on: platform });
   if (chance.is('rare', 0.22)) return chance.pick('which rare', rare);
   if (companies > 0) {
     const which = chance.int('company', 0, companies - 1);
@@ -234,7 +300,7 @@ function choose(chance: Chance, on: ReadonlySet<Switch>, { count, companies, n, 
       };
     }
   }
-  const field = chance.pick('field', focus?.fields ?? personFields);
+  const field = chance.pick('field', focus?.fields ?? personFieldsOf(on));
   return { do: 'edit', who, on: platform, field: field.canonical, value: valueFor(chance, field, n, `p${who}`, said) };
 }
 
