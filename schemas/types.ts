@@ -79,7 +79,7 @@ export interface Ask {
   readonly after: Position;
   /** Asked. */
   readonly fields: Readonly<Record<string, Value>>;
-  /** Seen when asked, null when never seen; long values are left out. */
+  /** Seen when asked, null when never seen; of long texts the hash. */
   readonly before: Readonly<Record<string, Value>>;
   /** What one round trip through the platform's mapping returns. */
   readonly expected: Readonly<Record<string, Value>>;

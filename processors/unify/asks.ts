@@ -5,7 +5,7 @@
  * landed: answered, and kept because its echo may come late and its call may be repeated. done: the field's echo was seen.
  */
 import type { Ask, Position, RefState, Value } from '../../schemas/types.ts';
-import { alike, comparePositions, secondOf } from './values.ts';
+import { alike, comparePositions, hashId, secondOf } from './values.ts';
 
 const landedKept = 8;
 /** Characters of values that landed asks may hold together: they must never make a ref too large to be kept. */
@@ -21,6 +21,17 @@ export const asksOf = (ref: RefState): readonly Ask[] => (ref.open === null ? re
  * a round trip through the platform's mapping returns, so nothing has to be translated here.
  */
 export const expectedOf = (ask: Ask): Ask['fields'] => (ask.resultAt === null ? ask.fields : ask.expected);
+
+/** A text kept twice could make its record too large to be kept; to know it again its hash is enough. */
+const longText = 1_000;
+
+/** A value as an ask keeps it of the time before: only to be compared with (`stood`). */
+export const keptBefore = (value: Value): Value =>
+  typeof value === 'string' && value.length > longText ? `sha256:${hashId(value)}` : value;
+
+/** Is it what stood in the field when the ask was made? Not when that is not known. */
+const stood = (ask: Ask, field: string, value: Value): boolean =>
+  field in ask.before && alike(ask.before[field], keptBefore(value));
 
 const isDone = (ask: Ask, field: string): boolean => ask.done.includes(field);
 
@@ -50,7 +61,7 @@ export function originOf(
   const repeat = find((ask) => isDone(ask, field) && brought(ask, field, value));
   if (repeat >= 0) return { ask: repeat, kind: 'repeat' };
   // What was there before it was asked is told by an older event of ours: that of a create names every field.
-  const outcome = find((ask) => !isDone(ask, field) && !(field in ask.before && alike(ask.before[field], value)));
+  const outcome = find((ask) => !isDone(ask, field) && !stood(ask, field, value));
   return outcome >= 0 ? { ask: outcome, kind: 'outcome' } : undefined;
 }
 
@@ -83,9 +94,10 @@ export function markDone(ref: RefState, field: string, upTo: number, got?: Value
 
 /**
  * Did our own writing overtake somebody else's value? It stands between the asking of an ask and its result, and is
- * neither what was there before, nor what was asked, nor what came of it.
+ * neither what was there before, nor what was asked, nor what came of it. `told`: where the record brought about the value that
+ * counts, if it did: after that, what was there before is a value taken back.
  */
-export function wasOvertaken(ref: RefState, field: string, value: Value, at: Position): boolean {
+export function wasOvertaken(ref: RefState, field: string, value: Value, at: Position, told?: Position): boolean {
   const asks = asksOf(ref).filter(
     (ask) =>
       field in expectedOf(ask) &&
@@ -93,7 +105,9 @@ export function wasOvertaken(ref: RefState, field: string, value: Value, at: Pos
       comparePositions(at, ask.after) >= 0 &&
       secondOf(at.time) <= secondOf(reachOf(ask)),
   );
-  const known = (ask: Ask): boolean => brought(ask, field, value) || alike(ask.before[field], value);
+  const isBack = (ask: Ask): boolean =>
+    told !== undefined && comparePositions(told, ask.after) > 0 && comparePositions(at, told) > 0;
+  const known = (ask: Ask): boolean => brought(ask, field, value) || (stood(ask, field, value) && !isBack(ask));
   return asks.length > 0 && !asks.some(known);
 }
 

@@ -132,7 +132,8 @@ export function rememberLeft(
   const old = before?.fields['account']?.value;
   const now = after.fields['account']?.value ?? null;
   const shown = (ref: RefState | undefined): Value | undefined => ref?.seen[link.field]?.value;
-  const told = !sameValue(shown(was), shown(is)) || (was?.open != null && link.field in was.open.fields);
+  const answered = was?.open != null && (was.open.verb === 'read' || link.field in was.open.fields);
+  const told = answered || !sameValue(shown(was), shown(is));
   if ((old ?? null) === now && !told) return;
   const items = world.items(leftBy(after.id));
   const left = typeof old === 'string' && old !== now ? [...items.filter((one) => one !== old), old] : items;
@@ -157,6 +158,8 @@ function mayBeAttached(world: World, link: Link, customer: EntityState, accountI
     const ref = name.startsWith(`${link.platform}:`) ? world.ref(name) : undefined;
     if (ref === undefined || ref.deleted) return false;
     if (ref.open !== null && link.field in ref.open.fields) return true;
+    // What is attached is about to be told.
+    if (ref.reading || ref.open?.verb === 'read') return true;
     return idsOf(ref.seen[link.field]?.value).some((id) => accountAt(world, link.platform, id)?.id === account);
   });
 }

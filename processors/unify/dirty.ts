@@ -7,6 +7,7 @@
  */
 import { partitionOf } from '../../schemas/topics.ts';
 import type { Ask, Command, CursorState, EntityState, Position, RefState, Value } from '../../schemas/types.ts';
+import { keptBefore } from './asks.ts';
 import { isSecondary, newRef } from './identity.ts';
 import {
   commandPartitions,
@@ -27,7 +28,6 @@ import type { Lane, Platform, World } from './world.ts';
 /** An ask lives this long in log time; after it the sink answers `expired` without a call. */
 export const askLifeMs = 60_000;
 const segmentSize = 32;
-const longText = 1_000;
 /** Asks made while deciding one record; the rest goes on with the next record or tick. */
 const asksPerRecord = 64;
 export const lanes: readonly Lane[] = ['urgent', 'live', 'bulk'];
@@ -220,13 +220,7 @@ export function makeAsk(
     expiresAt: world.now + askLifeMs,
     after,
     fields,
-    before: Object.fromEntries(
-      Object.keys(fields).flatMap((field) => {
-        const value = seen[field]?.value ?? null;
-        // Kept twice, a long text could make the record too large to be kept at all.
-        return typeof value === 'string' && value.length > longText ? [] : [[field, value]];
-      }),
-    ),
+    before: Object.fromEntries(Object.keys(fields).map((field) => [field, keptBefore(seen[field]?.value ?? null)])),
     expected: {},
     got: {},
     done: [],

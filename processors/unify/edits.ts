@@ -38,9 +38,21 @@ export function edit(world: World, draft: Draft, name: string, one: Edit): void 
   const current = draft.entity.fields[name];
   if (rule === undefined || (current !== undefined && alike(current.value, one.value))) return;
   const verdict = judge(world, draft, rule, current, one);
-  if (verdict.wins) setField(world, draft, name, one, verdict.reason);
+  if (verdict.wins) {
+    setField(world, draft, name, one, verdict.reason);
+    return;
+  }
   // Evidence that loses may be an old value that is read again: it proves no edit.
-  else if (verdict.untold !== true && one.kind !== 'evidence') reject(world, draft, name, one, verdict.reason);
+  if (verdict.untold !== true && one.kind !== 'evidence') reject(world, draft, name, one, verdict.reason);
+  if (rule.type === 'account' && typeof one.value === 'string') loseAccount(world, draft, one.value, one.kind);
+}
+
+/** What a record shows at first nobody brought about: its companies are left alone. Else the one attached is detached again. */
+function loseAccount(world: World, draft: Draft, accountId: string, kind: Edit['kind']): void {
+  if (kind === 'sight') return;
+  disown(world, draft.entity.id, accountId);
+  // Our write overtook it, and a list is written by the difference: what stands there now is not known.
+  if (kind === 'evidence') draft.ref = { ...draft.ref, reading: true };
 }
 
 function judge(
@@ -153,9 +165,6 @@ function reject(world: World, draft: Draft, name: string, one: Edit, reason: str
   if (current !== undefined) {
     draft.entity = { ...draft.entity, fields: { ...draft.entity.fields, [name]: { ...current, lost } } };
   }
-  // What a record shows at first nobody brought about: its companies are left alone.
-  if (one.kind === 'change' && draft.rules.fields.get(name)?.type === 'account' && typeof one.value === 'string')
-    disown(world, draft.entity.id, one.value);
   world.journal({
     id: draft.entity.id,
     kind: 'rejected',

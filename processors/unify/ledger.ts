@@ -317,7 +317,9 @@ function settle(
 function takeEvidence(world: World, draft: Draft, sighting: Sighting, { observation, own }: Look): void {
   const { link, value } = sighting;
   if (link.platform === 'salesforce' && (own || observation.via !== 'event')) return;
-  if (!wasOvertaken(draft.ref, link.field, value, observation.at)) return;
+  const fields = link.canonical.map((name) => draft.entity.fields[name]);
+  const told = fields.find((field) => field?.source === draft.ref.ref)?.at;
+  if (!wasOvertaken(draft.ref, link.field, value, observation.at, told)) return;
   const wanted = toPlatform(world, link, draft.entity.fields, draft.ref.seen[link.field]?.value, draft.entity.id);
   if (alike(wanted, value)) return;
   // What was attached or detached is told against what stood there before we wrote.

@@ -59,10 +59,13 @@ export class World {
     return this.#state.get(entityKey(id)) as EntityState | undefined;
   }
 
-  /** Follows `mergedInto` to the one that lives. */
+  /**
+   * Follows `mergedInto` to the one that lives, however often it was merged. That ends: only who lives is merged, into one
+   * who lives, and nobody comes back to life, so every step leads to one who was merged later.
+   */
   living(id: string): EntityState | undefined {
     let entity = this.entity(id);
-    for (let hops = 0; entity?.mergedInto != null && hops < 16; hops++) entity = this.entity(entity.mergedInto);
+    while (entity?.mergedInto != null) entity = this.entity(entity.mergedInto);
     return entity;
   }
 

@@ -26,6 +26,25 @@ export const historyOf = ({ seed, faults, people, companies = [], actions }: Kep
 
 export const kept: readonly Kept[] = [
   {
+    shows: 'who is attached to another company just before their own is written back is detached from it',
+    seed: 3524,
+    faults: ['oneway', 'companies'],
+    people: [{ salesforce: true }, { salesforce: true, company: 0 }, { salesforce: true, intercom: true, company: 1 }],
+    companies: [{ on: 'salesforce' }, { on: 'salesforce' }],
+    actions: [{ at: 65790, do: 'move', who: 1, on: 'intercom', company: 1 }],
+  },
+  {
+    shows: 'of two companies attached within one second the one that the owner does not name is detached',
+    seed: 3033,
+    faults: ['oneway', 'companies'],
+    people: [
+      { salesforce: true, company: 0 },
+      { salesforce: true, company: 1 },
+    ],
+    companies: [{ on: 'salesforce' }, { on: 'salesforce' }],
+    actions: [{ at: 1559, do: 'move', who: 0, on: 'intercom', company: 1 }],
+  },
+  {
     shows: 'a company that nobody told of, because nobody belonged to it, is read when somebody is attached to it',
     seed: 50034,
     faults: ['companies'],

@@ -1,7 +1,7 @@
 /** Laws of the pure parts of the ledger. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { echoOf, landedWith, markDone, originOf, wasOvertaken } from '../../../processors/unify/asks.ts';
+import { echoOf, keptBefore, landedWith, markDone, originOf, wasOvertaken } from '../../../processors/unify/asks.ts';
 import { newRef } from '../../../processors/unify/identity.ts';
 import { alike, comparePositions, isExact, laterOf, noPosition, shown } from '../../../processors/unify/values.ts';
 import type { Ask, Position, RefState, Value } from '../../../schemas/types.ts';
@@ -184,6 +184,19 @@ describe('evidence that we wrote over somebody', () => {
     expect(wasOvertaken(ref, field, 'old', second(95))).toBe(false);
     expect(wasOvertaken(ref, field, 'ours', second(95))).toBe(false);
     expect(wasOvertaken(ref, 'Phone', 'theirs', second(95))).toBe(false);
+  });
+  it('is what was there before, when the record has said something else since: it was taken back', () => {
+    expect(wasOvertaken(ref, field, 'old', second(96), second(95))).toBe(true);
+    expect(wasOvertaken(ref, field, 'old', second(94), second(95))).toBe(false);
+    expect(wasOvertaken(ref, field, 'old', second(96), second(80))).toBe(false);
+    expect(wasOvertaken(ref, field, 'ours', second(96), second(95))).toBe(false);
+  });
+  it('is a long text too: what stood before is known again by its hash', () => {
+    const [old, theirs] = ['o'.repeat(20_000), 't'.repeat(20_000)];
+    const long = refWith(null, landed(1, 'ours', 100, { after: second(90), before: { [field]: keptBefore(old) } }));
+    expect(wasOvertaken(long, field, theirs, second(95))).toBe(true);
+    expect(wasOvertaken(long, field, old, second(95))).toBe(false);
+    expect(JSON.stringify(long).length).toBeLessThan(1_000);
   });
 });
 

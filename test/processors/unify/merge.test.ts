@@ -416,3 +416,42 @@ describe('what was taken apart', () => {
     expect([...people.creates('intercom'), ...people.creates('salesforce')]).toEqual([]);
   });
 });
+
+describe('an account that was merged forty times', () => {
+  const chain = (): People => {
+    const people = new People();
+    for (let n = 0; n <= 40; n++) {
+      people.say(createdEvent(account(`${n}`), { Name: `Firm ${n}` }, 2 + n, 2 * n));
+      if (n > 0) people.say(moved(account(`${n - 1}`), account(`${n}`), 2 + n, 2 * n + 1));
+    }
+    return people;
+  };
+  const lastOf = (people: People): string => people.idOf(account('40'));
+
+  it('is still found by its first id', () => {
+    const people = chain();
+    const ids = [...people.runner.committed.keys()].filter((key) => key.startsWith('ent:')).map((key) => key.slice(4));
+    const merged = ids.filter((id) => people.entity(id)?.mergedInto != null);
+    expect(merged.length).toBe(40);
+    people.say(webhook(company('c1'), { name: 'Upland' }, 60));
+    for (const [n, id] of merged.entries()) {
+      people.say(action('unlink', company('c1')), action('pin', company('c1'), id, `pin ${n}`));
+      expect(people.idOf(company('c1'))).toBe(lastOf(people));
+    }
+  });
+
+  it('never leads back to where it was, whoever survives, so that following it ends', () => {
+    const people = chain();
+    people.say(moved(account('40'), account('0'), 70, 90), webhook(company('c1'), { name: 'Upland' }, 71));
+    people.say(createdEvent(account('0'), { Name: 'Firm 0' }, 80, 100), moved(account('0'), account('40'), 81, 101));
+    for (const [key] of people.runner.committed) {
+      if (!key.startsWith('ent:')) continue;
+      const seen = new Set<string>();
+      let id: string | null = key.slice(4);
+      for (; id !== null; id = people.entity(id)?.mergedInto ?? null) {
+        expect(seen.has(id)).toBe(false);
+        seen.add(id);
+      }
+    }
+  });
+});
