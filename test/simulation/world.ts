@@ -2,8 +2,7 @@
  * A history as data: a seed, the faults that may happen, who is there at the start, and what people do when. Everything
  * else follows from the seed, so a history can be run again, shrunk and told.
  */
-import { type ConditionDeed, conditions, crowd, deedsOf } from './conditions.ts';
-import { companyFields, type MappedField, type PlatformName, personFields, personFieldsOf } from './fields.ts';
+import { companyFields, type MappedField, type PlatformName, personFields } from './fields.ts';
 import { Chance } from './random.ts';
 
 /** Each makes the world worse, or different, by itself. */
@@ -40,7 +39,6 @@ export const switches = {
   handover: 'an email passes from one person to another',
   cold: 'edits while the first snapshot is read',
   oneway: 'nothing is written to Salesforce',
-  ...conditions,
 } as const;
 export type Switch = keyof typeof switches;
 
@@ -71,13 +69,6 @@ export const named: Readonly<Record<string, readonly Switch[]>> = {
   fights: ['thirdwriter', 'norm'],
   changes: ['config', 'companies'],
   handovers: ['handover', 'delay'],
-  rules: ['locked', 'duprule', 'rejects', 'refuse', 'ambiguous'],
-  starved: ['starved', 'companies', 'delay'],
-  skewed: ['skew', 'companies', 'delay'],
-  visitors: ['visitors', 'delay', 'merge'],
-  names: ['names', 'delay'],
-  bursts: ['burst', 'backfill', 'companies'],
-  overflows: ['overflow', 'delay'],
   everything: (Object.keys(switches) as Switch[]).filter((one) => !['oneway', 'thirdwriter', 'handover'].includes(one)),
 };
 
@@ -99,8 +90,6 @@ export interface Person {
   readonly sharesEmailOf: number | null;
   /** In Salesforce a lead, and no contact yet. */
   readonly lead: boolean;
-  /** In Intercom a lead, and no user yet. */
-  readonly visitor?: boolean;
   /** Of the start; null: none. */
   readonly company: number | null;
 }
@@ -138,7 +127,6 @@ export type Action = { readonly at: number } & (
   | { readonly do: 'away'; readonly forMs: number }
   | { readonly do: 'backfill' }
   | { readonly do: 'config' }
-  | ConditionDeed
 );
 
 export interface History {
@@ -176,13 +164,12 @@ export function generate(seed: number, world: World): History {
         who > 0 && on.has('ambiguous') && chance.is('shares', 0.2) ? int('shares whose', 0, who - 1) : null,
       company: somewhere('company of'),
       lead: on.has('convert') && chance.is('lead', 0.5),
-      ...(on.has('visitors') ? { visitor: chance.is('visitor', 0.6) } : {}),
     };
   });
   const crowded = chance.is('crowded', 0.5);
   // Most of what people do meets in few places: that is where the rules are tried.
   const focus: Focus = chance.is('hot', 0.6)
-    ? { who: int('hot who', 0, count - 1), fields: [0, 1].map(() => chance.pick('hot field', personFieldsOf(on))) }
+    ? { who: int('hot who', 0, count - 1), fields: [0, 1].map(() => chance.pick('hot field', personFields)) }
     : null;
   /** By whom and field, for what is entered once more. */
   const said = new Map<string, Stored[]>();
@@ -282,7 +269,7 @@ function choose(chance: Chance, on: ReadonlySet<Switch>, { count, companies, n, 
   if (on.has('lost')) rare.push({ do: 'away', forMs: chance.int('away for', 100, 8_000) });
   if (on.has('backfill')) rare.push({ do: 'backfill' });
   if (on.has('config')) rare.push({ do: 'config' });
-  rare.push(...deedsOf(chance, on, who, n), { do: 'create', who: count, on: platform });
+  rare.push({ do: 'create', who: count, on: platform });
   if (chance.is('rare', 0.22)) return chance.pick('which rare', rare);
   if (companies > 0) {
     const which = chance.int('company', 0, companies - 1);
@@ -300,7 +287,7 @@ function choose(chance: Chance, on: ReadonlySet<Switch>, { count, companies, n, 
       };
     }
   }
-  const field = chance.pick('field', focus?.fields ?? personFieldsOf(on));
+  const field = chance.pick('field', focus?.fields ?? personFields);
   return { do: 'edit', who, on: platform, field: field.canonical, value: valueFor(chance, field, n, `p${who}`, said) };
 }
 
