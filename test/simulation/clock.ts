@@ -16,6 +16,8 @@ const before = (a: Event, b: Event): boolean => a.time < b.time || (a.time === b
 
 export class Clock {
   now: number;
+  /** How far Salesforce's clock is ahead of the true one, which is Intercom's. */
+  readonly skewMs: number;
   /** When something other than background happened last. */
   lastActive: number;
   steps = 0;
@@ -23,9 +25,15 @@ export class Clock {
   #order = 0;
   #foreground = 0;
 
-  constructor(start: number) {
+  constructor(start: number, skewMs = 0) {
     this.now = start;
+    this.skewMs = skewMs;
     this.lastActive = start;
+  }
+
+  /** What Salesforce takes for the time. */
+  get salesforceNow(): number {
+    return this.now + this.skewMs;
   }
 
   after(ms: number, run: () => void, background = false): void {

@@ -88,7 +88,8 @@ export class Ends {
     const { people, heard, writes, history } = this.#ran;
     const { on } = history.world;
     const end = endOf(edit, people.edits);
-    if (edit.platform === 'salesforce') return end < Infinity && (on.has('hole') || on.has('gap'));
+    if (edit.platform === 'salesforce')
+      return end < Infinity && (on.has('hole') || on.has('gap') || on.has('overflow'));
     const ours = writes.intercom.find(({ what, at, fields }) => what === edit.id && at > edit.at && fields.length > 0);
     if (end === Infinity && ours === undefined) return false;
     const first = firstHeard(edit, { edits: people.edits, heard });

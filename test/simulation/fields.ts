@@ -16,6 +16,8 @@ export interface MappedField {
   readonly lead?: string;
   /** May stand empty on both platforms. */
   readonly nullable: boolean;
+  /** Mapped by the configuration change of the world `config` only. */
+  readonly later?: boolean;
 }
 
 export const personFields: readonly MappedField[] = [
@@ -53,7 +55,19 @@ export const personFields: readonly MappedField[] = [
     intercom: 'unsubscribed_from_emails',
     nullable: false,
   },
+  {
+    canonical: 'fax',
+    type: 'text',
+    salesforce: 'Fax',
+    intercom: 'custom_attributes.fax',
+    nullable: true,
+    later: true,
+  },
 ];
+
+/** Fields that people of a world edit. */
+export const personFieldsOf = (on: ReadonlySet<string>): readonly MappedField[] =>
+  on.has('config') ? personFields : personFields.filter(({ later }) => later !== true);
 
 export const companyFields: readonly MappedField[] = [
   { canonical: 'name', type: 'text', salesforce: 'Name', intercom: 'name', nullable: false },
@@ -68,6 +82,9 @@ export const companyFields: readonly MappedField[] = [
     nullable: true,
   },
 ];
+
+/** Of the world `names`, where people are edited and judged by the joined name. */
+export const givenName = { canonical: 'firstName', salesforce: 'FirstName' } as const;
 
 export const idFields = {
   person: 'custom_attributes.salesforce_id',
@@ -86,6 +103,7 @@ interface Variant {
   readonly twoWay: boolean;
   readonly leads: boolean;
   readonly changed: boolean;
+  readonly names: boolean;
 }
 
 function entry(field: MappedField, { leads, changed }: Variant): object {
@@ -102,6 +120,17 @@ function entry(field: MappedField, { leads, changed }: Variant): object {
   };
 }
 
+/** Given name and family name: one in Intercom, two in Salesforce. */
+function entries(field: MappedField, variant: Variant): readonly object[] {
+  if (!variant.names || field.canonical !== 'lastName') return [entry(field, variant)];
+  const { canonical, intercom, ...last } = field;
+  return [
+    { canonical: givenName.canonical, type: 'text', salesforce: givenName.salesforce },
+    { canonical, type: 'text', salesforce: last.salesforce, ...(variant.leads ? { lead: last.lead } : {}) },
+    { canonical: [givenName.canonical, canonical], type: 'fullName', intercom },
+  ];
+}
+
 function build(variant: Variant): RulesConfig {
   const to = { create: true };
   const flow = variant.twoWay ? { intercom: to, salesforce: to } : { intercom: to };
@@ -113,7 +142,9 @@ function build(variant: Variant): RulesConfig {
       customer: {
         salesforce: { lead: variant.leads ? 'Lead' : null },
         fields: [
-          ...personFields.map((field) => entry(field, variant)),
+          ...personFields
+            .filter(({ later }) => later !== true || variant.changed)
+            .flatMap((field) => entries(field, variant)),
           { canonical: 'account', type: 'account', salesforce: 'AccountId', intercom: 'companies' },
           { canonical: 'salesforceId', type: 'text', salesforce: 'Id', intercom: idFields.person },
         ],
@@ -132,7 +163,7 @@ const built = new Map<string, RulesConfig>();
 
 /** `changed`: after the configuration change of the world `config`, in which the phone gets another owner. */
 export function rulesOf({ on }: World, changed = false): RulesConfig {
-  const variant = { twoWay: !on.has('oneway'), leads: on.has('convert'), changed };
+  const variant = { twoWay: !on.has('oneway'), leads: on.has('convert'), changed, names: on.has('names') };
   const name = JSON.stringify(variant);
   const known = built.get(name) ?? build(variant);
   built.set(name, known);

@@ -7,9 +7,11 @@ import type { JournalEntry } from '../../schemas/types.ts';
 import { whyAsNew } from './dates.ts';
 import { Ends } from './ends.ts';
 import { companyFields, type MappedField, type PlatformName, personFields } from './fields.ts';
-import { refused, rewritten } from './others.ts';
+import { joinedWrong } from './joined.ts';
+import { rewritten } from './others.ts';
 import type { Edit } from './people.ts';
 import { plan } from './quota.ts';
+import { isRefused, isRejected } from './refusals.ts';
 import type { Ran } from './simulate.ts';
 import { filled, isOptedOut } from './standing.ts';
 import { emailHolder, type Kind, type Shown, type Stored } from './stores.ts';
@@ -20,6 +22,7 @@ export const promises = {
   agree: 'both sides say the same, but for what a platform normalises or refuses',
   silent: 'it falls silent after the last edit',
   duplicates: 'nobody is there twice',
+  joined: 'events of people carry their account as it is',
   accounted: 'every accepted change ends as an event, a counted drop or a dead letter',
   quiet: 'no field is given up without a reason of the platform',
   order: "nobody's own older value beats their newer one",
@@ -95,6 +98,7 @@ export class Oracle {
     if (ran.endless) return;
     const parties = this.#parties();
     for (const party of parties) this.#party(party, parties);
+    for (const text of joinedWrong(this.#ran.unify.outputs)) this.#broken('joined', text);
     this.#writes();
   }
 
@@ -126,7 +130,7 @@ export class Oracle {
       const made = party[platform].filter(({ id }) => !this.#ran.people.byPeople.has(`${platform}:${kind}:${id}`));
       const byPeople = this.#ran.people.enteredOn(platform, kind, whose);
       // Who shares an email may be found and linked as somebody else.
-      const most = byPeople > 0 && !this.#isAmbiguous(party) ? 0 : 1;
+      const most = (byPeople > 0 && !this.#isAmbiguous(party)) || this.#isVisitor(party) ? 0 : 1;
       if (made.length > most)
         this.#broken(
           'duplicates',
@@ -141,7 +145,7 @@ export class Oracle {
     // Nothing is created for what was deleted; what came back is held to everything.
     const isGone = this.#ran.people.gone.has(name);
     if (isGone && (alive.salesforce.length === 0 || alive.intercom.length === 0)) return;
-    if (this.#isLead(party)) return;
+    if (this.#isLead(party) || this.#isVisitor(party)) return;
     for (const platform of ['salesforce', 'intercom'] as const) {
       const there = alive[other(platform)][0];
       if (alive[platform].length > 0 || there === undefined) continue;
@@ -188,13 +192,16 @@ export class Oracle {
   /** Edit by edit: each counts, is told to have lost, or was overtaken unseen. */
   #ended(name: string, { kind, whose }: Party): void {
     this.#ends ??= new Ends(this.#ran, this.#alike);
-    const isFought = this.#ran.history.world.on.has('thirdwriter');
+    const { on } = this.#ran.history.world;
+    const isFought = on.has('thirdwriter');
+    const hasParts = on.has('names');
     for (const edit of this.#ran.people.edits) {
       if (edit.first || edit.kind !== kind || edit.whose !== whose) continue;
       const field = (kind === 'person' ? personFields : companyFields).find(
         ({ canonical }) => canonical === edit.field,
       );
-      if (field === undefined || (isFought && edit.field === 'department')) continue;
+      if (field === undefined || field.later === true || (isFought && edit.field === 'department')) continue;
+      if (hasParts && edit.field === 'lastName') continue;
       if (this.#ends.of(edit, field) !== undefined) continue;
       const text = `${name}: ${edit.field} became ${JSON.stringify(edit.value)} in ${edit.platform}, and nothing became of that`;
       this.#broken('accounted', text, [edit.id]);
@@ -207,6 +214,17 @@ export class Oracle {
       kind === 'person' &&
       this.#ran.history.people[whose]?.lead === true &&
       !this.#ran.people.converted.has(`person ${whose}`)
+    );
+  }
+
+  /** A lead of Intercom, of whom Salesforce knows nothing: nothing is made of them there. */
+  #isVisitor({ kind, intercom, salesforce }: Party): boolean {
+    const { people, stores } = this.#ran;
+    if (kind !== 'person' || intercom.length === 0) return false;
+    const isKnown = salesforce.some(({ id }) => people.byPeople.has(`salesforce:person:${id}`));
+    return (
+      !isKnown &&
+      intercom.every(({ id }) => stores.intercom.everything().contacts.find((one) => one.id === id)?.role === 'lead')
     );
   }
 
@@ -254,10 +272,13 @@ export class Oracle {
     const oneWay = on.has('oneway');
     // Two who never give in: it only has to end.
     if (on.has('thirdwriter') && canonical === 'department') return;
-    const isRefused = on.has('refuse') && canonical === refused.field && refused.pattern.test(String(inter ?? ''));
+    const { world } = this.#ran.history;
+    const stuck = isRefused(world, field, inter) ? 'intercom' : isRejected(world, field, sales) ? 'salesforce' : null;
+    // Mapped by the change alone: without one nobody carries it, and what was there before may stay as it is.
+    if (field.later === true && !this.#isMapped(field, whose)) return;
     // Consent gets stricter wherever somebody says so, and where it cannot be written it stays so where it was said.
     if (oneWay && field.type === 'optOut' && inter === true) return;
-    if (!isRefused && !this.#alike(field, sales, inter)) {
+    if (stuck === null && !this.#alike(field, sales, inter)) {
       const given = this.#journal.some(
         (entry) =>
           (entry.kind === 'settled' || entry.kind === 'refused') &&
@@ -282,7 +303,17 @@ export class Oracle {
     if (owner !== null) return this.#owner(name, field, owner, edits, sales, about);
     if (field.type === 'optOut') return this.#consent(name, edits, sales, about);
     if (field.fillIfEmpty === true) return this.#filled(name, field, edits, sales, about);
-    this.#newest(name, field, edits, isRefused ? inter : sales, about);
+    // Parts of a name may come from both sides: nobody entered the whole.
+    if (on.has('names') && canonical === 'lastName') return;
+    this.#newest(name, field, edits, stuck === 'intercom' ? inter : sales, about);
+  }
+
+  /** Somebody edited it, and on each side that was done, after the configuration changed. */
+  #isMapped({ canonical }: MappedField, whose: number): boolean {
+    const { history, people, firstAction } = this.#ran;
+    const changed = history.actions.find((action) => action.do === 'config');
+    const edits = people.edits.filter((edit) => edit.field === canonical && edit.whose === whose);
+    return changed !== undefined && edits.length > 0 && edits.every(({ at }) => at > firstAction + changed.at);
   }
 
   #owner(
@@ -336,7 +367,7 @@ export class Oracle {
     if (own !== undefined) {
       const text = `${name}: ${field.canonical} is ${told(winner)}, and the same record said ${told(own)} later`;
       this.#broken('order', text, about, this.#hidden(winner, own));
-    } else if (newest.at - winner.at > toleranceMs + this.#lagMs()) {
+    } else if (newest.at - winner.at > toleranceMs + this.#lagMs() + Math.abs(this.#ran.clock.skewMs)) {
       const text = `${name}: ${field.canonical} is ${told(winner)}, and ${told(newest)} is newer`;
       this.#broken('newest', text, about, this.#asNew(winner, newest) || this.#unheard(newest));
     }
@@ -425,6 +456,8 @@ export class Oracle {
         entered * 4 +
         (network.doubtful + restarts * 4) * 2 +
         people.deletions +
+        // A locked row is tried again.
+        people.locks * 8 +
         // Joined records take over each other's values.
         (people.merged.size + people.converted.size) * 8 +
         late;

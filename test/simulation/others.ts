@@ -2,16 +2,16 @@
  * Who else writes: flows of the platforms that make something else of values or set other fields inside our write, and
  * integrations of others that put their own value back.
  */
+import { type Contact, refusals } from '../../twins/intercom/types.ts';
 import { formulas } from '../../twins/salesforce/customizing.ts';
 import type { Clock } from './clock.ts';
 import { type PlatformName, personFields } from './fields.ts';
 import type { People } from './people.ts';
+import { refused, rejected } from './refusals.ts';
 import type { Stored, Stores } from './stores.ts';
 import type { Trace } from './trace.ts';
 import type { History } from './world.ts';
 
-/** What a validation rule of the org does not take. */
-export const refused = { field: 'department', pattern: /7$/ } as const;
 /** What each platform's flows make of a field that is written to it. */
 export const rewritten = { salesforce: 'department', intercom: 'lastName' } as const;
 /** Set by a flow in Salesforce whenever the seats change. */
@@ -77,15 +77,33 @@ export class Others {
       validationRules: on.has('refuse')
         ? [{ object: 'Contact', field: department, pattern: refused.pattern, message: 'no sevens' }]
         : [],
+      duplicateRules: on.has('duprule')
+        ? [{ object: 'Contact', field: 'Email', against: ['Contact'], action: 'block' }]
+        : [],
     });
-    if (on.has('norm'))
-      stores.intercom.automate([
-        {
-          object: 'contact',
-          when: 'name',
-          set: ({ name }) => ({ name: name?.toUpperCase() ?? null }),
-        },
-      ]);
+    stores.intercom.automate([
+      ...(on.has('norm')
+        ? [
+            {
+              object: 'contact',
+              when: 'name',
+              set: ({ name }: Contact) => ({ name: name?.toUpperCase() ?? null }),
+            } as const,
+          ]
+        : []),
+      ...(on.has('rejects')
+        ? [
+            {
+              object: 'contact',
+              when: 'custom_attributes.department',
+              set: ({ custom_attributes: { department } }: Contact) => {
+                if (rejected.pattern.test(String(department ?? ''))) throw refusals.invalid('no threes', 'department');
+                return {};
+              },
+            } as const,
+          ]
+        : []),
+    ]);
   }
 
   /** After any write: what a flow did inside it is somebody's edit too, and others answer. */
@@ -137,7 +155,7 @@ export class Others {
           salesforce.execute(
             [{ op: 'update', object: 'Contact', id, row: { [field.salesforce]: mine } }],
             caller,
-            this.#clock.now,
+            this.#clock.salesforceNow,
           );
         else {
           intercom.updateContact(id, { custom_attributes: { department: mine } }, this.#clock.now);

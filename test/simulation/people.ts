@@ -4,7 +4,8 @@
  */
 import type { Caller } from '../../twins/salesforce/model.ts';
 import type { Clock } from './clock.ts';
-import { companyFields, type MappedField, type PlatformName, personFields } from './fields.ts';
+import { companyFields, givenName, type MappedField, type PlatformName, personFields } from './fields.ts';
+import { isRejected } from './refusals.ts';
 import { intercomBody, intercomValue, type Kind, type Stored, type Stores } from './stores.ts';
 import type { Trace } from './trace.ts';
 import type { Action, History } from './world.ts';
@@ -25,6 +26,9 @@ export interface Edit {
   readonly first: boolean;
 }
 
+/** Numbers of the crowd: above all who are ever entered one by one. */
+const firstOfCrowd = 200;
+
 export class People {
   readonly edits: Edit[] = [];
   /** Whole records that people entered, by `platform:kind:id`. */
@@ -44,6 +48,7 @@ export class People {
     readonly company: number | null;
   }[] = [];
   deletions = 0;
+  locks = 0;
   readonly #stores: Stores;
   readonly #clock: Clock;
   readonly #trace: Trace;
@@ -70,6 +75,8 @@ export class People {
       if (person.salesforce) this.#enter(who, 'salesforce', person.company);
       if (person.intercom) this.#enter(who, 'intercom', person.company);
     });
+    for (let n = 0; n < (this.#history.crowd ?? 0); n++)
+      for (const on of ['salesforce', 'intercom'] as const) this.#enter(firstOfCrowd + n, on, null);
   }
 
   act(action: Action): void {
@@ -99,6 +106,15 @@ export class People {
         return;
       case 'convert':
         this.#convert(action.who);
+        return;
+      case 'lock':
+        this.#lock(action.who, action.forMs);
+        return;
+      case 'signup':
+        this.#signUp(action.who);
+        return;
+      case 'bulk':
+        this.#bulk(fieldOf(personFields, action.field), action.text);
         return;
       default:
         return;
@@ -156,12 +172,21 @@ export class People {
       const account = company === null ? undefined : this.#record('company', company, on);
       if (this.#history.people[who]?.lead === true) return this.#enterLead(who, values);
       const row = { ...values, ...(account === undefined ? {} : { AccountId: account }) };
-      const [result] = salesforce.execute([{ op: 'create', object: 'Contact', row }], this.#caller, now);
+      const [result] = salesforce.execute(
+        [{ op: 'create', object: 'Contact', row }],
+        this.#caller,
+        this.#clock.salesforceNow,
+      );
+      // The org has them already, by its own rule.
+      if (result?.success !== true && this.#history.world.on.has('duprule')) return;
       if (result?.success !== true) throw new Error(`nobody can be entered: ${JSON.stringify(result)}`);
       id = result.id;
     } else {
       if (this.#emailTaken(String(values['email']))) return;
-      id = intercom.createContact({ role: 'user', ...intercomBody(values) }, now).value.id;
+      id = intercom.createContact(
+        { role: this.#history.people[who]?.visitor === true ? 'lead' : 'user', ...intercomBody(values) },
+        now,
+      ).value.id;
       const there = company === null ? undefined : this.#record('company', company, on);
       if (there !== undefined) intercom.attach(id, there, now);
       this.#onIntercom();
@@ -180,7 +205,7 @@ export class People {
     const [result] = this.#stores.salesforce.execute(
       [{ op: 'create', object: 'Lead', row }],
       this.#caller,
-      this.#clock.now,
+      this.#clock.salesforceNow,
     );
     if (result?.success !== true) throw new Error(`no lead can be entered: ${JSON.stringify(result)}`);
     this.entered.set(`salesforce:lead:${result.id}`, who);
@@ -200,7 +225,7 @@ export class People {
       const [result] = salesforce.execute(
         [{ op: 'create', object: 'Account', row: { Name: name } }],
         this.#caller,
-        now,
+        this.#clock.salesforceNow,
       );
       if (result?.success !== true) throw new Error('no company can be entered');
       id = result.id;
@@ -222,9 +247,9 @@ export class People {
       const object = kind === 'person' ? 'Contact' : 'Account';
       const before = this.#stores.salesforceValue(object, id, field);
       const [result] = salesforce.execute(
-        [{ op: 'update', object, id, row: { [field.salesforce]: value } }],
+        [{ op: 'update', object, id, row: { [this.#nameIn(field, value)]: value } }],
         this.#caller,
-        now,
+        this.#clock.salesforceNow,
       );
       if (result?.success !== true) return;
       this.#note(kind, whose, on, id, field, before, this.#stores.salesforceValue(object, id, field), false);
@@ -233,6 +258,7 @@ export class People {
     const body = intercomBody({ [field.intercom]: value });
     if (kind === 'person') {
       if (field.canonical === 'email' && this.#emailTaken(String(value).toLowerCase())) return;
+      if (isRejected(this.#history.world, field, value)) return;
       const before = intercomValue(intercom.contact(id), field.intercom);
       const { value: after } = intercom.updateContact(id, body, now);
       this.#note(kind, whose, on, id, field, before, intercomValue(after, field.intercom), false);
@@ -251,7 +277,11 @@ export class People {
     const { salesforce, intercom } = this.#stores;
     const { now } = this.#clock;
     if (on === 'salesforce') {
-      salesforce.execute([{ op: 'update', object: 'Contact', id, row: { AccountId: to } }], this.#caller, now);
+      salesforce.execute(
+        [{ op: 'update', object: 'Contact', id, row: { AccountId: to } }],
+        this.#caller,
+        this.#clock.salesforceNow,
+      );
     } else {
       for (const old of intercom.contact(id).companies) if (old !== to) intercom.detach(id, old, now);
       if (to !== null) intercom.attach(id, to, now);
@@ -269,7 +299,7 @@ export class People {
     this.gone.add(`person ${who}`);
     this.#trace.say('person', id, `deletes person ${who} in ${on}`);
     if (on === 'salesforce')
-      salesforce.execute([{ op: 'delete', object: 'Contact', id }], this.#caller, this.#clock.now);
+      salesforce.execute([{ op: 'delete', object: 'Contact', id }], this.#caller, this.#clock.salesforceNow);
     else {
       if (this.#history.world.on.has('undelete')) intercom.archive(id, true, this.#clock.now);
       else intercom.deleteContact(id, this.#clock.now);
@@ -291,7 +321,8 @@ export class People {
       .split(':')[2];
     if (id === undefined) return;
     this.#trace.say('person', id, `brings person ${who} back in ${on}`);
-    if (on === 'salesforce') salesforce.execute([{ op: 'undelete', object: 'Contact', id }], this.#caller, now);
+    if (on === 'salesforce')
+      salesforce.execute([{ op: 'undelete', object: 'Contact', id }], this.#caller, this.#clock.salesforceNow);
     else {
       intercom.archive(id, false, now);
       this.#onIntercom();
@@ -303,13 +334,62 @@ export class People {
     if (into === undefined || from === undefined || into === from) return;
     const { salesforce, intercom } = this.#stores;
     const { now } = this.#clock;
+    // Contacts are merged into a user.
+    if (on === 'intercom' && intercom.contact(into).role === 'lead') return;
     this.#trace.say('person', `${into} ${from}`, `merges person ${loser} (${from}) into ${who} (${into}) in ${on}`);
     for (const one of [who, loser]) this.merged.add(`person ${one}`);
-    if (on === 'salesforce') salesforce.merge('Contact', into, [from], this.#caller, now);
+    if (on === 'salesforce') salesforce.merge('Contact', into, [from], this.#caller, this.#clock.salesforceNow);
     else {
       intercom.merge(from, into, now);
       this.#onIntercom();
     }
+  }
+
+  #lock(who: number, forMs: number): void {
+    const id = this.#record('person', who, 'salesforce');
+    if (id === undefined) return;
+    const { salesforceNow } = this.#clock;
+    this.locks += 1;
+    this.#stores.salesforce.lock(id, salesforceNow, salesforceNow + forMs);
+    this.#trace.say('fault', id, `the record of person ${who} is locked for ${forMs} ms`);
+  }
+
+  /** A lead of Intercom becomes a user. */
+  #signUp(who: number): void {
+    const id = this.#record('person', who, 'intercom');
+    const { intercom } = this.#stores;
+    if (id === undefined || intercom.contact(id).role !== 'lead') return;
+    const { email } = intercom.contact(id);
+    if (intercom.everything().contacts.some((one) => one.id !== id && one.email === email && email !== null)) return;
+    intercom.updateContact(id, { role: 'user' }, this.#clock.now);
+    this.#trace.say('person', id, `person ${who} signs up in intercom`);
+    this.#onIntercom();
+  }
+
+  /** Another integration writes one field of everybody. */
+  #bulk(field: MappedField, text: string): void {
+    const { salesforce } = this.#stores;
+    const ids = this.#stores.ids('salesforce', 'person');
+    const before = ids.map((id) => this.#stores.salesforceValue('Contact', id, field));
+    const rows = ids.map((id) => {
+      const value = `p${this.whose('salesforce', 'person', id)} ${field.canonical} ${text}`;
+      return { op: 'update', object: 'Contact', id, row: { [field.salesforce]: value } } as const;
+    });
+    const caller = { ...this.#caller, changeOrigin: 'com/salesforce/api/bulkapi/67.0;client=loader' };
+    const results = salesforce.execute(rows, caller, this.#clock.salesforceNow);
+    for (const [n, id] of ids.entries()) {
+      if (results[n]?.success !== true) continue;
+      const whose = this.whose('salesforce', 'person', id);
+      const value = this.#stores.salesforceValue('Contact', id, field);
+      this.#note('person', whose, 'salesforce', id, field, before[n] ?? null, value, false);
+    }
+    this.#trace.say('person', ids.join(' '), `another integration sets ${field.canonical} of ${ids.length} people`);
+  }
+
+  /** Somebody edits the given name as well as the family name. */
+  #nameIn({ canonical, salesforce }: MappedField, value: Stored): string {
+    const isGiven = this.#history.world.on.has('names') && canonical === 'lastName' && /[02468]$/.test(String(value));
+    return isGiven ? givenName.salesforce : salesforce;
   }
 
   /** A lead becomes a contact, of an account of its own. */
@@ -319,7 +399,8 @@ export class People {
       ({ id, values }) => this.entered.get(`salesforce:lead:${id}`) === who && values['IsConverted'] !== true,
     );
     if (lead === undefined) return;
-    const result = salesforce.convertLead(lead.id, {}, this.#caller, this.#clock.now);
+    const result = salesforce.convertLead(lead.id, {}, this.#caller, this.#clock.salesforceNow);
+    if (!result.success && this.#history.world.on.has('locked')) return;
     if (!result.success) throw new Error(`a lead cannot be converted: ${JSON.stringify(result)}`);
     const values = salesforce.store.get('Lead', lead.id)?.values ?? {};
     const contact = String(values['ConvertedContactId'] ?? '');

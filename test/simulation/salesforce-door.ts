@@ -5,7 +5,7 @@ import type { SalesforceObjects } from '../../sinks/salesforce/plan.ts';
 import type { RestAnswer } from '../../twins/salesforce/answers.ts';
 import type { SalesforceModel } from '../../twins/salesforce/model.ts';
 import type { RestApi } from '../../twins/salesforce/rest.ts';
-import { client, companyFields, markers, personFields } from './fields.ts';
+import { client, companyFields, givenName, markers, personFields } from './fields.ts';
 import { wholeSecond } from './intercom-door.ts';
 import type { Outcome } from './network.ts';
 import type { Write } from './sink-process.ts';
@@ -16,7 +16,13 @@ export const salesforceObjects: SalesforceObjects = {
   Contact: {
     marker: markers.salesforce,
     email: 'Email',
-    fields: ['Id', ...personFields.map((field) => field.salesforce), 'AccountId', markers.salesforce],
+    fields: [
+      'Id',
+      givenName.salesforce,
+      ...personFields.map((field) => field.salesforce),
+      'AccountId',
+      markers.salesforce,
+    ],
     multiSelects: [],
   },
   Lead: {
@@ -59,17 +65,18 @@ const limitReached = [
   { errorCode: 'REQUEST_LIMIT_EXCEEDED', message: 'ConcurrentRequests (Concurrent API Requests) Limit exceeded.' },
 ];
 
-export function salesforceExchange(outcome: Outcome<RestAnswer>): Exchange {
+/** `skewMs`: how far the org's clock is ahead. */
+export function salesforceExchange(outcome: Outcome<RestAnswer>, skewMs = 0): Exchange {
   switch (outcome.kind) {
     case 'answered': {
       const { status, body } = outcome.value;
       // What a client has is parsed JSON, and not the twin's own objects.
-      return answered(status, body, outcome.at, outcome.begun);
+      return answered(status, body, outcome.at + skewMs, outcome.begun + skewMs);
     }
     case 'throttled':
-      return answered(403, limitReached, outcome.at, outcome.begun);
+      return answered(403, limitReached, outcome.at + skewMs, outcome.begun + skewMs);
     case 'failed':
-      return answered(outcome.status, undefined, outcome.at, outcome.begun);
+      return answered(outcome.status, undefined, outcome.at + skewMs, outcome.begun + skewMs);
     case 'silent':
       return { answered: false, cause: 'no answer within 15000 ms', sent: true };
   }

@@ -85,13 +85,13 @@ export class SalesforceSource {
   }
 
   start(): void {
-    this.state = { ...unborn, org: this.#model.orgId, startedAt: wholeSecond(this.#clock.now) };
+    this.state = { ...unborn, org: this.#model.orgId, startedAt: wholeSecond(this.#clock.salesforceNow) };
     this.#open();
   }
 
   #open(): void {
     const { now } = this.#clock;
-    this.#cursor = this.#model.bus.open('LATEST', Buffer.alloc(0), now) ?? 0n;
+    this.#cursor = this.#model.bus.open('LATEST', Buffer.alloc(0), this.#clock.salesforceNow) ?? 0n;
     this.#stream = ++this.#streams;
     this.#currency = opened(this.#currency, now, credit);
     this.#catchUp();
@@ -130,12 +130,12 @@ export class SalesforceSource {
     const clock = this.#clock;
     if (this.#swallow > 0) {
       this.#swallow -= 1;
-      const [event] = bus.read(this.#cursor, () => true, 1_000, clock.now).events.slice(-1);
+      const [event] = bus.read(this.#cursor, () => true, 1_000, clock.salesforceNow).events.slice(-1);
       const head = event === undefined ? undefined : headerOf(this.#learn(event.schemaId), event);
       if (event !== undefined && head?.changeType === 'UPDATE') {
         this.#swallowed.add(event.eventId);
         const object = this.#model.object(head.entityName);
-        if (object !== undefined) this.#model.gap(object, head.recordIds, 'GAP_UPDATE', clock.now);
+        if (object !== undefined) this.#model.gap(object, head.recordIds, 'GAP_UPDATE', clock.salesforceNow);
         return;
       }
     }
@@ -149,7 +149,7 @@ export class SalesforceSource {
   }
 
   #deliver(): void {
-    const { events, cursor } = this.#model.bus.read(this.#cursor, () => true, 100, this.#clock.now);
+    const { events, cursor } = this.#model.bus.read(this.#cursor, () => true, 100, this.#clock.salesforceNow);
     // Whatever was published by now has come with it; a later delivery finds nothing.
     this.#cursor = cursor;
     for (const event of events) {
@@ -200,7 +200,7 @@ export class SalesforceSource {
     const { now } = this.#clock;
     if (this.#stream === 0) return;
     // Asked a moment ago, answered now; the platform's clock is told from below.
-    this.#currency = answered(this.#currency, { sentAt: now, platformAt: wholeSecond(now) });
+    this.#currency = answered(this.#currency, { sentAt: now, platformAt: wholeSecond(this.#clock.salesforceNow) });
     const claim = claimOf(this.state, objects, this.#currency.claim);
     if (claim === this.state.claim) return;
     this.state = { ...this.state, claim };
@@ -244,7 +244,7 @@ export class SalesforceSource {
 
   #recheck(): number {
     let early = 0;
-    const at = wholeSecond(this.#clock.now);
+    const at = wholeSecond(this.#clock.salesforceNow);
     for (const { object, id, debt, since, until } of this.state.rechecks) {
       const dated = datedAfter(until, at, since);
       if (dated === null) {
@@ -257,8 +257,8 @@ export class SalesforceSource {
   }
 
   #readAgain(hole: Hole): number {
-    const at = datedAfter(hole.until, wholeSecond(this.#clock.now));
-    if (at === null) return tooEarlyBy(hole.until, wholeSecond(this.#clock.now));
+    const at = datedAfter(hole.until, wholeSecond(this.#clock.salesforceNow));
+    if (at === null) return tooEarlyBy(hole.until, wholeSecond(this.#clock.salesforceNow));
     if (!hole.told) this.#mark('holeOpen', hole.detail);
     const since = hole.since === 0 ? 0 : hole.since - overlapMs;
     for (const object of hole.objects)
@@ -272,7 +272,7 @@ export class SalesforceSource {
   }
 
   #readAll(object: string): number {
-    const at = wholeSecond(this.#clock.now);
+    const at = wholeSecond(this.#clock.salesforceNow);
     for (const { id, deleted } of this.#model.store.all(object))
       if (!deleted) this.#row({ reason: 'snapshot', object }, object, id, at);
     this.state = afterSnapshotOf(this.state, object);
@@ -306,6 +306,7 @@ export class SalesforceSource {
 const read: readonly string[] = [
   'Id',
   'Email',
+  'FirstName',
   'LastName',
   'AccountId',
   'IsConverted',

@@ -29,6 +29,7 @@ function* candidates(history: History): Generator<History> {
     on.delete(one);
     yield { ...history, world: { name: [...on].join(','), on } };
   }
+  if (history.crowd !== undefined && history.crowd > 0) yield { ...history, crowd: Math.floor(history.crowd / 2) };
   // Only the last, so that nobody changes their number.
   if (people.length > 1) yield { ...history, people: people.slice(0, -1) };
   if (companies.length > 0) yield { ...history, companies: companies.slice(0, -1) };
@@ -37,6 +38,7 @@ function* candidates(history: History): Generator<History> {
       { company: null },
       { sharesEmailOf: null },
       { lead: false },
+      { visitor: false },
       { intercom: false },
       { salesforce: false },
     ] as const) {

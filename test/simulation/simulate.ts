@@ -46,6 +46,8 @@ const silenceMs = 200_000;
  * thirteenth where Intercom's mark, ten seconds behind, lets them; late echoes are read, and asks expire, by the 75th.
  */
 const beatsAt = [1_000, 4_000, 13_000, 30_000, 75_000, silenceMs];
+/** How far the platforms' clocks may differ. */
+const mostSkewMs = 5_000;
 /** More events of the clock than any history needs that does not loop. */
 const mostSteps = 20_000;
 /** A tick comes when the marks of its beat have been decoded, so that one batch takes all of them. */
@@ -98,14 +100,15 @@ const intercomDoor = (
 const salesforceDoor = (
   model: SalesforceModel,
   api: RestApi,
+  skewMs: number,
   after: () => void,
 ): Door<SalesforceRequest, RestAnswer, SalesforceVerdict> => ({
   perform: (request, now) => {
-    const answer = askOrg(api, model, request, now);
+    const answer = askOrg(api, model, request, now + skewMs);
     after();
     return answer;
   },
-  verdict: (outcome) => classifySalesforce(salesforceExchange(outcome)),
+  verdict: (outcome) => classifySalesforce(salesforceExchange(outcome, skewMs)),
   writes: rowsOf,
   name: (request) => request.kind,
 });
@@ -135,10 +138,10 @@ function tellOutput(trace: Trace, { topic, key, value }: Emitted): void {
 
 export function simulate(history: History, tracing = false): Ran {
   const { world, seed } = history;
-  const clock = new Clock(start - settledMs);
   const chance = new Chance(seed);
+  const clock = new Clock(start - settledMs, world.on.has('skew') ? chance.int('skew', -mostSkewMs, mostSkewMs) : 0);
   const trace = new Trace(tracing, clock, start);
-  const stores = new Stores(history, chance, start - settledMs);
+  const stores = new Stores(history, chance, clock);
   const log = new ChangesLog(clock, trace);
   const network = new Network(clock, chance, trace, world);
   const repeats = world.on.has('duplicate');
@@ -168,7 +171,7 @@ export function simulate(history: History, tracing = false): Ran {
     network,
     most: 200,
     execute: (commands) => executeBatch(salesforceObjects, commands),
-    door: salesforceDoor(stores.salesforce, api, () => others.look()),
+    door: salesforceDoor(stores.salesforce, api, clock.skewMs, () => others.look()),
   });
   let rereads = 0;
   const deliver = (outputs: readonly Emitted[]): void => {
@@ -204,6 +207,8 @@ export function simulate(history: History, tracing = false): Ran {
           return intercom.goAway(action.forMs);
         case 'gap':
           return salesforce.swallowNext();
+        case 'exhaust':
+          return (action.on === 'intercom' ? intercomSink : salesforceSink).exhaust(action.forMs);
         case 'config': {
           const json = JSON.stringify(rulesOf(world, true));
           log.append(changeOf({ kind: 'config', config: { n: 1, hash: 'changed', json } }), 'config');

@@ -126,6 +126,13 @@ export class SinkProcess<Request, Reply, Verdict extends { readonly kind: string
     this.#pump(life);
   }
 
+  /** Somebody else has used up what the platform gives. */
+  exhaust(forMs: number): void {
+    const { clock, trace, platform } = this.#options;
+    trace.say('fault', platform, `the quota of ${platform} is used up for ${forMs} ms`);
+    this.#quota.pause(forMs, clock.now);
+  }
+
   /** Killed in the middle of whatever it does; a successor comes. A zombie ends what it has begun. */
   restart(zombie: boolean): void {
     const { clock, chance, trace, platform } = this.#options;

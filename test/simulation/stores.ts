@@ -2,7 +2,17 @@
 import { IntercomModel } from '../../twins/intercom/model.ts';
 import type { Company as IntercomCompany, Contact as IntercomContact } from '../../twins/intercom/types.ts';
 import { SalesforceModel } from '../../twins/salesforce/model.ts';
-import { companyFields, idFields, type MappedField, markers, type PlatformName, personFields } from './fields.ts';
+import type { Clock } from './clock.ts';
+import { overflowAfter } from './conditions.ts';
+import {
+  companyFields,
+  givenName,
+  idFields,
+  type MappedField,
+  markers,
+  type PlatformName,
+  personFields,
+} from './fields.ts';
 import type { Chance } from './random.ts';
 import type { History } from './world.ts';
 
@@ -73,13 +83,18 @@ export class Stores {
   readonly intercom: IntercomModel;
   /** What a person's or company's record shows when it is founded. */
   readonly #emailOf: (who: number) => string;
+  readonly #hasTwoNames: boolean;
 
-  constructor(history: History, chance: Chance, now: number) {
+  constructor(history: History, chance: Chance, { now, salesforceNow }: Clock) {
     const { world } = history;
+    this.#hasTwoNames = world.on.has('names');
     this.salesforce = new SalesforceModel({
       random: chance.stream('salesforce'),
-      now,
-      habits: { modstampLagMs: world.on.has('long') ? 4_000 : 0 },
+      now: salesforceNow,
+      habits: {
+        modstampLagMs: world.on.has('long') ? 4_000 : 0,
+        ...(world.on.has('overflow') ? { overflowAfter } : {}),
+      },
     });
     this.intercom = new IntercomModel({
       random: chance.stream('intercom'),
@@ -117,7 +132,7 @@ export class Stores {
   }
 
   salesforceValue(object: 'Contact' | 'Account', id: string, field: MappedField): Stored {
-    return this.salesforce.store.get(object, id)?.values[field.salesforce] ?? null;
+    return this.#salesforceValue(this.salesforce.store.get(object, id)?.values ?? {}, field);
   }
 
   /** Platform's clock, ms; Salesforce knows the second. */
@@ -148,6 +163,13 @@ export class Stores {
     ];
   }
 
+  /** Of two names the joined one, as Intercom has it. */
+  #salesforceValue(values: Readonly<Record<string, Stored>>, { canonical, salesforce }: MappedField): Stored {
+    const value = values[salesforce] ?? null;
+    const given = values[givenName.salesforce] ?? null;
+    return this.#hasTwoNames && canonical === 'lastName' && given !== null ? `${given} ${value ?? ''}`.trim() : value;
+  }
+
   #fromSalesforce(
     kind: Kind,
     fields: readonly MappedField[],
@@ -161,7 +183,7 @@ export class Stores {
       kind,
       id,
       alive: !deleted,
-      values: Object.fromEntries(fields.map((field) => [field.canonical, values[field.salesforce] ?? null])),
+      values: Object.fromEntries(fields.map((field) => [field.canonical, this.#salesforceValue(values, field)])),
       marker: (values[markers.salesforce] as string | null | undefined) ?? null,
       salesforceId: id,
       companies: typeof account === 'string' ? [account] : [],

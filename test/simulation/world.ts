@@ -2,7 +2,8 @@
  * A history as data: a seed, the faults that may happen, who is there at the start, and what people do when. Everything
  * else follows from the seed, so a history can be run again, shrunk and told.
  */
-import { companyFields, type MappedField, type PlatformName, personFields } from './fields.ts';
+import { type ConditionDeed, conditions, crowd, deedsOf } from './conditions.ts';
+import { companyFields, type MappedField, type PlatformName, personFieldsOf } from './fields.ts';
 import { Chance } from './random.ts';
 
 /** Each makes the world worse, or different, by itself. */
@@ -39,6 +40,7 @@ export const switches = {
   handover: 'an email passes from one person to another',
   cold: 'edits while the first snapshot is read',
   oneway: 'nothing is written to Salesforce',
+  ...conditions,
 } as const;
 export type Switch = keyof typeof switches;
 
@@ -50,6 +52,19 @@ export interface World {
 const calls: readonly Switch[] = ['429', '5xx', 'timeout-before', 'timeout-after'];
 const network: readonly Switch[] = ['delay', 'disorder', 'duplicate'];
 const processes: readonly Switch[] = ['crash', 'zombie', 'restart', 'rollback', 'wipe'];
+
+/** Other deployments, fights that never end, and what would drown the rest. */
+const apart: readonly Switch[] = [
+  'oneway',
+  'thirdwriter',
+  'handover',
+  'burst',
+  'overflow',
+  'names',
+  'visitors',
+  'rejects',
+  'duprule',
+];
 
 /** Named sets; each is a row of the table. */
 export const named: Readonly<Record<string, readonly Switch[]>> = {
@@ -69,7 +84,13 @@ export const named: Readonly<Record<string, readonly Switch[]>> = {
   fights: ['thirdwriter', 'norm'],
   changes: ['config', 'companies'],
   handovers: ['handover', 'delay'],
-  everything: (Object.keys(switches) as Switch[]).filter((one) => !['oneway', 'thirdwriter', 'handover'].includes(one)),
+  rules: ['locked', 'duprule', 'rejects', 'refuse', 'ambiguous'],
+  skewed: ['skew', 'companies', 'delay'],
+  visitors: ['visitors', 'delay', 'merge'],
+  names: ['names', 'delay'],
+  bursts: ['burst', 'backfill', 'companies'],
+  overflows: ['overflow', 'delay'],
+  everything: (Object.keys(switches) as Switch[]).filter((one) => !apart.includes(one)),
 };
 
 /** @throws Error naming what is not known */
@@ -90,6 +111,8 @@ export interface Person {
   readonly sharesEmailOf: number | null;
   /** In Salesforce a lead, and no contact yet. */
   readonly lead: boolean;
+  /** In Intercom a lead, and no user yet. */
+  readonly visitor?: boolean;
   /** Of the start; null: none. */
   readonly company: number | null;
 }
@@ -127,6 +150,7 @@ export type Action = { readonly at: number } & (
   | { readonly do: 'away'; readonly forMs: number }
   | { readonly do: 'backfill' }
   | { readonly do: 'config' }
+  | ConditionDeed
 );
 
 export interface History {
@@ -135,6 +159,8 @@ export interface History {
   readonly people: readonly Person[];
   readonly companies: readonly Company[];
   readonly actions: readonly Action[];
+  /** So many more, on both platforms, to whom nothing happens but what happens to all. */
+  readonly crowd?: number;
 }
 
 const hosts: readonly PlatformName[] = ['salesforce', 'intercom'];
@@ -164,12 +190,13 @@ export function generate(seed: number, world: World): History {
         who > 0 && on.has('ambiguous') && chance.is('shares', 0.2) ? int('shares whose', 0, who - 1) : null,
       company: somewhere('company of'),
       lead: on.has('convert') && chance.is('lead', 0.5),
+      ...(on.has('visitors') ? { visitor: chance.is('visitor', 0.6) } : {}),
     };
   });
   const crowded = chance.is('crowded', 0.5);
   // Most of what people do meets in few places: that is where the rules are tried.
   const focus: Focus = chance.is('hot', 0.6)
-    ? { who: int('hot who', 0, count - 1), fields: [0, 1].map(() => chance.pick('hot field', personFields)) }
+    ? { who: int('hot who', 0, count - 1), fields: [0, 1].map(() => chance.pick('hot field', personFieldsOf(on))) }
     : null;
   /** By whom and field, for what is entered once more. */
   const said = new Map<string, Stored[]>();
@@ -200,7 +227,7 @@ export function generate(seed: number, world: World): History {
     }
   }
   if (on.has('handover')) actions.push(...handover(chance, at + 5_000, count, everybody));
-  return { seed, world, people, companies, actions };
+  return { seed, world, people, companies, actions, ...(on.has('burst') ? { crowd } : {}) };
 }
 
 const concerns = (deed: Deed): readonly number[] =>
@@ -269,7 +296,7 @@ function choose(chance: Chance, on: ReadonlySet<Switch>, { count, companies, n, 
   if (on.has('lost')) rare.push({ do: 'away', forMs: chance.int('away for', 100, 8_000) });
   if (on.has('backfill')) rare.push({ do: 'backfill' });
   if (on.has('config')) rare.push({ do: 'config' });
-  rare.push({ do: 'create', who: count, on: platform });
+  rare.push(...deedsOf(chance, on, who, n), { do: 'create', who: count, on: platform });
   if (chance.is('rare', 0.22)) return chance.pick('which rare', rare);
   if (companies > 0) {
     const which = chance.int('company', 0, companies - 1);
@@ -287,7 +314,7 @@ function choose(chance: Chance, on: ReadonlySet<Switch>, { count, companies, n, 
       };
     }
   }
-  const field = chance.pick('field', focus?.fields ?? personFields);
+  const field = chance.pick('field', focus?.fields ?? personFieldsOf(on));
   return { do: 'edit', who, on: platform, field: field.canonical, value: valueFor(chance, field, n, `p${who}`, said) };
 }
 
