@@ -200,6 +200,14 @@ describe('an edit', () => {
     expect(other.value('title')).toBe('s');
   });
 
+  it('in Salesforce back to the very value that we wrote is an edit: the stream names who wrote', () => {
+    const pair = new Pair();
+    pair.webhook({ [title]: 'b' }, 20.1);
+    pair.done(pair.only(), 21).event({ Title: 'b' }, 21, ours);
+    pair.event({ Title: 'c' }, 21, { by: 'ada' }).event({ Title: 'b' }, 21, { by: 'ada' });
+    expect(pair.value('title')).toBe('b');
+  });
+
   it('by two people at once is told with the value that lost', () => {
     const pair = new Pair();
     pair.event({ Title: 's' }, 10).webhook({ [title]: 'i' }, 11.5);
