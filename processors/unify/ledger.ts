@@ -238,7 +238,7 @@ const echoIn = (ref: RefState, { link, value }: Sighting, { observation }: Look)
 function takeIn(world: World, draft: Draft, sighting: Sighting, look: Look, origin: Origin): void {
   const { link, value } = sighting;
   const { field } = link;
-  const { observation, answered, own } = look;
+  const { observation, answered } = look;
   const before = draft.ref.seen[field];
   const isNew = before === undefined || !alike(before.value, value);
   const writer = writerAsk(draft.ref, field, look, origin);
