@@ -11,7 +11,7 @@ export const identityDefences: readonly Defence[] = [
   {
     name: 'gate-waits-for-marks',
     protects: 'somebody is created who is about to be told of by a silent source',
-    worlds: ['leads', 'sources', 'merges', 'network', 'identity'],
+    worlds: ['leads', 'network', 'losses'],
     patches: [
       unify('creates', "fireTimers(world, 'gate', currentTo(world), {", "fireTimers(world, 'gate', world.now, {"),
     ],
@@ -19,7 +19,7 @@ export const identityDefences: readonly Defence[] = [
   {
     name: 'gate',
     protects: 'somebody is created before what belongs to them is told',
-    worlds: ['leads', 'sources', 'merges', 'network', 'identity'],
+    worlds: ['leads', 'losses', 'network', 'merges'],
     patches: [
       unify(
         'creates',
@@ -45,7 +45,7 @@ export const identityDefences: readonly Defence[] = [
   {
     name: 'found-is-linked',
     protects: 'somebody who exists already is not linked',
-    worlds: ['calm', 'identity', 'calls', 'network'],
+    worlds: ['losses', 'network', 'identity'],
     patches: [
       unify('results', "(result.outcome !== 'applied' && result.outcome !== 'exists')", "result.outcome !== 'applied'"),
     ],
@@ -53,7 +53,7 @@ export const identityDefences: readonly Defence[] = [
   {
     name: 'doubtful-create-repeats',
     protects: 'a create in doubt is asked again as another one',
-    worlds: ['calls', 'latecalls', 'processes'],
+    worlds: ['calls', 'timeout-after,5xx', 'latecalls'],
     patches: [
       unify(
         'creates',
@@ -65,7 +65,7 @@ export const identityDefences: readonly Defence[] = [
   {
     name: 'same-create-values',
     protects: 'a create in doubt is repeated with other values, which the platform takes for another record',
-    worlds: ['calls', 'latecalls', 'processes'],
+    worlds: ['calls', 'timeout-after,5xx', 'latecalls'],
     patches: [unify('creates', 'const fields = create.ask?.fields ?? wanted;', 'const fields = wanted;')],
   },
   {
@@ -182,13 +182,13 @@ export const identityDefences: readonly Defence[] = [
   {
     name: 'claims-move',
     protects: 'whoever takes over an email is confused with who had it',
-    worlds: ['calm', 'identity'],
+    worlds: ['handovers', 'handover'],
     patches: [unify('identity', "  if (old !== '') removeMember(world, claimsOf(old), after.id);\n", '')],
   },
   {
     name: 'gone-claim-nothing',
     protects: 'the successor of somebody who is gone is ambiguous for ever',
-    worlds: ['identity', 'delete'],
+    worlds: ['handovers', 'handover'],
     patches: [
       unify(
         'merge',
@@ -243,7 +243,7 @@ export const identityDefences: readonly Defence[] = [
   {
     name: 'blocked-email-retried',
     protects: 'an email that is free again is never given to who should have it',
-    worlds: ['identity', 'ambiguous', 'calm', 'everything'],
+    worlds: ['handover', 'handovers', 'handover,calls'],
     patches: [
       unify('follow', '  for (const email of draft.left) retryBlocked(world, email);\n', ''),
       unify('merge', "if (typeof email === 'string') retryBlocked(world, email);", ''),

@@ -23,7 +23,7 @@ export const ledgerDefences: readonly Defence[] = [
   {
     name: 'own-echo',
     protects: 'what our own call made of a value is taken for an edit',
-    worlds: ['values', 'network'],
+    worlds: ['latecalls', 'sources', 'values', 'values,network'],
     patches: [
       unify(
         'ledger',
@@ -35,7 +35,7 @@ export const ledgerDefences: readonly Defence[] = [
   {
     name: 'echo-until-result',
     protects: 'a value entered again after our call was answered is taken for our echo',
-    worlds: ['network', 'calm', 'latecalls'],
+    worlds: ['calm', 'network', 'delay'],
     patches: [
       unify(
         'asks',
@@ -59,7 +59,7 @@ export const ledgerDefences: readonly Defence[] = [
   {
     name: 'doubtful-ask-kept',
     protects: 'what an expired ask brought about after all is taken for an edit',
-    worlds: ['latecalls', 'calls', 'processes'],
+    worlds: ['latecalls', 'restart,zombie,late,timeout-after', 'calls,delay'],
     patches: [
       unify(
         'landing',
@@ -83,13 +83,13 @@ export const ledgerDefences: readonly Defence[] = [
   {
     name: 'oldest-echo-first',
     protects: 'the echo of an older ask of ours is taken for the present value',
-    worlds: ['network', 'sources', 'calls,delay'],
+    worlds: ['network', 'calls,delay', 'delay'],
     patches: [unify('ledger', "return carrier > origin.ask ? 'overwritten' : 'newer';", "return 'newer';")],
   },
   {
     name: 'told-before-result',
     protects: 'what our create shows before it is answered is taken for edits',
-    worlds: ['calls', 'calm', 'processes', 'network'],
+    worlds: ['calls', 'timeout-after', 'latecalls'],
     patches: [
       unify(
         'ledger',
@@ -105,7 +105,7 @@ export const ledgerDefences: readonly Defence[] = [
     patches: [
       unify(
         'asks',
-        'find((ask) => !isDone(ask, field) && !(field in ask.before && alike(ask.before[field], value)));',
+        'find((ask) => !isDone(ask, field) && !stood(ask, field, value));',
         'find((ask) => !isDone(ask, field));',
       ),
     ],
@@ -131,7 +131,7 @@ export const ledgerDefences: readonly Defence[] = [
   {
     name: 'moved-meanwhile',
     protects: 'a reading that an event has overtaken is taken for the newest',
-    worlds: ['network', 'calm', 'sources', 'delay'],
+    worlds: ['delay', 'network', 'disorder'],
     patches: [
       unify(
         'ledger',
@@ -150,19 +150,19 @@ export const ledgerDefences: readonly Defence[] = [
   {
     name: 'webhooks-wait',
     protects: 'what Intercom makes of our value is taken for an edit before the answer says so',
-    worlds: ['values', 'values,network', 'latecalls', 'calls'],
+    worlds: ['values,network', 'values', 'fights'],
     patches: [unify('ledger', '  if (!third) return false;', '  return false;')],
   },
   {
     name: 'evidence',
     protects: 'an edit that our own write overtook is lost',
-    worlds: ['calm', 'network'],
+    worlds: ['delay', 'network', 'calm'],
     patches: [unify('ledger', 'else if (answered === null) takeEvidence(world, draft, sighting, look);', '')],
   },
   {
     name: 'evidence-while-open',
     protects: 'an edit told while our write is under way is lost',
-    worlds: ['calm', 'network', 'calls'],
+    worlds: ['delay', 'network', 'calls,delay'],
     patches: [
       unify('asks', '      field in ask.before &&\n', '      field in ask.before &&\n      ask.resultAt !== null &&\n'),
     ],
@@ -254,7 +254,7 @@ export const ledgerDefences: readonly Defence[] = [
   {
     name: 'position-per-field',
     protects: 'a field told late is lost behind another field of its record',
-    worlds: ['network', 'sources'],
+    worlds: ['firms,network', 'firms,latecalls', 'network'],
     patches: [
       unify(
         'ledger',
@@ -278,7 +278,7 @@ export const ledgerDefences: readonly Defence[] = [
   {
     name: 'empty-never-beats-at-sight',
     protects: 'an empty record clears what the other platform knows',
-    worlds: ['calm', 'onesided'],
+    worlds: ['onesided', 'identity', 'calm'],
     patches: [
       unify('edits', '  if (isEmpty(one.value)) {\n    const isMirrored', '  if (false) {\n    const isMirrored'),
       unify('edits', '  if (isEmpty(one.value) || isEmpty(other.value)) return !isEmpty(one.value);\n', ''),
@@ -299,7 +299,7 @@ export const ledgerDefences: readonly Defence[] = [
   {
     name: 'owner-over-newer',
     protects: "the owner's value loses to a newer one of the side without a say",
-    worlds: ['calm', 'identity', 'changes'],
+    worlds: ['network', 'identity', 'changes'],
     patches: [
       unify(
         'edits',
@@ -371,7 +371,7 @@ export const ledgerDefences: readonly Defence[] = [
   {
     name: 'reading-expires',
     protects: 'a reading that was not made is never made',
-    worlds: ['calls', 'processes', 'latecalls'],
+    worlds: ['calls', 'restart,zombie', 'latecalls'],
     patches: [
       unify('landing', "  if (result.outcome === 'expired') draft.ref = { ...draft.ref, reading: true };\n", ''),
     ],

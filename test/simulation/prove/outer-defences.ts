@@ -14,7 +14,7 @@ export const outerDefences: readonly Defence[] = [
   {
     name: 'resent-is-in-doubt',
     protects: 'what a killed sink had begun is taken for an edit when it lands',
-    worlds: ['processes', 'processes,latecalls', 'restart,zombie,late,timeout-after'],
+    worlds: ['restart,zombie,late,timeout-after', 'processes,latecalls'],
     patches: [
       patch(
         'processors/unify/dirty.ts',
@@ -31,7 +31,7 @@ export const outerDefences: readonly Defence[] = [
   {
     name: 'stale-expiry',
     protects: 'a sink that was taken over from ends what its successor is doing',
-    worlds: ['processes', 'processes,calls', 'restart,zombie,late,timeout-after'],
+    worlds: ['restart,zombie,late,timeout-after', 'processes,calls'],
     patches: [
       patch(
         'processors/unify/results.ts',
@@ -48,7 +48,7 @@ export const outerDefences: readonly Defence[] = [
   {
     name: 'result-of-this-ask',
     protects: 'the answer to an older ask ends the open one',
-    worlds: ['processes', 'processes,calls', 'latecalls,restart,zombie'],
+    worlds: ['restart,zombie,late,timeout-after', 'processes,calls'],
     patches: [
       patch(
         'processors/unify/results.ts',
@@ -117,7 +117,7 @@ export const outerDefences: readonly Defence[] = [
   {
     name: 'look-up-before-create',
     protects: 'a contact is created who is in Salesforce already',
-    worlds: ['calm', 'network', 'calls', 'identity', 'sources'],
+    worlds: ['losses', 'network', 'calls'],
     patches: [patch('sinks/salesforce/execute.ts', '      if (email === null) continue;\n', '      continue;\n')],
   },
   {
@@ -178,7 +178,7 @@ export const outerDefences: readonly Defence[] = [
   {
     name: 'row-after-gap',
     protects: 'the row read for a gap is older than the gap by its date, and loses',
-    worlds: ['sources', 'gap', 'gap,delay'],
+    worlds: ['gap', 'gap,oneway', 'gap,delay'],
     patches: [
       patch('connectors/salesforce/decide-state.ts', '  if (at > second) return at;\n', '  if (at > 0) return at;\n'),
     ],

@@ -3,7 +3,9 @@
  *
  * Each is taken away in a process of its own (hook.ts), which runs the histories of its worlds seed after seed. A history
  * that breaks a promise there is judged here as well, with the code as it is: only a promise that the whole code keeps for
- * that very seed says anything. A history that merely throws proves nothing, nor does one that unify could not decide.
+ * that very seed says anything, and keeps in that world: first the whole code runs some histories of each, and what it
+ * breaks there might be broken anywhere. A history that merely throws proves nothing, nor does one that unify could not
+ * decide.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
@@ -16,6 +18,7 @@ import { type Defence, defences, root } from './defences.ts';
 
 const help = `npm run prove:tests -- [options]
   --only NAME   one defence, or several by commas (default: all ${defences.length})
+  --baseline N  seeds of each world with the whole code (200)
   --runs N      the most seeds in each of a defence's worlds (4000)
   --jobs K      processes at the same time (2)
   --json FILE   the table as JSON
@@ -54,22 +57,21 @@ export interface Proof {
   readonly threw: number;
 }
 
-/** A unify that gives up on a record notices by failing, not by being wrong. */
-const failures: ReadonlySet<Kept> = new Set<Kept>(['accounted']);
+/** What the whole code breaks, as `world promise`. */
+type Noise = ReadonlySet<string>;
 
-/** The promises of these that the whole code keeps in this history. */
-function keptAnyway(world: string, seed: number, promises: readonly Kept[]): readonly Kept[] {
+/** The promises of these that the whole code keeps in this history, and in its world. */
+function keptAnyway({ world, seed, promises }: Caught, noise: Noise): readonly Kept[] {
   const judged = judgeSafely(generate(seed, readWorld(world)));
   if (judged instanceof Error) return [];
   const broken = new Set(judged.violations.filter(isOurs).map(({ promise }) => promise));
-  return promises.filter((promise) => !broken.has(promise) && !failures.has(promise));
+  return promises.filter((promise) => !broken.has(promise) && !noise.has(`${world} ${promise}`));
 }
 
-function prove(
-  { name, protects, worlds }: Defence,
-  runs: number,
-  started: (child: ChildProcess) => void,
-): Promise<Proof> {
+const children = new Set<ChildProcess>();
+
+/** Runs histories with a defence gone, or with none; resolves when they are used up, or `told` has heard enough (true). */
+function run(name: string, worlds: readonly string[], runs: number, told: (one: Told) => boolean): Promise<void> {
   const file = (path: string): string => `${root}test/simulation/prove/${path}`;
   return new Promise((resolve, reject) => {
     const child = spawn(
@@ -77,31 +79,46 @@ function prove(
       ['--import', file('hook.ts'), file('child.ts'), JSON.stringify(worlds), String(runs)],
       { env: { ...process.env, TAKE_AWAY: name }, stdio: ['ignore', 'pipe', 'inherit'] },
     );
-    started(child);
-    let proof: Proof = { name, protects, worlds, caught: null, histories: 0, subtracted: [], threw: 0 };
+    children.add(child);
+    let isEnough = false;
     createInterface({ input: child.stdout }).on('line', (line) => {
-      if (proof.caught !== null) return;
-      const told = JSON.parse(line) as Told;
-      proof = { ...proof, histories: told.histories };
-      if (told.kind === 'progress') {
-        proof = { ...proof, threw: told.threw };
-        return;
-      }
-      const { world, seed } = told;
-      const promises = keptAnyway(world, seed, told.promises);
-      if (promises.length === 0) {
-        proof = { ...proof, subtracted: [...proof.subtracted, { world, seed, promises: told.promises }] };
-        return;
-      }
-      proof = { ...proof, caught: { world, seed, promises } };
-      child.kill();
+      if (isEnough) return;
+      isEnough = told(JSON.parse(line) as Told);
+      if (isEnough) child.kill();
     });
     child.once('error', reject);
     child.once('close', (code) => {
-      if (proof.caught === null && code !== 0) reject(new Error(`without ${name} nothing runs: exit code ${code}`));
-      else resolve(proof);
+      children.delete(child);
+      if (isEnough || code === 0) resolve();
+      else reject(new Error(`without ${name === '' ? 'anything' : name} nothing runs: exit code ${code}`));
     });
   });
+}
+
+async function prove({ name, protects, worlds }: Defence, runs: number, noise: Noise): Promise<Proof> {
+  let proof: Proof = { name, protects, worlds, caught: null, histories: 0, subtracted: [], threw: 0 };
+  await run(name, worlds, runs, (told) => {
+    proof = { ...proof, histories: told.histories };
+    if (told.kind === 'progress') {
+      proof = { ...proof, threw: told.threw };
+      return false;
+    }
+    const { world, seed } = told;
+    const promises = keptAnyway(told, noise);
+    if (promises.length > 0) proof = { ...proof, caught: { world, seed, promises } };
+    else proof = { ...proof, subtracted: [...proof.subtracted, { world, seed, promises: told.promises }] };
+    return promises.length > 0;
+  });
+  return proof;
+}
+
+/** Works the list off, so many at a time. */
+async function inTurn<T>(list: readonly T[], jobs: number, work: (one: T) => Promise<void>): Promise<void> {
+  const waiting = [...list];
+  const worker = async (): Promise<void> => {
+    for (let one = waiting.shift(); one !== undefined; one = waiting.shift()) await work(one);
+  };
+  await Promise.all(Array.from({ length: jobs }, worker));
 }
 
 const cellsOf = ({ name, protects, worlds, caught, histories }: Proof): readonly string[] => [
@@ -125,6 +142,7 @@ async function main(): Promise<number> {
   const { values } = parseArgs({
     options: {
       only: { type: 'string' },
+      baseline: { type: 'string', default: '200' },
       runs: { type: 'string', default: '4000' },
       jobs: { type: 'string', default: '2' },
       json: { type: 'string' },
@@ -135,34 +153,42 @@ async function main(): Promise<number> {
     console.log(help);
     return 0;
   }
-  const [runs, jobs] = [values.runs, values.jobs].map((text) => atLeastOne(text)) as [number, number];
+  const [baseline, runs, jobs] = [values.baseline, values.runs, values.jobs].map((text) => atLeastOne(text)) as [
+    number,
+    number,
+    number,
+  ];
   const names = values.only?.split(',') ?? defences.map(({ name }) => name);
   const unknown = names.filter((name) => defences.every((one) => one.name !== name));
   if (unknown.length > 0) throw new Error(`no defence is called ${unknown.join(', ')}`);
   const asked = defences.filter(({ name }) => names.includes(name));
-  const children = new Set<ChildProcess>();
-  process.once('exit', () => {
-    for (const child of children) child.kill();
-  });
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => {
+      for (const child of children) child.kill();
+      process.exit(130);
+    });
   const begun = performance.now();
+  const say = (text: string): void =>
+    void process.stderr.write(`  ${((performance.now() - begun) / 1000).toFixed(0)} s: ${text}\n`);
+  const noise = new Set<string>();
+  await inTurn([...new Set(asked.flatMap(({ worlds }) => worlds))], jobs, (world) =>
+    run('', [world], baseline, (told) => {
+      if (told.kind === 'broken') for (const promise of told.promises) noise.add(`${world} ${promise}`);
+      return false;
+    }),
+  );
+  say(`the whole code breaks ${noise.size === 0 ? 'nothing' : [...noise].join(', ')}`);
   const proofs = new Map<string, Proof>();
-  const waiting = [...asked];
-  const work = async (): Promise<void> => {
-    for (let defence = waiting.shift(); defence !== undefined; defence = waiting.shift()) {
-      let running: ChildProcess | undefined;
-      const proof = await prove(defence, runs, (child) => children.add((running = child)));
-      if (running !== undefined) children.delete(running);
-      proofs.set(proof.name, proof);
-      const seconds = ((performance.now() - begun) / 1000).toFixed(0);
-      const { caught, histories, threw, subtracted } = proof;
-      const what =
-        caught === null
-          ? `NOT NOTICED in ${histories} histories (${threw} threw, ${subtracted.length} break as well with the whole code)`
-          : `breaks ${caught.promises.join(', ')} in ${caught.world} ${caught.seed} after ${histories} histories`;
-      process.stderr.write(`  ${proofs.size} of ${asked.length}, ${seconds} s: ${proof.name} ${what}\n`);
-    }
-  };
-  await Promise.all(Array.from({ length: jobs }, work));
+  await inTurn(asked, jobs, async (defence) => {
+    const proof = await prove(defence, runs, noise);
+    proofs.set(proof.name, proof);
+    const { caught, histories, threw, subtracted } = proof;
+    const what =
+      caught === null
+        ? `NOT NOTICED in ${histories} histories (${threw} threw, ${subtracted.length} say nothing)`
+        : `breaks ${caught.promises.join(', ')} in ${caught.world} ${caught.seed} after ${histories} histories`;
+    say(`${proofs.size} of ${asked.length}: ${proof.name} ${what}`);
+  });
   const all = asked.flatMap(({ name }) => proofs.get(name) ?? []);
   console.log(table(all));
   if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(all, null, 2)}\n`);
