@@ -26,8 +26,8 @@ export type ConditionDeed =
 
 /** People of whom nothing is told but that they are written to by the hundred. */
 export const crowd = 16;
-/** Records of one transaction, beyond which Salesforce tells no more of each. */
-export const overflowAfter = 2;
+/** Changed fields of one transaction, beyond which Salesforce tells no more: an edit of one person has three at most. */
+export const overflowAfter = 6;
 
 const written: readonly MappedField['canonical'][] = ['department', 'title', 'assistant'];
 

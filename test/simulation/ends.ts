@@ -9,6 +9,9 @@ import type { Edit } from './people.ts';
 import type { Ran } from './simulate.ts';
 import type { Stored } from './stores.ts';
 
+/** Salesforce tells whole seconds. */
+const toleranceMs = 1_000;
+
 export type Alike = (field: MappedField, a: Stored, b: Stored) => boolean;
 
 const objects = {
@@ -62,8 +65,8 @@ export class Ends {
       push(this.#standing, `${id} ${field}`, { at: event.at, value: value as Stored });
   }
 
-  /** What became of it; undefined: nobody knows. */
-  of(edit: Edit, field: MappedField): string | undefined {
+  /** What became of it. untold: a newer value stands rightly, and nobody says that this one lost. unknown: nobody knows. */
+  of(edit: Edit, field: MappedField): 'found' | 'counts' | 'told' | 'overtaken' | 'untold' | 'unknown' {
     const ref = refOf(edit);
     const known = this.#known.get(ref);
     // What a record shows at first is what it was found with.
@@ -71,16 +74,32 @@ export class Ends {
     if (this.#counted(edit, field, ref)) return 'counts';
     const told = this.#journal.get(`${ref} ${field.canonical}`) ?? [];
     if (told.some(({ other, at }) => at >= edit.at && this.#alike(field, other as Stored, edit.value))) return 'told';
-    return this.#isOvertaken(edit) ? 'overtaken' : undefined;
+    if (this.#isOvertaken(edit)) return 'overtaken';
+    return this.#isOutdone(edit, field) ? 'untold' : 'unknown';
   }
 
   #counted(edit: Edit, field: MappedField, ref: string): boolean {
     return [...(this.#entities.get(ref) ?? [])].some((id) => {
       const all = this.#standing.get(`${id} ${field.canonical}`) ?? [];
-      return all.some(
-        ({ value }, n) => (all[n + 1]?.at ?? Infinity) >= edit.at && this.#alike(field, value, edit.value),
+      // Before anything is told of it, nothing is there.
+      const isBlank = (all[0]?.at ?? Infinity) >= edit.at && this.#alike(field, null, edit.value);
+      return (
+        isBlank ||
+        all.some(({ value }, n) => (all[n + 1]?.at ?? Infinity) >= edit.at && this.#alike(field, value, edit.value))
       );
     });
+  }
+
+  /** A write of ours put another's newer value in its place, as far as the platforms tell what is newer. */
+  #isOutdone(edit: Edit, field: MappedField): boolean {
+    const { people, writes } = this.#ran;
+    const name = field[edit.platform];
+    const isReplaced = writes[edit.platform].some(
+      ({ what, at, fields }) => what === edit.id && at > edit.at && fields.includes(name),
+    );
+    const { kind, whose } = edit;
+    const others = people.edits.filter((one) => one.kind === kind && one.whose === whose && one.field === edit.field);
+    return isReplaced && others.some(({ id, at }) => id !== edit.id && at > edit.at - toleranceMs);
   }
 
   /** Salesforce tells every change, unless its stream breaks. Intercom shows a record as it is. */

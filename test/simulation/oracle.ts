@@ -24,6 +24,7 @@ export const promises = {
   duplicates: 'nobody is there twice',
   joined: 'events of people carry their account as it is',
   accounted: 'every accepted change ends as an event, a counted drop or a dead letter',
+  told: 'what lost against a newer value is told in the journal',
   quiet: 'no field is given up without a reason of the platform',
   order: "nobody's own older value beats their newer one",
   newest: 'the newest value wins, as far as the platforms tell',
@@ -202,9 +203,10 @@ export class Oracle {
       );
       if (field === undefined || field.later === true || (isFought && edit.field === 'department')) continue;
       if (hasParts && edit.field === 'lastName') continue;
-      if (this.#ends.of(edit, field) !== undefined) continue;
-      const text = `${name}: ${edit.field} became ${JSON.stringify(edit.value)} in ${edit.platform}, and nothing became of that`;
-      this.#broken('accounted', text, [edit.id]);
+      const end = this.#ends.of(edit, field);
+      const what = `${name}: ${edit.field} became ${JSON.stringify(edit.value)} in ${edit.platform}`;
+      if (end === 'unknown') this.#broken('accounted', `${what}, and nothing became of that`, [edit.id]);
+      if (end === 'untold') this.#broken('told', `${what}, and lost without a word`, [edit.id]);
     }
   }
 
