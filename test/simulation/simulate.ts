@@ -54,7 +54,7 @@ const mostSteps = 20_000;
 const decodedMs = 20;
 /** Every so many histories are offered all observations again at the end. */
 const replayedEach = 8;
-/** Every so many run through the loop's own micro-batch, encoded. */
+/** Every so many, with the first, run through the loop's own micro-batch, encoded. */
 const encodedEach = 200;
 const codec = memoryCodec();
 
@@ -185,7 +185,7 @@ export function simulate(history: History, tracing = false): Ran {
       sink.deliver(command, partition ?? 0);
     }
   };
-  const decider = seed % encodedEach === 0 ? encodedDecider(fold, codec) : plainDecider(fold);
+  const decider = seed % encodedEach === 1 ? encodedDecider(fold, codec) : plainDecider(fold);
   const unify = new UnifyProcess({ ...common, decider, deliver });
 
   people.settle();
