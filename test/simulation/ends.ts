@@ -74,7 +74,7 @@ export class Ends {
     if (this.#counted(edit, field, ref)) return 'counts';
     const told = this.#journal.get(`${ref} ${field.canonical}`) ?? [];
     if (told.some(({ other, at }) => at >= edit.at && this.#alike(field, other as Stored, edit.value))) return 'told';
-    if (this.#isOvertaken(edit)) return 'overtaken';
+    if (this.#isOvertaken(edit, field)) return 'overtaken';
     return this.#isOutdone(edit, field) ? 'untold' : 'unknown';
   }
 
@@ -90,7 +90,7 @@ export class Ends {
     });
   }
 
-  /** A write of ours put another's newer value in its place, as far as the platforms tell what is newer. */
+  /** A write of ours put another's value in its place that is newer, as far as the platforms tell, or has the say. */
   #isOutdone(edit: Edit, field: MappedField): boolean {
     const { people, writes } = this.#ran;
     const name = field[edit.platform];
@@ -99,23 +99,46 @@ export class Ends {
     );
     const { kind, whose } = edit;
     const others = people.edits.filter((one) => one.kind === kind && one.whose === whose && one.field === edit.field);
-    return isReplaced && others.some(({ id, at }) => id !== edit.id && at > edit.at - toleranceMs);
+    const isOwned = field.owner !== undefined || field.fillIfEmpty === true || field.type === 'optOut';
+    return isReplaced && (isOwned || others.some(({ id, at }) => id !== edit.id && at > edit.at - toleranceMs));
   }
 
-  /** Salesforce tells every change, unless its stream breaks. Intercom shows a record as it is. */
-  #isOvertaken(edit: Edit): boolean {
-    const { people, heard, writes, history } = this.#ran;
-    const { on } = history.world;
+  /**
+   * The record showed something else before anybody could have seen it. Salesforce tells every change by itself, unless an
+   * event stands for many or its stream breaks. Intercom shows a record as it is.
+   */
+  #isOvertaken(edit: Edit, field: MappedField): boolean {
+    const { people, heard, writes } = this.#ran;
     const end = endOf(edit, people.edits);
-    if (edit.platform === 'salesforce')
-      return end < Infinity && (on.has('hole') || on.has('gap') || on.has('overflow'));
-    const ours = writes.intercom.find(({ what, at, fields }) => what === edit.id && at > edit.at && fields.length > 0);
+    const name = field[edit.platform];
+    const ours = writes[edit.platform].find(({ what, at, fields }) => {
+      return what === edit.id && at > edit.at && (edit.platform === 'intercom' || fields.includes(name));
+    });
     if (end === Infinity && ours === undefined) return false;
+    if (edit.platform === 'salesforce') return !isTold(this.#ran, edit, field, this.#alike);
     const first = firstHeard(edit, { edits: people.edits, heard });
     if (first === undefined) return true;
-    const later = heard.find(({ id, happened }) => id === edit.id && happened >= end);
-    return first.at > Math.min(later?.at ?? Infinity, ours?.at ?? Infinity);
+    return first.at > Math.min(this.#shownAt(refOf(edit), end), ours?.at ?? Infinity);
   }
+
+  /** When a ref was first told of as it stood from `since` on, by whatever voice. REST dates by whole seconds. */
+  #shownAt(ref: string, since: number): number {
+    const later = this.#ran.log.records.find(({ change: { observation, result } }) => {
+      if (observation?.ref === ref) return observation.at.time + (observation.at.second ? 999 : 0) >= since;
+      return result?.ref === ref && result.returned !== null && result.platformTime + 999 >= since;
+    });
+    return later?.time ?? Infinity;
+  }
+}
+
+/** Was there an event of Salesforce that tells of an edit? */
+export function isTold({ log }: Ran, edit: Edit, field: MappedField, alike: Alike): boolean {
+  const ref = refOf(edit);
+  return log.records.some(({ time, change: { observation } }) => {
+    if (observation?.ref !== ref || observation.via !== 'event' || time < edit.at) return false;
+    const value = observation.fields[field.salesforce];
+    return value !== undefined && alike(field, value as Stored, edit.value);
+  });
 }
 
 function push<T>(into: Map<string, T[]>, key: string, one: T): void {

@@ -5,7 +5,7 @@
  */
 import type { JournalEntry } from '../../schemas/types.ts';
 import { whyAsNew } from './dates.ts';
-import { Ends } from './ends.ts';
+import { Ends, isTold } from './ends.ts';
 import { companyFields, type MappedField, type PlatformName, personFields } from './fields.ts';
 import { joinedWrong } from './joined.ts';
 import { rewritten } from './others.ts';
@@ -371,7 +371,7 @@ export class Oracle {
       this.#broken('order', text, about, this.#hidden(winner, own));
     } else if (newest.at - winner.at > toleranceMs + this.#lagMs() + Math.abs(this.#ran.clock.skewMs)) {
       const text = `${name}: ${field.canonical} is ${told(winner)}, and ${told(newest)} is newer`;
-      this.#broken('newest', text, about, this.#asNew(winner, newest) || this.#unheard(newest));
+      this.#broken('newest', text, about, this.#asNew(winner, newest) || this.#unheard(newest, field));
     }
   }
 
@@ -387,12 +387,18 @@ export class Oracle {
   }
 
   /** What nobody was told of and a write of ours replaced before anybody read it has left no trace. */
-  #unheard({ platform, id, at }: Edit): string {
-    const { writes, heard, history } = this.#ran;
-    if (platform !== 'intercom' || !history.world.on.has('lost')) return '';
-    const isTold = heard.some((one) => one.id === id && one.happened === at);
-    const isReplaced = writes.intercom.some((write) => write.what === id && write.at > at);
-    return isTold || !isReplaced ? '' : 'its notification was lost, and a write of ours replaced it unread';
+  #unheard(edit: Edit, field: MappedField): string {
+    const { platform, id, at } = edit;
+    const { writes, heard } = this.#ran;
+    const isReplaced = writes[platform].some((write) => write.what === id && write.at > at);
+    if (!isReplaced) return '';
+    if (platform === 'intercom') {
+      const isKnown = heard.some((one) => one.id === id && one.happened === at);
+      return isKnown ? '' : 'its notification was lost, and a write of ours replaced it unread';
+    }
+    return isTold(this.#ran, edit, field, this.#alike)
+      ? ''
+      : 'no event of Salesforce told of it by itself, and a write of ours replaced it unread';
   }
 
   /** SystemModstamp is set when a row is written, the commit comes later. */

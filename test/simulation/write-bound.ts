@@ -11,6 +11,9 @@ import type { Kind } from './stores.ts';
 /** Edits on both sides so close to each other may meet: then the earlier one is written over on its own side. */
 const meetMs = 15_000;
 
+/** A move is two changes of Intercom: one company is left, another joined. */
+const changesPerMove = 2;
+
 const marks: ReadonlySet<string> = new Set([...Object.values(idFields), ...Object.values(markers)]);
 const links: ReadonlySet<string> = new Set(['AccountId', 'companies']);
 
@@ -40,8 +43,7 @@ function excessOn(ran: Ran, platform: PlatformName, journal: readonly JournalEnt
     const most = marks.has(field)
       ? 1
       : links.has(field)
-        ? people.moves.filter(({ who }) => kind === 'person' && who === whose).length *
-          (platform === 'intercom' ? 2 : 1)
+        ? people.moves.filter(({ who }) => kind === 'person' && who === whose).length * changesPerMove
         : allowed(people.edits, platform, kind, whose, field, journal);
     return made > most ? [{ id, text: `${field} of ${kind} ${whose} was written ${made} times, ${most} allowed` }] : [];
   });
