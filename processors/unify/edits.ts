@@ -42,10 +42,16 @@ export function edit(world: World, draft: Draft, name: string, one: Edit): void 
     setField(world, draft, name, one, verdict.reason);
     return;
   }
-  // Evidence that loses may be an old value that is read again: it proves no edit.
-  if (verdict.untold !== true && one.kind !== 'evidence') reject(world, draft, name, one, verdict.reason);
+  if (verdict.untold !== true && !isToldAgain(draft, current, one)) reject(world, draft, name, one, verdict.reason);
   if (rule.type === 'account' && typeof one.value === 'string') loseAccount(world, draft, one.value, one.kind);
 }
+
+/**
+ * Evidence that is not the newest of its record may have been offered before, and what the record itself has followed by
+ * another value is no loss: neither is told.
+ */
+const isToldAgain = ({ ref }: Draft, current: CanonicalField | undefined, one: Edit): boolean =>
+  one.kind === 'evidence' && (current?.source === ref.ref || comparePositions(one.at, ref.newest) <= 0);
 
 /** What a record shows at first nobody brought about: its companies are left alone. Else the one attached is detached again. */
 function loseAccount(world: World, draft: Draft, accountId: string, kind: Edit['kind']): void {

@@ -26,6 +26,17 @@ export const historyOf = ({ seed, faults, people, companies = [], actions }: Kep
 
 export const kept: readonly Kept[] = [
   {
+    shows:
+      'who is overwritten in Salesforce by the newer value of somebody in Intercom is told of, within one second too',
+    seed: 50003,
+    faults: [],
+    people: [{ salesforce: true }],
+    actions: [
+      { at: 10693, do: 'edit', who: 0, on: 'intercom', field: 'assistant', value: 'p0 assistant a13' },
+      { at: 10926, do: 'edit', who: 0, on: 'salesforce', field: 'assistant', value: 'p0 assistant A25' },
+    ],
+  },
+  {
     shows: 'who is attached to another company just before their own is written back is detached from it',
     seed: 3524,
     faults: ['oneway', 'companies'],

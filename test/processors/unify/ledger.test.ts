@@ -446,6 +446,14 @@ describe('a person whom our own write overtook', () => {
     ).toEqual(['intercom', 'salesforce']);
   });
 
+  it('and who was a little earlier than what counts is told to have lost', () => {
+    const pair = new Pair().webhook({ [title]: 'i' }, 10.7);
+    pair.done(pair.only(), 11).event({ Title: 's' }, 10, { by: 'ada' }).event({ Title: 'i' }, 11, ours);
+    expect(pair.value('title')).toBe('i');
+    expect(pair.open()).toEqual([]);
+    expect(pair.journal('rejected').map(({ value, other }) => [value, other])).toEqual([['i', 's']]);
+  });
+
   it('on Intercom is known by a late webhook', () => {
     const pair = new Pair().event({ Title: 's' }, 10);
     pair.answer(pair.only(), { fields: { [title]: 's' }, at: 13 }).webhook({ [title]: 'i' }, 12.4);
