@@ -276,6 +276,8 @@ export class Oracle {
     if (on.has('thirdwriter') && canonical === 'department') return;
     const { world } = this.#ran.history;
     const stuck = isRefused(world, field, inter) ? 'intercom' : isRejected(world, field, sales) ? 'salesforce' : null;
+    // Neither side takes the other's: each keeps its own.
+    if (stuck === 'intercom' && isRejected(world, field, sales)) return;
     // Mapped by the change alone: without one nobody carries it, and what was there before may stay as it is.
     if (field.later === true && !this.#isMapped(field, whose)) return;
     // Consent gets stricter wherever somebody says so, and where it cannot be written it stays so where it was said.
