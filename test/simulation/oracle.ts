@@ -10,6 +10,7 @@ import { companyFields, type MappedField, type PlatformName, personFields } from
 import { joinedWrong } from './joined.ts';
 import { rewritten } from './others.ts';
 import type { Edit } from './people.ts';
+import { lateOnes } from './prompt.ts';
 import { plan } from './quota.ts';
 import { isRefused, isRejected } from './refusals.ts';
 import type { Ran } from './simulate.ts';
@@ -32,6 +33,7 @@ export const promises = {
   consent: 'who opted out on either side stays opted out',
   fill: 'what is only filled where it is empty keeps its value',
   writes: 'one write per edit and side, one more for each write-back and each call in doubt',
+  prompt: 'where nothing fails an edit is carried over within ten seconds, whatever else is to be written',
   quota: 'never a call beyond the budget',
   bytes: 'the same changes give the same bytes, however they are cut',
   replay: 'all observations once more write nothing',
@@ -50,6 +52,9 @@ export interface Violation {
 /** An edit is known within this, without these faults. */
 const knownWithinMs = 15_000;
 const lateKnown = ['lost', 'hole', 'gap', 'cold', 'crash', 'convert'] as const;
+
+/** Worlds of these alone have nothing that makes anybody wait. */
+const undelayed: ReadonlySet<string> = new Set(['companies', 'oneway', 'burst', 'backfill', 'names']);
 
 /** As far as platforms tell when something happened: whole seconds. */
 const toleranceMs = 1_000;
@@ -100,6 +105,7 @@ export class Oracle {
     const parties = this.#parties();
     for (const party of parties) this.#party(party, parties);
     for (const text of joinedWrong(this.#ran.unify.outputs)) this.#broken('joined', text);
+    this.#prompt();
     this.#writes();
   }
 
@@ -435,6 +441,13 @@ export class Oracle {
       if (topic === 'unify.dlq') this.#broken('accounted', `a dead letter of unify about ${key}`, [key]);
     if (unify.position !== log.records.length)
       this.#broken('accounted', `unify stands at ${unify.position} of ${log.records.length}`);
+  }
+
+  #prompt(): void {
+    const { history, settled } = this.#ran;
+    const isSound = [...history.world.on].every((one) => undelayed.has(one));
+    if (!isSound || !settled) return;
+    for (const { id, text } of lateOnes(this.#ran)) this.#broken('prompt', text, [id]);
   }
 
   #quota(): void {

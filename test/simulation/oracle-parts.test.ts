@@ -1,0 +1,86 @@
+/** What the oracle computes of dates, delays and joined accounts: each part alone, and that it can find something. */
+import { describe, expect, it } from 'vitest';
+import type { Account } from '../../schemas/types.ts';
+import { firstHeard, whyAsNew } from './dates.ts';
+import { joinedWrong } from './joined.ts';
+import type { Edit } from './people.ts';
+import { lateOnes } from './prompt.ts';
+import type { Emitted } from './writer.ts';
+
+const edit = (platform: 'salesforce' | 'intercom', at: number, field = 'department'): Edit => ({
+  n: 0,
+  at,
+  platform,
+  kind: 'person',
+  whose: 0,
+  id: platform === 'salesforce' ? '003' : 'abc',
+  field,
+  before: null,
+  value: `${at}`,
+  first: false,
+});
+
+describe('the date of an edit in Intercom', () => {
+  const [name, title] = [edit('intercom', 900, 'lastName'), edit('intercom', 1_590, 'title')];
+  const whole = { edits: [name, title], writes: [], heard: [{ id: 'abc', happened: 1_590, at: 1_700 }] };
+
+  it('is that of the first notification that tells of it, which may be of a later edit of another field', () => {
+    expect(firstHeard(name, whole)?.happened).toBe(1_590);
+    expect(whyAsNew(name, edit('salesforce', 1_972), whole, 1_000)).toMatch(/dated the whole record/);
+  });
+
+  it('excuses nothing where its own notification came first', () => {
+    const heard = [{ id: 'abc', happened: 900, at: 1_000 }, ...whole.heard];
+    expect(whyAsNew(name, edit('salesforce', 1_972), { ...whole, heard }, 1_000)).toBe('');
+  });
+
+  it('excuses nothing that is a second newer even so', () => {
+    expect(whyAsNew(name, edit('salesforce', 2_100), whole, 1_000)).toBe('');
+  });
+
+  it('is no date of a value that the record showed no longer', () => {
+    const again = edit('intercom', 1_200, 'lastName');
+    expect(firstHeard(name, { ...whole, edits: [name, again, title] })).toBeUndefined();
+  });
+});
+
+describe('an edit that is carried over', () => {
+  const carried = (after: number) => ({
+    people: { edits: [edit('salesforce', 0)], entered: new Map([['intercom:person:abc', 0]]) },
+    writes: { salesforce: [], intercom: [{ at: after, what: 'abc', fields: ['custom_attributes.department'] }] },
+  });
+
+  it('is late after more than ten seconds, and not before', () => {
+    expect(lateOnes(carried(10_000))).toEqual([]);
+    expect(lateOnes(carried(10_001))).toMatchObject([{ id: '003' }]);
+  });
+});
+
+describe("a person's event", () => {
+  const account = (name: string): Account => ({
+    accountId: 'a1',
+    name,
+    domain: null,
+    industry: null,
+    employees: null,
+    ownerEmail: null,
+    attributes: {},
+    refs: [],
+  });
+  const told = (topic: 'account.events' | 'customer.events', name: string): Emitted => ({
+    topic,
+    key: 'k',
+    value:
+      topic === 'account.events'
+        ? { accountId: 'a1', account: account(name) }
+        : { customerId: 'c1', type: 'changed', account: account(name) },
+    partition: 0,
+  });
+
+  it('carries the account as it was told last', () => {
+    expect(joinedWrong([told('account.events', 'old'), told('customer.events', 'old')])).toEqual([]);
+    const outputs = [told('customer.events', 'old'), told('account.events', 'new')];
+    expect(joinedWrong(outputs)).toHaveLength(1);
+    expect(joinedWrong([...outputs, told('customer.events', 'new')])).toEqual([]);
+  });
+});
