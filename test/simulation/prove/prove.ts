@@ -171,12 +171,16 @@ async function main(): Promise<number> {
   const say = (text: string): void =>
     void process.stderr.write(`  ${((performance.now() - begun) / 1000).toFixed(0)} s: ${text}\n`);
   const noise = new Set<string>();
-  await inTurn([...new Set(asked.flatMap(({ worlds }) => worlds))], jobs, (world) =>
-    run('', [world], baseline, (told) => {
+  const worlds = [...new Set(asked.flatMap((one) => one.worlds))];
+  let looked = 0;
+  await inTurn(worlds, jobs, async (world) => {
+    await run('', [world], baseline, (told) => {
       if (told.kind === 'broken') for (const promise of told.promises) noise.add(`${world} ${promise}`);
       return false;
-    }),
-  );
+    });
+    looked += 1;
+    say(`the whole code in ${world}: ${looked} of ${worlds.length} worlds`);
+  });
   say(`the whole code breaks ${noise.size === 0 ? 'nothing' : [...noise].join(', ')}`);
   const proofs = new Map<string, Proof>();
   await inTurn(asked, jobs, async (defence) => {
