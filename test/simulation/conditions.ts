@@ -9,6 +9,7 @@ export const conditions = {
   locked: 'Salesforce records are locked for seconds',
   duprule: 'a duplicate rule of Salesforce takes no email twice',
   rejects: 'Intercom refuses values',
+  tight: 'a budget that any history meets, at times used up by others',
   skew: "the platforms' clocks differ by seconds",
   visitors: 'people are leads of Intercom first',
   names: 'Intercom has one name for what Salesforce has in two',

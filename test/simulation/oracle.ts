@@ -11,7 +11,7 @@ import { joinedWrong } from './joined.ts';
 import { rewritten } from './others.ts';
 import type { Edit } from './people.ts';
 import { lateOnes } from './prompt.ts';
-import { plan } from './quota.ts';
+import { planOf } from './quota.ts';
 import { isRefused, isRejected } from './refusals.ts';
 import type { Ran } from './simulate.ts';
 import { filled, isOptedOut } from './standing.ts';
@@ -451,6 +451,7 @@ export class Oracle {
   }
 
   #quota(): void {
+    const plan = planOf(this.#ran.history.world);
     for (const [platform, begun] of Object.entries(this.#ran.network.begun))
       for (let i = plan.perWindow; i < begun.length; i++) {
         const within = (begun[i] ?? 0) - (begun[i - plan.perWindow] ?? 0);

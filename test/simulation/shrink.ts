@@ -44,7 +44,9 @@ function* candidates(history: History): Generator<History> {
     ] as const) {
       const person = people[who];
       const [[key, value] = ['', null]] = Object.entries(less);
-      if (person === undefined || person[key as keyof typeof person] === value) continue;
+      // What is not said of somebody is not so.
+      if (person === undefined || (person[key as keyof typeof person] ?? (value === false ? false : null)) === value)
+        continue;
       const lesser = { ...person, ...less };
       if (!lesser.salesforce && !lesser.intercom) continue;
       yield { ...history, people: people.with(who, lesser) };

@@ -74,7 +74,7 @@ export class SinkProcess<Request, Reply, Verdict extends { readonly kind: string
 
   constructor(options: SinkOptions<Request, Reply, Verdict>) {
     this.#options = options;
-    this.#quota = new Quota(options.clock.now);
+    this.#quota = new Quota(options.clock.now, options.world);
   }
 
   start(): void {

@@ -63,6 +63,7 @@ const apart: readonly Switch[] = [
   'names',
   'visitors',
   'rejects',
+  'tight',
   'duprule',
 ];
 
@@ -86,8 +87,9 @@ export const named: Readonly<Record<string, readonly Switch[]>> = {
   handovers: ['handover', 'delay'],
   rules: ['locked', 'duprule', 'rejects', 'refuse', 'ambiguous'],
   skewed: ['skew', 'companies', 'delay'],
-  visitors: ['visitors', 'delay', 'merge'],
-  names: ['names', 'delay'],
+  signups: ['visitors', 'delay', 'merge'],
+  onename: ['names', 'delay'],
+  scarce: ['tight', '429', 'companies'],
   bursts: ['burst', 'backfill', 'companies'],
   overflows: ['overflow', 'delay'],
   everything: (Object.keys(switches) as Switch[]).filter((one) => !apart.includes(one)),
