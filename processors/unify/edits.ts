@@ -11,7 +11,7 @@ import { disown } from './companies.ts';
 import { parseRef } from './keys.ts';
 import type { Draft } from './ledger.ts';
 import { type CanonicalRule, type EntityRules, sideOf } from './rules.ts';
-import { alike, comparePositions, isEmpty, laterOf, shown } from './values.ts';
+import { alike, comparePositions, isEmpty, laterOf, secondOf, shown } from './values.ts';
 import type { Platform, World } from './world.ts';
 
 export interface Edit {
@@ -88,6 +88,9 @@ function judge(
   if (rule.fillIfEmpty && !isEmpty(current.value)) {
     return { wins: false, reason: `${rule.name} is only filled where it is empty` };
   }
+  // Salesforce tells whole seconds: who changed the very value that counts did so after it, though dated before it.
+  const isNext = one.kind === 'change' && !one.conflict && secondOf(one.time) === secondOf(current.time);
+  if (isNext && !rule.fillIfEmpty) return { wins: true, reason: 'newest' };
   const newer = one.time !== current.time ? one.time > current.time : source > current.source;
   if (!newer) return { wins: false, reason: `${current.source} has a newer value` };
   return { wins: true, reason: rule.fillIfEmpty ? 'fill' : 'newest' };

@@ -26,6 +26,17 @@ export const historyOf = ({ seed, faults, people, companies = [], actions }: Kep
 
 export const kept: readonly Kept[] = [
   {
+    shows: 'who changes the value that counts is later than it, though Salesforce tells only the second',
+    seed: 51011,
+    faults: [],
+    people: [{ salesforce: true }],
+    actions: [
+      { at: 11170, do: 'create', who: 2, on: 'intercom' },
+      { at: 11170, do: 'create', who: 2, on: 'salesforce' },
+      { at: 11988, do: 'edit', who: 2, on: 'salesforce', field: 'lastName', value: 'p2 lastName a39' },
+    ],
+  },
+  {
     shows:
       'who is overwritten in Salesforce by the newer value of somebody in Intercom is told of, within one second too',
     seed: 50003,
