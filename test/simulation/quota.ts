@@ -14,7 +14,7 @@ import type { World } from './world.ts';
 
 /** So small that a busy history meets it, as a workspace's share would at a thousand times the people; or that any does. */
 export const planOf = ({ on }: World): Plan => ({
-  perWindow: on.has('tight') ? 12 : 200,
+  perWindow: on.has('tight') ? 1 : 200,
   windowMs: 10_000,
   reserveLive: 0.3,
 });
