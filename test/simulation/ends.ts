@@ -115,30 +115,39 @@ export class Ends {
       return what === edit.id && at > edit.at && (edit.platform === 'intercom' || fields.includes(name));
     });
     if (end === Infinity && ours === undefined) return false;
-    if (edit.platform === 'salesforce') return !isTold(this.#ran, edit, field, this.#alike);
+    // A row that is read again after a hole may come before the events of what was there in between.
+    if (edit.platform === 'salesforce')
+      return this.#isUntoldOrAfter(edit, field, this.#shownAt(refOf(edit), end, ['read', 'answer']));
     const first = firstHeard(edit, { edits: people.edits, heard });
     if (first === undefined) return true;
-    return first.at > Math.min(this.#shownAt(refOf(edit), end), ours?.at ?? Infinity);
+    return first.at > Math.min(this.#shownAt(refOf(edit), end, ['event', 'read', 'answer']), ours?.at ?? Infinity);
+  }
+
+  #isUntoldOrAfter(edit: Edit, field: MappedField, shownAt: number): boolean {
+    const told = toldAt(this.#ran, edit, field, this.#alike);
+    return told === undefined || told > shownAt;
   }
 
   /** When a ref was first told of as it stood from `since` on, by whatever voice. REST dates by whole seconds. */
-  #shownAt(ref: string, since: number): number {
+  #shownAt(ref: string, since: number, voices: readonly string[]): number {
     const later = this.#ran.log.records.find(({ change: { observation, result } }) => {
-      if (observation?.ref === ref) return observation.at.time + (observation.at.second ? 999 : 0) >= since;
+      if (observation?.ref === ref && voices.includes(observation.via))
+        return observation.at.time + (observation.at.second ? 999 : 0) >= since;
       return result?.ref === ref && result.returned !== null && result.platformTime + 999 >= since;
     });
     return later?.time ?? Infinity;
   }
 }
 
-/** Was there an event of Salesforce that tells of an edit? */
-export function isTold({ log }: Ran, edit: Edit, field: MappedField, alike: Alike): boolean {
+/** When an event of Salesforce told of an edit, log time; undefined: none did. */
+export function toldAt({ log }: Ran, edit: Edit, field: MappedField, alike: Alike): number | undefined {
   const ref = refOf(edit);
-  return log.records.some(({ time, change: { observation } }) => {
+  const telling = log.records.find(({ time, change: { observation } }) => {
     if (observation?.ref !== ref || observation.via !== 'event' || time < edit.at) return false;
     const value = observation.fields[field.salesforce];
     return value !== undefined && alike(field, value as Stored, edit.value);
   });
+  return telling?.time;
 }
 
 function push<T>(into: Map<string, T[]>, key: string, one: T): void {

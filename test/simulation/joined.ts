@@ -23,4 +23,4 @@ export function joinedWrong(outputs: readonly Emitted[]): readonly string[] {
 
 /** Without its refs: which records it is known by is not what a person's event is about. */
 const text = ({ name, domain, industry, employees, attributes }: Account): string =>
-  JSON.stringify([name, domain, industry, employees, Object.entries(attributes).sort()]);
+  JSON.stringify([name, domain, industry, employees, Object.entries(attributes).sort(([a], [b]) => (a < b ? -1 : 1))]);

@@ -5,7 +5,7 @@
  */
 import type { JournalEntry } from '../../schemas/types.ts';
 import { whyAsNew } from './dates.ts';
-import { Ends, isTold } from './ends.ts';
+import { Ends, toldAt } from './ends.ts';
 import { companyFields, type MappedField, type PlatformName, personFields } from './fields.ts';
 import { joinedWrong } from './joined.ts';
 import { rewritten } from './others.ts';
@@ -404,7 +404,7 @@ export class Oracle {
       const isKnown = heard.some((one) => one.id === id && one.happened === at);
       return isKnown ? '' : 'its notification was lost, and a write of ours replaced it unread';
     }
-    return isTold(this.#ran, edit, field, this.#alike)
+    return toldAt(this.#ran, edit, field, this.#alike) !== undefined
       ? ''
       : 'no event of Salesforce told of it by itself, and a write of ours replaced it unread';
   }
