@@ -45,7 +45,7 @@ export function onResult(world: World, result: Result): void {
   const draft = draftOf(world, entity, ref);
   land(world, draft, ask, result);
   rememberBlocked(world, draft, ask);
-  if (result.outcome === 'gone') vanish(world, draft, result, cause);
+  if (result.outcome === 'gone') vanish(world, entity, draft, result, cause);
   else conclude(world, entity, draft, cause);
 }
 
@@ -64,23 +64,28 @@ function meetStranger(world: World, stranger: RefState, ask: Ask, result: Result
 
 const placeOf = (result: Result): Position => ({ time: result.platformTime, seq: -1, second: true });
 
-/** The call found the record deleted, or merged into another one. */
-function vanish(world: World, draft: Draft, result: Result, cause: Cause): void {
-  world.putEntity(draft.entity);
-  if (result.into !== null && result.into !== draft.ref.ref) {
-    redirect(world, draft.ref, result.into, placeOf(result), cause);
+/**
+ * The call found the record deleted, or merged into another one. What waited for the answer happened before: it is told
+ * first, and everything that depends on it. Nothing as old as the call brings the record back.
+ */
+function vanish(world: World, before: EntityState, draft: Draft, result: Result, cause: Cause): void {
+  const at = placeOf(result);
+  draft.ref = { ...draft.ref, deleted: true, queued: null, newest: laterOf(draft.ref.newest, at) };
+  conclude(world, before, draft, cause);
+  const ref = world.ref(draft.ref.ref) ?? draft.ref;
+  if (result.into !== null && result.into !== ref.ref) {
+    redirect(world, { ...ref, deleted: false }, result.into, at, cause);
     return;
   }
-  const ref: RefState = { ...draft.ref, deleted: true, queued: null };
-  world.putRef(ref);
+  const entity = world.living(ref.id) ?? draft.entity;
   const why = result.refusals.map((refusal) => refusal.message).join('; ');
   world.journal({
-    id: draft.entity.id,
+    id: entity.id,
     kind: 'moved',
     source: ref.ref,
     reason: `deleted or merged on ${result.platform}; nothing is written to it any more${why === '' ? '' : `: ${why}`}`,
   });
-  end(world, draft.entity, ref, cause);
+  end(world, entity, ref, cause);
 }
 
 /** An email refused may be another record's: asked again when that record has another one. */

@@ -17,6 +17,7 @@ import {
 } from '../../support/changes.ts';
 import { FakeIntercom } from '../../support/fake-intercom.ts';
 import { change, FoldRunner } from '../../support/fold-runner.ts';
+import { People, person, webhook } from './people-world.ts';
 
 const config = loadConfig({ env: {} });
 const contact = (n: number | string): string => `salesforce:Contact:003${n}`;
@@ -378,5 +379,52 @@ describe('a record that was only linked', () => {
     org.say(createdEvent(contact(1), ada, 2, 2)).pass(10);
     const [record] = [...org.intercom.records.values()];
     expect(record?.fields['custom_attributes.tributary_id']).toBe(org.runner.entityOf(contact(1))?.id);
+  });
+});
+
+/** A person on both platforms, with an ask of Intercom open and a webhook that waits for its answer. */
+function heldBack(told: Record<string, string>): { people: People; there: string; ask: Command | undefined } {
+  const people = new People();
+  people.say(createdEvent(contact('A'), { ...ada, Phone: '1', Title: 'T' }, 2, 2)).pass(10);
+  const there = people.living(contact('A'))?.refs.find((ref) => ref.startsWith('intercom:')) ?? '';
+  people.say(event(contact('A'), { Phone: '2' }, 30, 30));
+  const [ask] = people.waiting();
+  const has = people.intercom.records.get(there.slice(there.lastIndexOf(':') + 1))?.fields;
+  people.say(webhook(there, { ...has, phone: '3', ...told }, 31));
+  expect(people.runner.ref(there)?.waiting).toHaveLength(1);
+  return { people, there, ask };
+}
+
+describe('a record that a call finds gone', () => {
+  const gone = { outcome: 'gone', platformTime: (second + 33) * 1000 } as const;
+
+  it('and that had told of another email before leaves no claim of the old one behind, nor an event without it', () => {
+    const { people, ask } = heldBack({ email: 'new@x.example' });
+    people.answer(ask, gone).pass(60);
+    const id = people.idOf(contact('A'));
+    expect(people.values(contact('A'))['email']).toBe('new@x.example');
+    expect(people.set('email:ada@x.example')).toEqual([]);
+    expect(people.set('email:new@x.example')).toEqual([id]);
+    expect(people.events(id).at(-1)?.customer?.email).toBe('new@x.example');
+    people.say(webhook(person('u8'), { email: 'ada@x.example', name: 'Zoe' }, 70)).pass(90);
+    expect(people.idOf(person('u8'))).not.toBe(id);
+  });
+
+  it('because it was merged gives what it had told before to whom it lives on as', () => {
+    const { people, ask } = heldBack({ 'custom_attributes.job_title': 'CTO' });
+    people.answer(ask, { ...gone, into: person('u7') });
+    people.say(webhook(person('u7'), { email: 'ada@x.example', name: 'Byron' }, 34)).pass(60);
+    const id = people.idOf(contact('A'));
+    expect(people.idOf(person('u7'))).toBe(id);
+    expect(people.values(contact('A'))['title']).toBe('CTO');
+  });
+
+  it('is not brought back by what was said before the call', () => {
+    const { people, there, ask } = heldBack({});
+    people.answer(ask, gone);
+    people.say(webhook(there, { email: 'ada@x.example', name: 'Byron' }, 32));
+    expect(people.runner.ref(there)?.deleted).toBe(true);
+    people.say(webhook(there, { email: 'ada@x.example', name: 'Byron' }, 35));
+    expect(people.runner.ref(there)?.deleted).toBe(false);
   });
 });
