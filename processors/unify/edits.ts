@@ -9,7 +9,7 @@
 import type { CanonicalField, Claim, EntityState, Position, Value } from '../../schemas/types.ts';
 import { disown } from './companies.ts';
 import { parseRef } from './keys.ts';
-import type { Draft } from './ledger.ts';
+import { type Draft, standingOf } from './ledger.ts';
 import { type CanonicalRule, type EntityRules, sideOf } from './rules.ts';
 import { alike, comparePositions, isEmpty, laterOf, secondOf, shown } from './values.ts';
 import type { Platform, World } from './world.ts';
@@ -44,6 +44,22 @@ export function edit(world: World, draft: Draft, name: string, one: Edit): void 
   }
   if (verdict.untold !== true && !isToldAgain(draft, current, one)) reject(world, draft, name, one, verdict.reason);
   if (rule.type === 'account' && typeof one.value === 'string') loseAccount(world, draft, one.value, one.kind);
+  if (current !== undefined) countWrittenBack(world, draft, name, one);
+}
+
+/**
+ * Somebody replaced what counts and their record had, and it is written back: by a writer that never gives in, for ever.
+ * That is a turn as any other. Who did not know of what counts yet, or is not written to, is none.
+ */
+function countWrittenBack(world: World, draft: Draft, name: string, one: Edit): void {
+  const current = draft.entity.fields[name];
+  const { ref } = draft;
+  const side = sideOf(draft.rules, ref.ref);
+  if (current === undefined || one.kind !== 'change' || one.conflict || !side.written) return;
+  const isBack = side.links.some(
+    (link) => link.canonical.includes(name) && standingOf(world, link, ref, draft.entity).standing === 'differs',
+  );
+  if (isBack) put(draft, name, alternate(world, draft, name, current, { ...one, source: ref.ref }, one.time));
 }
 
 /**
@@ -204,7 +220,8 @@ function setField(world: World, draft: Draft, name: string, one: Edit, reason: s
     turns: old?.turns ?? [],
     frozen: old?.frozen ?? false,
   };
-  const turned = old === undefined || same || one.kind === 'sight' ? next : alternate(world, draft, name, old, next);
+  const turned =
+    old === undefined || same || one.kind === 'sight' ? next : alternate(world, draft, name, next, old, next.time);
   put(draft, name, turned);
   if (lost) {
     world.journal({
@@ -243,23 +260,25 @@ function alternate(
   world: World,
   draft: Draft,
   name: string,
-  old: CanonicalField,
-  next: CanonicalField,
+  kept: CanonicalField,
+  lost: Pick<CanonicalField, 'value' | 'source' | 'by'>,
+  time: number,
 ): CanonicalField {
   const { alternations, withinMs } = world.rules.freeze;
-  const turns = [...old.turns, next.time].filter((time) => next.time - time < withinMs).slice(-(alternations + 1));
-  if (turns.length <= alternations || old.frozen) return { ...next, turns };
-  const writer = (field: CanonicalField): string => (field.by === '' ? field.source : `${field.source} (${field.by})`);
+  const turns = [...kept.turns, time].filter((turn) => time - turn < withinMs).slice(-(alternations + 1));
+  if (turns.length <= alternations || kept.frozen) return { ...kept, turns };
+  const writer = ({ source, by }: Pick<CanonicalField, 'source' | 'by'>): string =>
+    by === '' ? source : `${source} (${by})`;
   world.journal({
     id: draft.entity.id,
     kind: 'frozen',
     field: name,
-    value: next.value,
-    other: old.value,
-    source: next.source,
-    reason: `changed back and forth ${turns.length} times by ${writer(old)} and ${writer(next)}: nothing is written for it until it is released`,
+    value: kept.value,
+    other: lost.value,
+    source: kept.source,
+    reason: `changed back and forth ${turns.length} times by ${writer(lost)} and ${writer(kept)}: nothing is written for it until it is released`,
   });
-  return { ...next, turns, frozen: true };
+  return { ...kept, turns, frozen: true };
 }
 
 /**

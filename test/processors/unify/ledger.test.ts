@@ -553,6 +553,29 @@ describe('two writers that answer each other', () => {
     expect(pair.only().fields).toEqual({ 'custom_attributes.phone': 'q' });
   });
 
+  it.each([
+    ['loses to the owner', 'tier', 'Tier__c', 'gold', 'BOT'],
+    ['may only fill what is empty', 'city', 'City__c', 'Paris', 'BOT'],
+    ['says that consent is looser', 'optOut', 'HasOptedOutOfEmail', true, false],
+  ] as const)(
+    'freeze the field also where one of them %s and is written back each time',
+    (_, name, field, value, bot) => {
+      const pair = new Pair({ [field]: value }, { [`custom_attributes.${name}`]: value });
+      let writes = 0;
+      for (let n = 0; n < 10; n++) {
+        pair.webhook({ [`custom_attributes.${name}`]: bot }, 10.5 + 3 * n, { by: 'a workflow' });
+        for (const command of pair.open()) {
+          writes += 1;
+          pair.answer(command, { fields: command.fields, at: 11 + 3 * n });
+        }
+      }
+      expect(writes).toBe(3);
+      expect(pair.value(name)).toBe(value);
+      expect(pair.journal('frozen')).toHaveLength(1);
+      expect(pair.journal('frozen')[0]).toContain(`${intercom} (a workflow) and ${salesforce}`);
+    },
+  );
+
   it('are released by an operator: what counts then is written', () => {
     const pair = fight();
     pair.event({ Title: 's9' }, 30);
