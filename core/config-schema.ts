@@ -73,6 +73,14 @@ const fieldMapping = section({
 });
 export type FieldMapping = z.output<typeof fieldMapping>;
 
+/** Canonical names that unify and the events know by their meaning, and the types that they may have. */
+const reservedNames: Readonly<
+  Record<'customer' | 'account', Readonly<Record<string, readonly FieldMapping['type'][]>>>
+> = {
+  customer: { ownerEmail: ['owner'], account: ['account'] },
+  account: { ownerEmail: ['owner'], employees: ['integer', 'number'] },
+};
+
 const fields = (...given: z.input<typeof fieldMapping>[]) =>
   z
     .array(fieldMapping)
@@ -397,7 +405,16 @@ function checkEntity(name: EntityName, entityMapping: EntityMapping): readonly P
       report(index, 'owner is intercom, which is written and not read yet: no value would ever come');
     if (field.fillIfEmpty)
       report(index, 'fillIfEmpty is true, but only Salesforce is read yet: there is no other value to fill in');
+    for (const one of names) {
+      const types = reservedNames[name][one];
+      if (types !== undefined && !types.includes(field.type))
+        report(index, `canonical field "${one}" is of type ${types.join(' or ')} and no other`);
+    }
+    if (field.type === 'owner' && names[0] !== 'ownerEmail')
+      report(index, 'the type owner belongs to the canonical field ownerEmail');
     if (field.type === 'account' && name === 'account') report(index, 'the type account belongs to customers');
+    else if (field.type === 'account' && names[0] !== 'account')
+      report(index, 'the type account belongs to the canonical field account');
     if (field.type === 'owner' || field.type === 'account')
       once('type', field.type, index, 'there may be one of it per entity');
     if (names.length === 1) once('canonical field', names[0] ?? '', index, 'name both platforms in one entry');

@@ -8,7 +8,7 @@ import { enqueueRef } from './dirty.ts';
 import { unfreeze } from './edits.ts';
 import { pursue } from './follow.ts';
 import { livingRefs } from './identity.ts';
-import { actionsKey, claimsOf } from './keys.ts';
+import { actionsKey, claimsOf, isRef } from './keys.ts';
 import { type Cause, pin, separate } from './merge.ts';
 import { sideOf } from './rules.ts';
 import { someMembers } from './sets.ts';
@@ -44,8 +44,6 @@ function tell(world: World, action: Action, kind: 'opened' | 'rejected', text: s
   const by = action.by === '' ? '' : ` (${action.by})`;
   world.journal({ id: action.subject, kind, source: action.subject, reason: `${action.verb}: ${text}${by}` });
 }
-
-const isRef = (subject: string): boolean => /^(salesforce|intercom):[^:]+:./.test(subject);
 
 /** The record of a customer or account that a subject names. */
 function refOf(world: World, subject: string): RefState | undefined {

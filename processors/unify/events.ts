@@ -8,6 +8,7 @@ import type {
   FieldChange,
   Value,
 } from '../../schemas/types.ts';
+import { isRef } from './keys.ts';
 import { ownerEmail } from './mapping.ts';
 import { enroll } from './roster.ts';
 import { type EntityKind, namedFields } from './rules.ts';
@@ -36,6 +37,12 @@ const textOf = (entity: EntityState, name: string): string | null => {
   return value === null ? null : String(value);
 };
 
+/** Of a value that is no ref, from when the field had another type, the text is told as it is. */
+function ownerOf(world: World, entity: EntityState): string | null {
+  const text = textOf(entity, 'ownerEmail');
+  return text !== null && isRef(text) ? ownerEmail(world, text) : text;
+}
+
 function accountImage(world: World, entity: EntityState): Account {
   const employees = entity.fields['employees']?.value;
   return {
@@ -44,7 +51,7 @@ function accountImage(world: World, entity: EntityState): Account {
     domain: textOf(entity, 'domain'),
     industry: textOf(entity, 'industry'),
     employees: typeof employees === 'number' ? employees : null,
-    ownerEmail: ownerEmail(world, entity.fields['ownerEmail']?.value ?? null),
+    ownerEmail: ownerOf(world, entity),
     attributes: attributesOf(entity),
     refs: entity.refs,
   };
@@ -58,7 +65,7 @@ function customerImage(world: World, entity: EntityState): Customer {
     lastName: textOf(entity, 'lastName'),
     phone: textOf(entity, 'phone'),
     title: textOf(entity, 'title'),
-    ownerEmail: ownerEmail(world, entity.fields['ownerEmail']?.value ?? null),
+    ownerEmail: ownerOf(world, entity),
     attributes: attributesOf(entity),
     refs: entity.refs,
   };

@@ -3,6 +3,8 @@
  * carried it to each record and what came of that, and how each record stands now. Pure: it decides and writes nothing.
  */
 import type { Claim, EntityState, RefState, Value } from '../../schemas/types.ts';
+import { isHeld } from './dirty.ts';
+import { isSecondary } from './identity.ts';
 import { parseRef } from './keys.ts';
 import { standingOf } from './ledger.ts';
 import { type Link, type Side, sideOf } from './rules.ts';
@@ -36,7 +38,8 @@ export interface Carried {
   /**
    * equal: as wanted. open: asked, not answered. waiting: to be asked. quiet: left in peace, `outcome` says why. frozen:
    * changed back and forth too often. reading: being read again first. unknown: what is wanted cannot be said yet.
-   * unwritten: nothing is written to this platform. held: nothing is written to this record. gone: it is deleted.
+   * unwritten: nothing is written to this platform. held: nothing is written to this record, for its customer is held or
+   * ambiguous, or it is a lead beside a contact. gone: it is deleted.
    */
   readonly state:
     | 'equal'
@@ -100,23 +103,25 @@ function carriedBy(world: World, side: Side, link: Link, ref: RefState, entity: 
     field: link.field,
     seen,
     wanted,
-    state: stateOf(side, link, ref, standing),
+    state: stateOf(world, side, link, ref, entity, standing),
     ...outcomeOf(link, ref, seen, standing === 'quiet'),
   };
 }
 
 function stateOf(
+  world: World,
   side: Side,
   link: Link,
   ref: RefState,
+  entity: EntityState,
   standing: ReturnType<typeof standingOf>['standing'],
 ): Carried['state'] {
   if (ref.deleted) return 'gone';
   if (standing !== 'differs') return standing;
   if (!side.written) return 'unwritten';
   if (ref.open !== null && link.field in ref.open.fields) return 'open';
-  if (ref.reading || ref.open?.verb === 'read') return 'reading';
-  return ref.held === '' ? 'waiting' : 'held';
+  if (isHeld(world, entity) || isSecondary(world, entity, ref.ref)) return 'held';
+  return ref.reading || ref.open?.verb === 'read' ? 'reading' : 'waiting';
 }
 
 function outcomeOf(link: Link, ref: RefState, seen: Value, isQuiet: boolean): Pick<Carried, 'ask' | 'outcome'> {

@@ -13,7 +13,7 @@
  * ambiguous: nothing of it is created or written until an operator's pin, or the others' leaving, ends it (creates.ts).
  */
 import type { EntityState, Observation, RefState } from '../../schemas/types.ts';
-import { arrivalsOf, claimsOf, parseRef } from './keys.ts';
+import { arrivalsOf, claimsOf, parseRef, wideId } from './keys.ts';
 import { type EntityKind, type EntityRules, isLeadObject, type Side, sideOf } from './rules.ts';
 import { addMember, removeMember, someMembers } from './sets.ts';
 import { hashId, noPosition } from './values.ts';
@@ -157,7 +157,7 @@ function bySalesforceId(
   const value = platform === 'salesforce' || link === undefined ? undefined : observation.fields[link.field];
   if (typeof value !== 'string' || value === '') return undefined;
   for (const one of [rules.sides.salesforce, rules.lead]) {
-    const id = one === null ? '' : (world.ref(`salesforce:${one.object}:${value}`)?.id ?? '');
+    const id = one === null ? '' : (world.ref(`salesforce:${one.object}:${wideId(value.trim())}`)?.id ?? '');
     if (id !== '') return world.living(id);
   }
   return undefined;

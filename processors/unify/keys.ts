@@ -67,6 +67,24 @@ export interface RefParts {
   readonly id: string;
 }
 
+const base32 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ012345';
+
+/**
+ * A Salesforce id as the platform's interfaces spell it. People copy the 15 characters of reports and addresses, in which
+ * case counts; the three that follow say for each five which letters are capital. Anything else stays as it is.
+ */
+export function wideId(id: string): string {
+  if (!/^[A-Za-z0-9]{15}$/.test(id)) return id;
+  const suffix = [0, 5, 10].map((from) => {
+    const capitals = Array.from(id.slice(from, from + 5), (char, bit) => (char < 'A' || char > 'Z' ? 0 : 1 << bit));
+    return base32[capitals.reduce((sum, bit) => sum + bit, 0)];
+  });
+  return id + suffix.join('');
+}
+
+/** Is it spelled as a ref? */
+export const isRef = (text: string): boolean => /^(?:salesforce|intercom):[^:]+:./.test(text);
+
 /** salesforce:Contact:003… → its parts. */
 export function parseRef(ref: string): RefParts {
   const first = ref.indexOf(':');

@@ -8,7 +8,7 @@
  */
 import type { EntityState, RefState, Value } from '../../schemas/types.ts';
 import { accountOfLink, linkOfAccount } from './companies.ts';
-import { directoryKey, parseRef } from './keys.ts';
+import { directoryKey, isRef, parseRef } from './keys.ts';
 import { directoryObjects, type Link } from './rules.ts';
 import { isEmpty, sameValue } from './values.ts';
 import type { World } from './world.ts';
@@ -243,9 +243,12 @@ function ownerThere(world: World, link: Link, owner: Value): Value | undefined {
   return link.platform === 'intercom' ? Number(id) : id;
 }
 
-/** Email of a canonical owner (the ref of a user or admin); null when the directory does not know them. */
+/**
+ * Email of a canonical owner (the ref of a user or admin); null when the directory does not know them, and of a value
+ * that is no ref: the field had another type before a change of the configuration.
+ */
 export function ownerEmail(world: World, owner: Value): string | null {
-  if (typeof owner !== 'string') return null;
+  if (typeof owner !== 'string' || !isRef(owner)) return null;
   const entry: RefState | undefined = world.ref(owner);
   const { platform, object } = parseRef(owner);
   const email = entry?.seen[directoryObjects[`${platform}:${object}`]?.email ?? '']?.value;

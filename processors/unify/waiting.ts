@@ -5,7 +5,7 @@
 import type { EntityState, RefState, Value } from '../../schemas/types.ts';
 import { companyRef, countsAsAccount, idsOf } from './companies.ts';
 import { edit } from './edits.ts';
-import { directoryKey, waitingFor } from './keys.ts';
+import { directoryKey, waitingFor, wideId } from './keys.ts';
 import type { Draft } from './ledger.ts';
 import { fromPlatform, isOwnerEmail, toPlatform } from './mapping.ts';
 import { type EntityRules, type Link, sideOf } from './rules.ts';
@@ -21,7 +21,7 @@ function namesOf(world: World, link: Link, value: Value | undefined): readonly s
   if (link.type === 'account') return idsOf(value).map((id) => companyRef(world, link.platform, id));
   if (link.type === 'owner' && isOwnerEmail(link)) return idsOf(value).map((email) => directoryKey(email));
   const isCounterpart = link === counterpart(world.rules.entities.account);
-  return isCounterpart ? idsOf(value).map((id) => companyRef(world, 'salesforce', id)) : [];
+  return isCounterpart ? idsOf(value).map((id) => companyRef(world, 'salesforce', wideId(id.trim()))) : [];
 }
 
 function isKnown(world: World, name: string): boolean {

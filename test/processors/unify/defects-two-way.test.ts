@@ -1,0 +1,89 @@
+/** Each of these was wrong once, with both platforms read and written: the name is the symptom. */
+import { describe, expect, it } from 'vitest';
+import { checkConfig, decisionConfig, loadConfig } from '../../../core/config.ts';
+import { createUnify } from '../../../processors/unify/index.ts';
+import type { RulesConfig } from '../../../processors/unify/rules.ts';
+import { why } from '../../../processors/unify/why.ts';
+import { createdEvent, event } from '../../support/changes.ts';
+import { change, FoldRunner } from '../../support/fold-runner.ts';
+import { action, company, contact, lead, People, twoWayWithLeads, webhook } from './people-world.ts';
+
+const ada = { Email: 'ada@x.example', LastName: 'Byron', Title: 'Clerk' };
+
+describe('an owner of type text', () => {
+  const withText = (): RulesConfig => {
+    const base = loadConfig({ env: {} });
+    const { customer } = base.entities;
+    const fields = customer.fields.map((field) =>
+      field.canonical === 'ownerEmail'
+        ? { ...field, type: 'text' as const, salesforce: 'Csm__c', intercom: 'custom_attributes.csm' }
+        : field,
+    );
+    return { ...base, entities: { ...base.entities, customer: { ...customer, fields } } };
+  };
+
+  it('poisoned the record, and every one after the type was mended', () => {
+    const runner = new FoldRunner(createUnify(withText()));
+    runner.decide(createdEvent(contact('A'), { ...ada, Csm__c: 'Eve' }, 2, 2));
+    const told = (): unknown => runner.outputs.findLast(({ topic }) => topic === 'customer.events')?.value;
+    expect(runner.poisons).toEqual([]);
+    expect(told()).toMatchObject({ customer: { ownerEmail: 'Eve' } });
+    const { hash, json } = decisionConfig(loadConfig({ env: {} }));
+    runner.decide(change({ kind: 'config', config: { n: 1, hash, json } }));
+    runner.tick();
+    runner.decide(event(contact('A'), { Title: 'Countess' }, 20, 20));
+    expect(runner.poisons).toEqual([]);
+    expect(told()).toMatchObject({ customer: { title: 'Countess', ownerEmail: 'Eve' } });
+  });
+
+  it('was taken by the configuration', () => {
+    expect(() => checkConfig({ entities: withText().entities }, {})).toThrow(
+      'canonical field "ownerEmail" is of type owner and no other',
+    );
+  });
+});
+
+describe('an account that its company names by the 15 characters of its id', () => {
+  const id = '001Hs00003abCdEIAU';
+  const names = { name: 'Orchard', company_id: 'o', 'custom_attributes.salesforce_account_id': id.slice(0, 15) };
+  const onSalesforce = createdEvent(`salesforce:Account:${id}`, { Name: 'Orchard' }, 2, 2);
+  const onIntercom = webhook(company('k1'), { role: null, ...names }, 3);
+
+  it.each([
+    ['the company first', [onIntercom, onSalesforce]],
+    ['the account first', [onSalesforce, onIntercom]],
+  ])('was made a second time: %s', (_, changes) => {
+    const people = new People().say(...changes).say(createdEvent(contact('A'), { ...ada, AccountId: id }, 4, 4));
+    people.pass(20);
+    expect(people.idOf(company('k1'))).toBe(people.idOf(`salesforce:Account:${id}`));
+    expect(
+      people.commands().filter(({ verb, object }) => verb === 'create' && /^(company|Account)$/.test(object)),
+    ).toEqual([]);
+  });
+});
+
+describe('why said that it waits to be asked', () => {
+  const stateOf = (people: People, ref: string, field: string): unknown =>
+    why((key) => people.runner.committed.get(key), twoWayWithLeads(), ref, field)[0]?.fields[0]?.carried.find(
+      (one) => one.ref === ref,
+    )?.state;
+
+  it('of somebody who is ambiguous', () => {
+    const people = new People().say(
+      createdEvent(contact('A'), ada, 2, 2),
+      createdEvent(contact('A2'), { LastName: 'Byron', Title: 'Countess' }, 3, 3),
+      createdEvent(contact('B'), { ...ada, LastName: 'Lovelace' }, 4, 4),
+      action('pin', contact('A2'), contact('A')),
+    );
+    expect(people.living(contact('A'))?.ambiguous).not.toEqual([]);
+    const states = [contact('A'), contact('A2')].map((ref) => stateOf(people, ref, 'title'));
+    expect(new Set(states)).toEqual(new Set(['equal', 'held']));
+  });
+
+  it('of a lead beside its contact, which is only read', () => {
+    const people = new People().say(createdEvent(contact('A'), ada, 2, 2)).pass(10);
+    people.say(createdEvent(lead('1'), { ...ada, Company: 'c' }, 20, 20)).pass(30);
+    people.say(event(contact('A'), { Title: 'Countess' }, 40, 40)).pass(50);
+    expect(stateOf(people, lead('1'), 'title')).toBe('held');
+  });
+});
