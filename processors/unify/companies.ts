@@ -9,7 +9,7 @@
  */
 import type { EntityState, RefState, Value } from '../../schemas/types.ts';
 import { hasText } from '../flows/flow.ts';
-import { leftBy, parseRef } from './keys.ts';
+import { entityKey, leftBy, parseRef, refKey } from './keys.ts';
 import type { EntityRules, Link } from './rules.ts';
 import { sameValue } from './values.ts';
 import type { Platform, World } from './world.ts';
@@ -34,9 +34,9 @@ export function accountAt(world: World, platform: Platform, id: string): EntityS
 /** Platform ids of the records of an account that are there, in order. */
 function homesOf(world: World, account: EntityState, platform: Platform): readonly string[] {
   const prefix = companyRef(world, platform, '');
-  return account.refs
-    .filter((ref) => ref.startsWith(prefix) && world.ref(ref)?.deleted === false)
-    .map((ref) => parseRef(ref).id);
+  const refs = account.refs.filter((ref) => ref.startsWith(prefix));
+  if (refs.length > 1) world.load(refs.map(refKey));
+  return refs.filter((ref) => world.ref(ref)?.deleted === false).map((ref) => parseRef(ref).id);
 }
 
 /** Does Salesforce have the account, or will it? */
@@ -45,8 +45,19 @@ export function countsAsAccount(world: World, account: EntityState): boolean {
   return world.rules.entities.account.sides.salesforce.creates && hasText(account, 'name');
 }
 
+/** Loads the accounts behind a list of companies in a few round trips instead of some for each. */
+function loadAccounts(world: World, platform: Platform, ids: readonly string[]): void {
+  if (ids.length < 2) return;
+  const companies = ids.map((id) => companyRef(world, platform, id));
+  world.load(companies.map(refKey));
+  const accounts = companies.flatMap((ref) => world.ref(ref)?.id || []);
+  world.load(accounts.map(entityKey));
+  world.load(accounts.flatMap((id) => world.living(id)?.refs ?? []).map(refKey));
+}
+
 /** Ids of the accounts behind the companies of a list that count, without `current`. */
 function otherAccounts(world: World, ids: readonly string[], current: EntityState | undefined): readonly string[] {
+  loadAccounts(world, 'intercom', ids);
   const accounts = ids.flatMap((id) => {
     if (world.ref(companyRef(world, 'intercom', id))?.deleted !== false) return [];
     const account = accountAt(world, 'intercom', id);

@@ -29,7 +29,9 @@ export function fanOut(world: World, set: string, kind: JobState['kind'], lane: 
   const id = `${kind}:${set}`;
   if (isSmall(world, set, membersPerRecord)) {
     const job = newJob(world, id, kind, set, lane, 0);
-    for (const member of world.items(setKey(set, 0))) visitOne(world, member, job, visit);
+    const members = world.items(setKey(set, 0));
+    prefetch(world, members);
+    for (const member of members) visitOne(world, member, job, visit);
     return;
   }
   const known = world.job(id);

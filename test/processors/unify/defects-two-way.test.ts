@@ -6,7 +6,7 @@ import type { RulesConfig } from '../../../processors/unify/rules.ts';
 import { why } from '../../../processors/unify/why.ts';
 import { createdEvent, event } from '../../support/changes.ts';
 import { change, FoldRunner } from '../../support/fold-runner.ts';
-import { action, company, contact, lead, People, twoWayWithLeads, webhook } from './people-world.ts';
+import { account, action, company, contact, lead, People, person, twoWayWithLeads, webhook } from './people-world.ts';
 
 const ada = { Email: 'ada@x.example', LastName: 'Byron', Title: 'Clerk' };
 
@@ -85,5 +85,37 @@ describe('why said that it waits to be asked', () => {
     people.say(createdEvent(lead('1'), { ...ada, Company: 'c' }, 20, 20)).pass(30);
     people.say(event(contact('A'), { Title: 'Countess' }, 40, 40)).pass(50);
     expect(stateOf(people, lead('1'), 'title')).toBe('held');
+  });
+});
+
+describe('round trips when nothing is in the cache', () => {
+  it('grew with the people of a small account', () => {
+    const misses = (count: number): number => {
+      const people = new People(undefined, 50, true).say(createdEvent(account('A'), { Name: 'Orchard' }, 1, 1));
+      for (let n = 0; n < count; n++)
+        people.say(
+          createdEvent(contact(`C${n}`), { Email: `c${n}@x.example`, LastName: 'L', AccountId: '001A' }, 2, 2 + n),
+        );
+      const before = people.runner.misses;
+      people.say(event(account('A'), { Industry: 'Fruit' }, 100, 1000));
+      return people.runner.misses - before;
+    };
+    expect(misses(45) - misses(5)).toBeLessThan(10);
+  });
+
+  it('grew with the companies of a person', () => {
+    const misses = (count: number): number => {
+      const people = new People(undefined, 50, true);
+      const ids = Array.from({ length: count }, (_, n) => `k${String(n).padStart(3, '0')}`);
+      for (const id of ids)
+        people.say(
+          createdEvent(account(id), { Name: id }, 1, 1),
+          webhook(company(id), { name: id, 'custom_attributes.salesforce_account_id': `001${id}` }, 2),
+        );
+      const before = people.runner.misses;
+      people.say(webhook(person('u1'), { email: 'a@x.example', name: 'B', companies: ids }, 5));
+      return people.runner.misses - before;
+    };
+    expect(misses(100) - misses(10)).toBeLessThan(10);
   });
 });
