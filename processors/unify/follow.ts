@@ -10,7 +10,7 @@ import { blockedBy, membersOf, ownedBy, waitingFor } from './keys.ts';
 import type { Draft } from './ledger.ts';
 import { sideOf } from './rules.ts';
 import { addMember, removeMember, someMembers } from './sets.ts';
-import { reconsider, rememberWaiting } from './waiting.ts';
+import { endWait, reconsider, rememberWaiting, waitAgain } from './waiting.ts';
 import type { Lane, World } from './world.ts';
 
 /** Records waiting for one email that are tried when it is free; one of them can have it. */
@@ -39,6 +39,7 @@ export function finish(
   const accountChanged = moveMembership(world, before, entity);
   // Intercom lists no company without people: one that somebody is attached to first may never be told of by itself.
   const untold = rememberWaiting(world, entity, sideOf(draft.rules, draft.ref.ref).links, was, draft.ref);
+  if (back) waitAgain(world, entity);
   for (const name of untold) readStranger(world, name, 'account', lane);
   if (entity.entity === 'customer') rememberLeft(world, before, entity, was, draft.ref);
   if (draft.changed.length > 0 || entity.version === 0 || joined) {
@@ -143,6 +144,7 @@ export function revisit(world: World, member: EntityState, job: JobState): reado
       if (draft.changed.length > 0) emails.push(...finish(world, before, draft, job.lane, 0));
     }
     entity = world.living(member.id) ?? entity;
+    endWait(world, job.subject, member.id);
   }
   pursue(world, entity, job.lane, 0);
   return emails;

@@ -20,6 +20,7 @@ import { type Draft, refound } from './ledger.ts';
 import { type EntityKind, sideOf } from './rules.ts';
 import { addMember, removeMember, someMembers } from './sets.ts';
 import { comparePositions, laterOf, noPosition } from './values.ts';
+import { stopWaiting } from './waiting.ts';
 import type { Lane, World } from './world.ts';
 
 /** One of each kind of record: more customers than this cannot be one person without a guess. */
@@ -88,6 +89,11 @@ function withdraw(world: World, entity: EntityState): readonly string[] {
       removeMember(world, membersOf(id), entity.id);
     }
   }
+  stopWaiting(
+    world,
+    entity,
+    entity.refs.flatMap((name) => world.ref(name) ?? []),
+  );
   return email === '' ? [] : [email];
 }
 
@@ -291,6 +297,7 @@ export function welcome(world: World, ref: string, cause: Cause): void {
 export function end(world: World, entity: EntityState, ref: RefState, cause: Cause, tell = true): void {
   const living = livingRefs(world, entity);
   const emails = living.length === 0 ? withdraw(world, entity) : [];
+  if (living.length > 0) stopWaiting(world, entity, [ref], living);
   const { platform } = parseRef(ref.ref);
   const gone =
     living.length === 0 ||

@@ -2,8 +2,9 @@
  * Fetches what deciding several entities will need in a few round trips instead of some for each: after a take-over, or
  * when a large snapshot has pushed the cache over, every one of them would be missed one by one.
  */
-import { claimsOf, directoryKey, entityKey, refKey, setKey } from './keys.ts';
+import { claimsOf, directoryKey, entityKey, refKey } from './keys.ts';
 import { ownerEmail } from './mapping.ts';
+import { firstKeys } from './sets.ts';
 import type { World } from './world.ts';
 
 const texts = (values: readonly unknown[]): readonly string[] => values.filter((value) => typeof value === 'string');
@@ -19,8 +20,7 @@ export function prefetch(world: World, ids: readonly string[]): void {
     ...entities.flatMap((entity) => entity.refs.map(refKey)),
     ...owners.map(refKey),
     ...named('account').map(entityKey),
-    ...named('email').map((email) => setKey(claimsOf(email), 0)),
-    ...named('email').map((email) => `cur:set:${claimsOf(email)}`),
+    ...named('email').flatMap((email) => firstKeys(claimsOf(email))),
   ]);
   const accounts = named('account').flatMap((id) => world.entity(id) ?? []);
   world.load([

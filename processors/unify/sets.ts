@@ -18,6 +18,9 @@ const middleSlot = (member: string): number => 1 + partitionOf(member, middle);
 const lastSlot = (member: string): number => 1 + middle + partitionOf(`${member} `, last);
 const levelKey = (set: string): string => `cur:set:${set}`;
 
+/** Keys that any use of a set asks for. */
+export const firstKeys = (set: string): readonly string[] => [levelKey(set), setKey(set, 0)];
+
 /** How many slots were ever used; the ones behind are not looked up. */
 export function slotsUsed(world: World, set: string): number {
   return [1, 1 + middle, setSlots][world.cursor(levelKey(set)).n['level'] ?? 0] ?? setSlots;

@@ -9,7 +9,7 @@ import { directoryKey, waitingFor, wideId } from './keys.ts';
 import type { Draft } from './ledger.ts';
 import { fromPlatform, isOwnerEmail, toPlatform } from './mapping.ts';
 import { type EntityRules, type Link, sideOf } from './rules.ts';
-import { addMember, removeMember, someMembers } from './sets.ts';
+import { addMember, firstKeys, removeMember, someMembers } from './sets.ts';
 import { alike, isEmpty, sameValue } from './values.ts';
 import type { World } from './world.ts';
 
@@ -31,6 +31,47 @@ function isKnown(world: World, name: string): boolean {
   return account !== undefined && (name.startsWith('salesforce:') || countsAsAccount(world, account));
 }
 
+/** What a record's links name. */
+function namedBy(world: World, entity: EntityState, ref: RefState): readonly string[] {
+  const { links } = sideOf(world.rules.entities[entity.entity], ref.ref);
+  return links.flatMap((link) => namesOf(world, link, ref.seen[link.field]?.value));
+}
+
+const namedByAll = (world: World, entity: EntityState, refs: readonly RefState[]): ReadonlySet<string> =>
+  new Set(refs.flatMap((ref) => namedBy(world, entity, ref)));
+
+/** One round trip for all of the sets, which few have more than the first slot of. */
+function loadSets(world: World, names: readonly string[]): void {
+  if (names.length > 1) world.load(names.flatMap((name) => firstKeys(waitingFor(name))));
+}
+
+/** Takes an entity out of the sets of those that wait for what these records name, and the others of it do not. */
+export function stopWaiting(
+  world: World,
+  entity: EntityState,
+  gone: readonly RefState[],
+  stay: readonly RefState[] = [],
+): void {
+  const still = namedByAll(world, entity, stay);
+  const names = [...namedByAll(world, entity, gone)].filter((name) => !still.has(name));
+  loadSets(world, names);
+  for (const name of names) removeMember(world, waitingFor(name), entity.id);
+}
+
+/** Puts an entity into the sets of those that wait: it is back, or has other records than before. */
+export function waitAgain(world: World, entity: EntityState): void {
+  const living = entity.refs.flatMap((name) => world.ref(name) ?? []).filter((ref) => !ref.deleted);
+  const names = [...namedByAll(world, entity, living)].filter((name) => !isKnown(world, name));
+  loadSets(world, names);
+  for (const name of names) addMember(world, waitingFor(name), entity.id);
+}
+
+/** What was waited for was told, and `id` has been decided again: it waits no longer, if that is known now. */
+export function endWait(world: World, set: string, id: string): void {
+  const prefix = waitingFor('');
+  if (set.startsWith(prefix) && isKnown(world, set.slice(prefix.length))) removeMember(world, set, id);
+}
+
 /** Keeps the sets of those that wait for what a changed link names. Returns the companies named that nobody has told of. */
 export function rememberWaiting(
   world: World,
@@ -44,6 +85,7 @@ export function rememberWaiting(
     const [old, now] = [before?.seen[link.field]?.value, after.seen[link.field]?.value];
     if (sameValue(old, now)) continue;
     const names = namesOf(world, link, now);
+    loadSets(world, names);
     for (const name of namesOf(world, link, old))
       if (!names.includes(name)) removeMember(world, waitingFor(name), entity.id);
     for (const name of names.filter((one) => !isKnown(world, one))) {

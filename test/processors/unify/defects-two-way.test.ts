@@ -119,3 +119,32 @@ describe('round trips when nothing is in the cache', () => {
     expect(misses(100) - misses(10)).toBeLessThan(10);
   });
 });
+
+describe('those who wait for a company that nobody told of', () => {
+  const waiting = (people: People): readonly string[] => people.set('waiting:intercom:company:k1');
+  const user = (n: number, at = 2): ReturnType<typeof webhook> =>
+    webhook(person(`u${n}`), { email: `u${n}@x.example`, name: 'U', companies: ['k1'] }, at);
+
+  it.each([3, 130])('were kept for ever when it was known, %i of them', (count) => {
+    const people = new People();
+    for (let n = 0; n < count; n++) people.say(user(n));
+    expect(waiting(people)).toHaveLength(count);
+    people.say(webhook(company('k1'), { name: 'Orchard', company_id: 'o' }, 60));
+    for (let n = 0; n < 200; n++) people.runner.tick();
+    expect(people.set(`members:${people.idOf(company('k1'))}`)).toHaveLength(count);
+    expect(waiting(people)).toEqual([]);
+  });
+
+  it('were kept when they were deleted, and wait again when they are back', () => {
+    const people = new People().say(user(1), event(person('u1'), {}, 10, -1, { op: 'deleted' }));
+    expect(waiting(people)).toEqual([]);
+    people.say(user(1, 20));
+    expect(waiting(people)).toEqual([people.idOf(person('u1'))]);
+  });
+
+  it('were kept under an id that was merged', () => {
+    const people = new People().say(user(1), createdEvent(contact('A'), { ...ada, Email: 'other@x.example' }, 3, 3));
+    people.say(action('pin', person('u1'), contact('A')));
+    expect(waiting(people)).toEqual([people.idOf(contact('A'))]);
+  });
+});
