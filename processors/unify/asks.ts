@@ -4,7 +4,8 @@
  *
  * landed: answered, and kept because its echo may come late and its call may be repeated. done: the field's echo was seen.
  */
-import type { Ask, Position, RefState, Value } from '../../schemas/types.ts';
+import { stateLimit } from '../../core/decide.ts';
+import type { Ask, EntityState, Position, RefState, Value } from '../../schemas/types.ts';
 import { alike, comparePositions, hashId, secondOf } from './values.ts';
 
 const landedKept = 8;
@@ -22,16 +23,55 @@ export const asksOf = (ref: RefState): readonly Ask[] => (ref.open === null ? re
  */
 export const expectedOf = (ask: Ask): Ask['fields'] => (ask.resultAt === null ? ask.fields : ask.expected);
 
-/** A text kept twice could make its record too large to be kept; to know it again its hash is enough. */
+/** Characters; of a longer value the hash is kept where it would be kept twice, or its record could become too large. */
 const longText = 1_000;
+/** The same for a list, which is also what a change of it is told against. */
+const longList = 4_000;
 
-/** A value as an ask keeps it of the time before: only to be compared with (`stood`). */
-export const keptBefore = (value: Value): Value =>
-  typeof value === 'string' && value.length > longText ? `sha256:${hashId(value)}` : value;
+/** A value as it is kept only to be compared with: what stood before an ask, and what is quiet. */
+export function comparable(value: Value): Value {
+  if (typeof value === 'string') return value.length > longText ? `sha256:${hashId(value)}` : value;
+  if (!Array.isArray(value)) return value;
+  const text = JSON.stringify(value);
+  return text.length > longList ? `sha256:${hashId(text)}` : value;
+}
+
+/** A list this short is not measured: most are. */
+const fewItems = 20;
+/** Bytes of a record's state that stay free for what comes while an ask is open. */
+const spareBytes = 8_000;
+
+const bytesOf = (value: unknown): number => Buffer.byteLength(JSON.stringify(value) ?? '');
+
+/**
+ * Which of these fields can be asked without making the state of their record too large, the short ones first: while the
+ * ask is open, what it asks may be seen as well.
+ */
+export function fitting(
+  state: RefState | EntityState,
+  fields: Ask['fields'],
+  seen: RefState['seen'] = {},
+): Ask['fields'] {
+  const isLong = (value: Value): boolean =>
+    Array.isArray(value) ? value.length > fewItems : typeof value === 'string' && value.length > longText;
+  if (!Object.values(fields).some(isLong)) return fields;
+  let room = stateLimit - spareBytes - bytesOf(state);
+  const sizes = new Map(Object.entries(fields).map(([field, value]) => [field, bytesOf(value)]));
+  const kept = [...sizes]
+    .sort(([, a], [, b]) => a - b)
+    .filter(([field, size]) => {
+      const needed = size + Math.max(0, size - bytesOf(seen[field]?.value));
+      if (needed > room) return false;
+      room -= needed;
+      return true;
+    })
+    .map(([field]) => field);
+  return Object.fromEntries(Object.entries(fields).filter(([field]) => kept.includes(field)));
+}
 
 /** Is it what stood in the field when the ask was made? Not when that is not known. */
 const stood = (ask: Ask, field: string, value: Value): boolean =>
-  field in ask.before && alike(ask.before[field], keptBefore(value));
+  field in ask.before && alike(ask.before[field], comparable(value));
 
 const isDone = (ask: Ask, field: string): boolean => ask.done.includes(field);
 

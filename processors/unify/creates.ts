@@ -8,6 +8,7 @@
  */
 import type { CreateState, EntityState, Result } from '../../schemas/types.ts';
 import { syncFlows } from '../flows/index.ts';
+import { fitting } from './asks.ts';
 import { enqueueCreate, enqueueRef, isHeld, lanes, makeAsk, sendCreate } from './dirty.ts';
 import { emailOf, isAlive, isLead, livingRefs, newRef } from './identity.ts';
 import { blockedBy, claimsOf, marksKey, membersOf } from './keys.ts';
@@ -272,7 +273,11 @@ export function askCreate(world: World, platform: Platform, lane: Lane, id: stri
     return;
   }
   const side = world.rules.entities[entity.entity].sides[platform];
-  const wanted = { ...pendingFields(world, side, newRef('', entity.entity, id), entity), [side.marker]: id };
+  // What does not fit is asked of the record when it is there.
+  const wanted = {
+    ...fitting(entity, pendingFields(world, side, newRef('', entity.entity, id), entity)),
+    [side.marker]: id,
+  };
   const fields = create.ask?.fields ?? wanted;
   const fresh = makeAsk(world, `+${id}`, entity.asks + 1, 'create', lane, fields, {}, noPosition);
   const ask = { ...fresh, doubt: create.ask !== null };

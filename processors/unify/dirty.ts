@@ -7,7 +7,7 @@
  */
 import { partitionOf } from '../../schemas/topics.ts';
 import type { Ask, Command, CursorState, EntityState, Position, RefState, Value } from '../../schemas/types.ts';
-import { keptBefore } from './asks.ts';
+import { comparable, fitting } from './asks.ts';
 import { isSecondary, newRef } from './identity.ts';
 import {
   commandPartitions,
@@ -20,9 +20,10 @@ import {
   queueSegmentKey,
   refKey,
 } from './keys.ts';
-import { pendingFields } from './ledger.ts';
+import { pendingFields, putQuiet } from './ledger.ts';
 import { prefetch } from './prefetch.ts';
 import { type EntityKind, sideOf } from './rules.ts';
+import { shown } from './values.ts';
 import type { Lane, Platform, World } from './world.ts';
 
 /** An ask lives this long in log time; after it the sink answers `expired` without a call. */
@@ -220,7 +221,7 @@ export function makeAsk(
     expiresAt: world.now + askLifeMs,
     after,
     fields,
-    before: Object.fromEntries(Object.keys(fields).map((field) => [field, keptBefore(seen[field]?.value ?? null)])),
+    before: Object.fromEntries(Object.keys(fields).map((field) => [field, comparable(seen[field]?.value ?? null)])),
     expected: {},
     got: {},
     done: [],
@@ -249,18 +250,41 @@ function askUpdate(world: World, lane: Lane, item: string): void {
   const ref = world.ref(item);
   // Queued anew in a better lane, or gone meanwhile: this entry is stale.
   if (ref === undefined || ref.queued !== lane) return;
-  const idle: RefState = { ...ref, queued: null };
-  const fields = dueFields(world, ref);
-  if (fields === undefined) {
+  let idle: RefState = { ...ref, queued: null };
+  const due = dueFields(world, ref);
+  if (due === undefined) {
     world.putRef(idle);
     return;
   }
   // What may be out of date is read before anything is decided from it.
   const verb = ref.reading ? 'read' : 'update';
+  const fields = fitting(idle, due, ref.seen);
+  for (const field of Object.keys(due))
+    if (!(field in fields)) idle = refuseLarge(world, idle, field, due[field] ?? null);
+  if (verb === 'update' && Object.keys(fields).length === 0) {
+    world.putRef(idle);
+    return;
+  }
   const ask = makeAsk(world, item, ref.asks + 1, verb, lane, fields, ref.seen, ref.newest);
   world.putRef({ ...idle, open: ask, asks: ref.asks + 1, reading: false, moved: false });
   opened(world, platform, partition, item, lane);
   send(world, platform, object, item, ref.id, ask, ref.seen);
+}
+
+/** A value too long to be kept beside what is known of its record is not asked: the rest of the record is. */
+function refuseLarge(world: World, ref: RefState, field: string, asked: Value): RefState {
+  const got = ref.seen[field]?.value ?? null;
+  const note = 'VALUE_TOO_LARGE: the value is too long to be written';
+  world.journal({
+    id: ref.id,
+    kind: 'refused',
+    field,
+    value: shown(got),
+    other: shown(asked),
+    source: ref.ref,
+    reason: note,
+  });
+  return putQuiet(ref, field, { asked, got, why: 'refused', note, ask: '' });
 }
 
 /** Counts and sends the ask of a create, under the id it was first asked for: a customer that was merged since keeps it. */
@@ -269,6 +293,10 @@ export function sendCreate(world: World, platform: Platform, entity: EntityState
   opened(world, platform, ask.partition, item, ask.lane);
   send(world, platform, world.rules.entities[entity.entity].sides[platform].object, '', item.slice(1), ask);
 }
+
+/** Of a long list an ask keeps only the hash: then it is the one that stands there now. */
+const listBefore = (kept: Value | undefined, now: Value | undefined): Value =>
+  (typeof kept === 'string' ? now : kept) ?? null;
 
 function send(
   world: World,
@@ -292,7 +320,9 @@ function send(
     // A sink needs to know what stands there only for sets of links, which it changes by the difference.
     before: Object.fromEntries(
       Object.entries(ask.fields).flatMap(([field, value]) =>
-        Array.isArray(value) && seen[field] !== undefined ? [[field, ask.before[field] ?? null]] : [],
+        Array.isArray(value) && seen[field] !== undefined
+          ? [[field, listBefore(ask.before[field], seen[field]?.value)]]
+          : [],
       ),
     ),
     lane: ask.lane,

@@ -7,7 +7,7 @@ import type { Ask, FieldRefusal, Quiet, RefState, Result } from '../../schemas/t
 import { landedWith } from './asks.ts';
 import { awaitEcho } from './echoes.ts';
 import { parseRef } from './keys.ts';
-import { type Draft, observe, putSeen, resume } from './ledger.ts';
+import { type Draft, isQuiet, observe, putQuiet, putSeen, resume } from './ledger.ts';
 import { sideOf } from './rules.ts';
 import { alike, comparePositions, secondOf } from './values.ts';
 import type { World } from './world.ts';
@@ -116,8 +116,7 @@ export function tellUnread(world: World, ref: RefState, result: Result): void {
 function quieten(world: World, draft: Draft, ask: Ask, field: string, why: Quiet['why'], note: string): void {
   const asked = ask.fields[field] ?? null;
   const got = draft.ref.seen[field]?.value ?? null;
-  const quiet: Quiet = { asked, got, why, note: note.slice(0, 500), ask: ask.id };
-  draft.ref = { ...draft.ref, quiet: { ...draft.ref.quiet, [field]: quiet } };
+  draft.ref = putQuiet(draft.ref, field, { asked, got, why, note, ask: ask.id });
   world.journal({ id: draft.ref.id, kind: why, field, value: got, other: asked, source: draft.ref.ref, reason: note });
 }
 
@@ -128,9 +127,7 @@ function quieten(world: World, draft: Draft, ask: Ask, field: string, why: Quiet
 function leaveUnanswered(world: World, draft: Draft, ask: Ask, field: string): void {
   const seen = draft.ref.seen[field];
   const asked = ask.fields[field] ?? null;
-  const quiet = draft.ref.quiet[field];
-  if (alike(seen?.value, asked)) return;
-  if (quiet !== undefined && alike(quiet.asked, asked) && alike(quiet.got, seen?.value)) return;
+  if (alike(seen?.value, asked) || isQuiet(draft.ref, field, asked)) return;
   if (seen !== undefined && comparePositions(seen.at, ask.after) > 0) return;
   quieten(world, draft, ask, field, 'settled', 'the platform did not say what became of the value written');
 }

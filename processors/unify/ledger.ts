@@ -14,12 +14,13 @@ import type {
   EntityState,
   FieldChange,
   Observation,
+  Quiet,
   RefState,
   Seen,
   Value,
   Waiting,
 } from '../../schemas/types.ts';
-import { asksOf, echoOf, expectedOf, markDone, originOf, wasOvertaken } from './asks.ts';
+import { asksOf, comparable, echoOf, expectedOf, markDone, originOf, wasOvertaken } from './asks.ts';
 import { type Edit, edit } from './edits.ts';
 import { parseRef } from './keys.ts';
 import { fromPlatform, toPlatform } from './mapping.ts';
@@ -304,10 +305,7 @@ function settle(
   { asked, got, ask }: { readonly asked: Value; readonly got: Value; readonly ask: string },
   agreed: boolean,
 ): void {
-  draft.ref = {
-    ...draft.ref,
-    quiet: { ...draft.ref.quiet, [field]: { asked, got, why: 'settled', note: '', ask } },
-  };
+  draft.ref = putQuiet(draft.ref, field, { asked, got, why: 'settled', note: '', ask });
   if (agreed) return;
   world.journal({
     id: draft.ref.id,
@@ -329,9 +327,10 @@ function takeEvidence(world: World, draft: Draft, sighting: Sighting, { observat
   if (!wasOvertaken(draft.ref, link.field, value, observation.at, told)) return;
   const wanted = toPlatform(world, link, draft.entity.fields, draft.ref.seen[link.field]?.value, draft.entity.id);
   if (alike(wanted, value)) return;
-  // What was attached or detached is told against what stood there before we wrote.
+  // What was attached or detached is told against what stood there before we wrote; of a long list that is not known.
   const stood = asksOf(draft.ref).findLast((ask) => link.field in ask.before)?.before[link.field];
-  editAll(world, draft, sighting, observation, 'evidence', true, stood);
+  const isHash = Array.isArray(value) && typeof stood === 'string';
+  editAll(world, draft, sighting, observation, 'evidence', true, isHash ? undefined : stood);
 }
 
 function editAll(
@@ -373,6 +372,23 @@ export const putSeen = (ref: RefState, field: string, seen: Seen): RefState => (
   seen: { ...ref.seen, [field]: seen },
 });
 
+/** Asked this much, the platform has this: of long values only the hashes, as both are kept already. */
+export const putQuiet = (ref: RefState, field: string, { asked, got, note, ...more }: Quiet): RefState => ({
+  ...ref,
+  quiet: {
+    ...ref.quiet,
+    [field]: { ...more, asked: comparable(asked), got: comparable(got), note: note.slice(0, 500) },
+  },
+});
+
+/** Nothing is asked of a field while what is wanted and what was seen are what they were. */
+export function isQuiet(ref: RefState, field: string, wanted: Value): boolean {
+  const quiet = ref.quiet[field];
+  if (quiet === undefined) return false;
+  const got = comparable(ref.seen[field]?.value ?? null);
+  return alike(quiet.asked, comparable(wanted)) && alike(quiet.got, got);
+}
+
 // ---- what is to be asked
 
 /**
@@ -400,11 +416,7 @@ export function standingOf(
   // A field never seen is not cleared: empty never beats a value nobody has looked at.
   if (alike(wanted, seen?.value)) return { wanted, standing: 'equal' };
   if (link.canonical.some((name) => entity.fields[name]?.frozen === true)) return { wanted, standing: 'frozen' };
-  const quiet = ref.quiet[link.field];
-  if (quiet !== undefined && alike(quiet.asked, wanted) && alike(quiet.got, seen?.value)) {
-    return { wanted, standing: 'quiet' };
-  }
-  return { wanted, standing: 'differs' };
+  return { wanted, standing: isQuiet(ref, link.field, wanted) ? 'quiet' : 'differs' };
 }
 
 /** Fields to ask of a ref: wanted, not equal to what was seen, not frozen and not quiet. */

@@ -245,7 +245,7 @@ describe('emails that move between people', { timeout: 30_000 }, () => {
 });
 
 describe('values of any size', () => {
-  it('that make one ask too large keep nobody else from being created', () => {
+  it('that make one ask too large keep nobody from being created, and are told to be too long', () => {
     const org = new Org();
     for (let n = 0; n < 10; n++)
       org.say(createdEvent(contact(n), { Email: `p${n}@x.example`, LastName: `${n}` }, 2, n));
@@ -255,8 +255,10 @@ describe('values of any size', () => {
     for (let n = 0; n < 10; n++)
       large.say(createdEvent(contact(n), { Email: `p${n}@x.example`, LastName: `${n}` }, 2, n));
     large.say(createdEvent(contact('L'), { ...ada, Title: 'x'.repeat(45_000) }, 2, 100)).pass(10);
-    expect(large.people().length).toBe(10);
-    expect(large.runner.outputs.some((output) => output.topic === 'unify.dlq')).toBe(true);
+    expect(large.people().length).toBe(11);
+    expect(large.runner.outputs.some((output) => output.topic === 'unify.dlq')).toBe(false);
+    const refused = large.runner.journal().filter((entry) => entry.kind === 'refused');
+    expect(refused.map((entry) => entry.reason)).toEqual(['VALUE_TOO_LARGE: the value is too long to be written']);
   });
 
   it('edited again and again never fill a record with what was asked before', () => {

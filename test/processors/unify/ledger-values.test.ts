@@ -1,7 +1,15 @@
 /** Laws of the pure parts of the ledger. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { echoOf, keptBefore, landedWith, markDone, originOf, wasOvertaken } from '../../../processors/unify/asks.ts';
+import {
+  comparable,
+  echoOf,
+  fitting,
+  landedWith,
+  markDone,
+  originOf,
+  wasOvertaken,
+} from '../../../processors/unify/asks.ts';
 import { newRef } from '../../../processors/unify/identity.ts';
 import { alike, comparePositions, isExact, laterOf, noPosition, shown } from '../../../processors/unify/values.ts';
 import type { Ask, Position, RefState, Value } from '../../../schemas/types.ts';
@@ -193,7 +201,7 @@ describe('evidence that we wrote over somebody', () => {
   });
   it('is a long text too: what stood before is known again by its hash', () => {
     const [old, theirs] = ['o'.repeat(20_000), 't'.repeat(20_000)];
-    const long = refWith(null, landed(1, 'ours', 100, { after: second(90), before: { [field]: keptBefore(old) } }));
+    const long = refWith(null, landed(1, 'ours', 100, { after: second(90), before: { [field]: comparable(old) } }));
     expect(wasOvertaken(long, field, theirs, second(95))).toBe(true);
     expect(wasOvertaken(long, field, old, second(95))).toBe(false);
     expect(JSON.stringify(long).length).toBeLessThan(1_000);
@@ -212,5 +220,23 @@ describe('landed asks', () => {
         expect(ids).toEqual([...ids].sort((a, b) => a - b));
       }),
     );
+  });
+});
+
+describe('the companies of somebody who has nine hundred', () => {
+  const many = Array.from({ length: 900 }, (_, n) => `66f0000000000000000${String(10_000 + n)}`);
+  const ref = { ...refWith(null), seen: { companies: { value: many, at: second(1), answer: false, ask: '' } } };
+
+  it('are kept for comparing as a hash, and are the same when they come again', () => {
+    expect(String(comparable(many)).length).toBeLessThan(100);
+    expect(comparable([...many])).toBe(comparable(many));
+    expect(comparable(many.slice(1))).not.toBe(comparable(many));
+    expect(comparable(many.slice(0, 9))).toEqual(many.slice(0, 9));
+  });
+
+  it('fit into an ask, and what does not fit beside them is left out', () => {
+    const others = { name: 'Ada', notes: 'x'.repeat(20_000) };
+    expect(Object.keys(fitting(ref, { companies: many, name: 'Ada' }, ref.seen))).toEqual(['companies', 'name']);
+    expect(Object.keys(fitting(ref, { companies: many, ...others }, ref.seen))).toEqual(['companies', 'name']);
   });
 });

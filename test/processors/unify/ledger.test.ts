@@ -686,3 +686,35 @@ describe('an explanation', () => {
     expect(there()).toMatchObject({ state: 'quiet', outcome: 'refused: PLATFORM_REFUSED: no such title' });
   });
 });
+
+describe('a value that is almost too long to be kept', () => {
+  const after = (pair: Pair): void => {
+    pair.event({ Phone: 'q' }, 50);
+    const [command] = pair.open();
+    expect(command?.fields).toMatchObject({ 'custom_attributes.phone': 'q' });
+    expect(pair.runner.poisons).toEqual([]);
+    expect(pair.journal('held')).toEqual([]);
+  };
+
+  it('and that the platform has cut does not stop what else is written to its record', () => {
+    const pair = new Pair();
+    const long = 'x'.repeat(20_000);
+    pair.event({ Title: long }, 10);
+    pair.answer(pair.only(), { fields: { [title]: long.slice(0, 19_000) }, at: 11 });
+    expect(pair.journal('settled')).toHaveLength(1);
+    expect(pair.open()).toEqual([]);
+    after(pair);
+    expect(pair.open()).toHaveLength(1);
+  });
+
+  it('is left out of what is asked, is named as refused, and the rest is written', () => {
+    const pair = new Pair();
+    pair.event({ Title: 'x'.repeat(33_000), Tier__c: 'gold' }, 10);
+    expect(pair.only().fields).toEqual({ 'custom_attributes.tier': 'gold' });
+    expect(pair.journal('refused')).toEqual([`${title}: VALUE_TOO_LARGE: the value is too long to be written`]);
+    pair.answer(pair.only(), { fields: pair.only().fields, at: 11 });
+    after(pair);
+    pair.answer(pair.only(), { fields: pair.only().fields, at: 51 }).event({ Title: 'short' }, 60);
+    expect(pair.only().fields).toEqual({ [title]: 'short' });
+  });
+});

@@ -99,8 +99,8 @@ export const identityDefences: readonly Defence[] = [
     patches: [
       unify(
         'results',
-        '  end(world, draft.entity, ref, cause);\n',
-        '  end(world, { ...draft.entity, refs: draft.entity.refs.filter((one) => one !== ref.ref) }, ref, cause);\n',
+        '  end(world, entity, ref, cause);\n',
+        '  end(world, { ...entity, refs: entity.refs.filter((one) => one !== ref.ref) }, ref, cause);\n',
       ),
     ],
   },

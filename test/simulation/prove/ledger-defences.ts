@@ -202,11 +202,7 @@ export const ledgerDefences: readonly Defence[] = [
     protects: 'what was settled or refused is asked again for ever',
     worlds: ['values'],
     patches: [
-      unify(
-        'ledger',
-        'if (quiet !== undefined && alike(quiet.asked, wanted) && alike(quiet.got, seen?.value)) {',
-        'if (false) {',
-      ),
+      unify('ledger', 'return alike(quiet.asked, comparable(wanted)) && alike(quiet.got, got);', 'return false;'),
     ],
   },
   {
@@ -216,8 +212,8 @@ export const ledgerDefences: readonly Defence[] = [
     patches: [
       unify(
         'ledger',
-        'if (quiet !== undefined && alike(quiet.asked, wanted) && alike(quiet.got, seen?.value)) {',
-        'if (quiet !== undefined && alike(quiet.got, seen?.value)) {',
+        'return alike(quiet.asked, comparable(wanted)) && alike(quiet.got, got);',
+        'return alike(quiet.got, got);',
       ),
     ],
   },
@@ -228,8 +224,8 @@ export const ledgerDefences: readonly Defence[] = [
     patches: [
       unify(
         'ledger',
-        'if (quiet !== undefined && alike(quiet.asked, wanted) && alike(quiet.got, seen?.value)) {',
-        'if (quiet !== undefined && alike(quiet.asked, wanted)) {',
+        'return alike(quiet.asked, comparable(wanted)) && alike(quiet.got, got);',
+        'return alike(quiet.asked, comparable(wanted));',
       ),
     ],
   },
@@ -360,7 +356,7 @@ export const ledgerDefences: readonly Defence[] = [
     name: 'freeze',
     protects: 'two writers who answer each other go on for ever',
     worlds: ['fights'],
-    patches: [unify('edits', 'return { ...next, turns, frozen: true };', 'return { ...next, turns };')],
+    patches: [unify('edits', 'return { ...kept, turns, frozen: true };', 'return { ...kept, turns };')],
   },
   {
     name: 'one-open-ask',
