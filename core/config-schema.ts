@@ -52,7 +52,7 @@ const fieldMapping = section({
   type: z
     .enum(fieldTypes)
     .describe(
-      'How values are compared and spelled on each platform. optOut: a boolean of which only true is taken from anybody.',
+      'How values are compared and spelled on each platform. optOut: a boolean of which true is taken from anybody, false only from the owner.',
     ),
   salesforce: salesforceName.optional().describe('API name of the Salesforce field.'),
   lead: salesforceName
@@ -362,6 +362,20 @@ function checkDirection({ flows, entities }: Settings): readonly Problem[] {
   for (const name of ['contact-sync', 'account-sync'] as const) {
     if (flows[name].salesforce !== undefined)
       problems.push({ field: `flows.${name}.salesforce`, message: 'is given, but no sink writes to Salesforce yet' });
+  }
+  for (const [name, flow] of [
+    ['customer', flows['contact-sync']],
+    ['account', flows['account-sync']],
+  ] as const) {
+    // Where Salesforce is not written it owns what it says.
+    if (flow.salesforce === undefined) continue;
+    for (const [index, { type, owner }] of entities[name].fields.entries()) {
+      if (type === 'optOut' && owner === undefined)
+        problems.push({
+          field: `entities.${name}.fields[${index}]`,
+          message: 'type optOut needs an owner where both platforms are written: nobody else can take an opt-out back',
+        });
+    }
   }
   if (entities.account.salesforce.lead !== null)
     problems.push({ field: 'entities.account.salesforce.lead', message: 'is given, but leads are customers' });

@@ -12,17 +12,17 @@ import { actionsKey, claimsOf, isRef } from './keys.ts';
 import { type Cause, pin, separate } from './merge.ts';
 import { sideOf } from './rules.ts';
 import { someMembers } from './sets.ts';
+import { hashId } from './values.ts';
 import type { World } from './world.ts';
 
-/** Ids remembered, and how much of each. */
+/** Ids remembered, as hashes: they may be of any length. */
 const idsKept = 256;
-const idChars = 100;
 
 /** An operator waits for no platform's marks. */
 const cause: Cause = { lane: 'live', time: 0 };
 
 export function onAction(world: World, action: Action): void {
-  const id = action.id.slice(0, idChars);
+  const id = hashId(action.id);
   const done = world.items(actionsKey);
   if (done.includes(id)) return;
   world.putItems(actionsKey, [...done, id].slice(-idsKept));

@@ -13,7 +13,7 @@
  * ambiguous: nothing of it is created or written until an operator's pin, or the others' leaving, ends it (creates.ts).
  */
 import type { EntityState, Observation, RefState } from '../../schemas/types.ts';
-import { arrivalsOf, claimsOf, parseRef, wideId } from './keys.ts';
+import { arrivalsOf, claimsOf, parseRef, refKey, wideId } from './keys.ts';
 import { type EntityKind, type EntityRules, isLeadObject, type Side, sideOf } from './rules.ts';
 import { addMember, removeMember, someMembers } from './sets.ts';
 import { hashId, noPosition } from './values.ts';
@@ -60,6 +60,25 @@ const kindOf = (ref: string): string => ref.slice(0, ref.lastIndexOf(':'));
 const hasKind = (world: World, entity: EntityState, ref: string): boolean =>
   livingRefs(world, entity).some((other) => kindOf(other.ref) === kindOf(ref));
 
+/** Records that were merged or converted into others, of which a customer lists no more than this. */
+const aliasesListed = 200;
+
+/**
+ * The records of a customer, sorted. Of very many that were merged into others the oldest are listed no more: their own
+ * state leads to the customer all the same, and the record that each lives on as keeps its place.
+ */
+export function listRefs(world: World, names: readonly string[]): readonly string[] {
+  const refs = [...new Set(names)].sort();
+  if (refs.length <= aliasesListed) return refs;
+  world.load(refs.map(refKey));
+  const aliases = refs
+    .flatMap((name) => world.ref(name) ?? [])
+    .filter((ref) => ref.deleted && ref.into !== null)
+    .sort((a, b) => b.newest.time - a.newest.time || (a.ref < b.ref ? -1 : 1));
+  const dropped = new Set(aliases.slice(aliasesListed).map(({ ref }) => ref));
+  return refs.filter((name) => !dropped.has(name));
+}
+
 /** A lead of either platform: a person who is there, and for whom nothing is created elsewhere. */
 export const isLead = (rules: EntityRules, ref: RefState): boolean =>
   isLeadObject(rules, ref.ref) || ref.seen['role']?.value === 'lead';
@@ -100,7 +119,7 @@ export function entityFor(world: World, kind: EntityKind, ref: string, observati
   const match = (observation === null ? undefined : matchOf(world, kind, observation)) ?? byNamesake(world, kind, ref);
   if (match === undefined) return found(world, kind, ref);
   world.journal({ id: match.entity.id, kind: 'linked', source: ref, reason: match.reason });
-  return { ...match.entity, refs: [...new Set([...match.entity.refs, ref])].sort() };
+  return { ...match.entity, refs: listRefs(world, [...match.entity.refs, ref]) };
 }
 
 interface Match {

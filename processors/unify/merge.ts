@@ -13,7 +13,7 @@ import { joinCreates, planCreates } from './creates.ts';
 import { rejoin } from './edits.ts';
 import { emitEvent } from './events.ts';
 import { finish, pursue, retryBlocked, revisit } from './follow.ts';
-import { emailOf, found, isAlive, isLead, livingRefs, mayJoin, newRef, twofold } from './identity.ts';
+import { emailOf, found, isAlive, isLead, listRefs, livingRefs, mayJoin, newRef, twofold } from './identity.ts';
 import { fanOut } from './jobs.ts';
 import { arrivalsOf, claimsOf, membersOf, ownedBy, parseRef } from './keys.ts';
 import { type Draft, refound } from './ledger.ts';
@@ -136,7 +136,7 @@ function join(world: World, left: EntityState, right: EntityState, reason: strin
   const ended: EntityState = { ...loser, refs: [], creates: [], ambiguous: [], mergedInto: survivor.id };
   const told = ended.version === 0 ? ended : emitEvent(world, ended, 'merged', []);
   world.putEntity({ ...told, fields: {} });
-  const refs = [...new Set([...survivor.refs, ...loser.refs])].sort();
+  const refs = listRefs(world, [...survivor.refs, ...loser.refs]);
   const entity: EntityState = {
     ...survivor,
     refs,
@@ -270,7 +270,7 @@ function adopt(world: World, ref: RefState, other: EntityState, cause: Cause): v
   }
   if (mine === undefined) {
     world.putRef({ ...ref, id: other.id });
-    world.putEntity({ ...other, refs: [...new Set([...other.refs, ref.ref])].sort() });
+    world.putEntity({ ...other, refs: listRefs(world, [...other.refs, ref.ref]) });
     return;
   }
   end(world, mine, ref, cause, true);
@@ -347,7 +347,7 @@ function rehome(world: World, ref: RefState, from: EntityState, to: EntityState,
   const emails = [...withdraw(world, from), ...(to.version === 0 ? [] : withdraw(world, to))];
   world.putRef({ ...ref, id: to.id });
   const rest = { ...from, refs: from.refs.filter((name) => name !== ref.ref) };
-  const entity = { ...to, refs: [...new Set([...to.refs, ref.ref])].sort() };
+  const entity = { ...to, refs: listRefs(world, [...to.refs, ref.ref]) };
   tellTwofold(world, entity);
   // The one that gains the record first: what is left behind is decided knowing who else claims its email.
   const draft = draftOf(world, entity, { ...ref, id: to.id });

@@ -161,6 +161,37 @@ describe('what does not fit is refused with the field, its value and what is all
     expect(refusal(customerFields(...fields))).toContain(message);
   });
 
+  test.each([
+    [
+      'customer',
+      { canonical: 'ownerEmail', type: 'text', salesforce: 'Csm__c' },
+      '"ownerEmail" is of type owner and no',
+    ],
+    [
+      'customer',
+      { canonical: 'csm', type: 'owner', salesforce: 'OwnerId' },
+      'belongs to the canonical field ownerEmail',
+    ],
+    ['customer', { canonical: 'account', type: 'text', salesforce: 'A' }, '"account" is of type account and no other'],
+    [
+      'customer',
+      { canonical: 'firm', type: 'account', salesforce: 'AccountId' },
+      'belongs to the canonical field account',
+    ],
+    ['account', { canonical: 'employees', type: 'text', salesforce: 'A' }, '"employees" is of type integer or number'],
+  ])('a %s field that is known by its meaning and has another: %j', (entity, field, message) => {
+    expect(refusal({ entities: { [entity]: { fields: [field] } } })).toContain(message);
+  });
+
+  test('an opt-out without an owner where both platforms are written: nobody could take it back', () => {
+    const optOut = { canonical: 'optOut', type: 'optOut', salesforce: 'HasOptedOutOfEmail', intercom: 'unsubscribed' };
+    const both = { flows: { 'contact-sync': { salesforce: {} } } };
+    const message = 'entities.customer.fields[1] type optOut needs an owner';
+    expect(refusal({ ...customerFields(optOut), ...both })).toContain(message);
+    expect(refusal({ ...customerFields({ ...optOut, owner: 'salesforce' }), ...both })).not.toContain(message);
+    expect(() => checkConfig(customerFields(optOut), {})).not.toThrow();
+  });
+
   test('creates that would wait for marks that nobody sends', () => {
     expect(refusal({ capture: { intercom: true } })).toContain('capture.intercom is true, but nothing sends marks');
   });

@@ -148,3 +148,31 @@ describe('those who wait for a company that nobody told of', () => {
     expect(waiting(people)).toEqual([people.idOf(contact('A'))]);
   });
 });
+
+describe('state that grew past 64 kB', () => {
+  it('stopped every action of an operator: ids of many bytes', () => {
+    const people = new People().say(createdEvent(contact('A'), ada, 2, 2));
+    const id = (n: number): string => `${n}${'再送依頼'.repeat(30)}`;
+    for (let n = 0; n < 300; n++) people.say(action('redrive', contact('A'), '', id(n)));
+    const entries = people.runner.journal().length;
+    people.say(action('redrive', contact('A'), '', id(299)));
+    expect(people.runner.journal()).toHaveLength(entries);
+  });
+
+  it('stopped a customer into whom very many records were merged', () => {
+    const into = contact('000000000000');
+    const people = new People().say(createdEvent(into, ada, 2, 2));
+    const name = (n: number): string => contact(`${String(n).padStart(12, '0')}AAA`);
+    const merge = (n: number): void => {
+      people.say(createdEvent(name(n), { LastName: 'L' }, 2 + n, 2 + n));
+      people.say(event(name(n), {}, 2 + n, 10_000 + n, { op: 'moved', into }));
+    };
+    for (let n = 1; n <= 300; n++) merge(n);
+    expect(people.living(into)?.refs.length).toBeLessThan(250);
+    // What is no longer listed leads to its customer all the same.
+    expect(people.entity(people.idOf(name(1)))?.mergedInto ?? people.idOf(name(1))).toBe(people.idOf(into));
+    people.say(event(name(1), { ...ada, LastName: 'Back' }, 900, 90_000, { op: 'undeleted', whole: true }));
+    expect(people.living(name(1))?.refs).toContain(name(1));
+    expect(people.living(name(1))?.id).not.toBe(people.idOf(into));
+  });
+});
