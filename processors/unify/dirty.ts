@@ -22,7 +22,7 @@ import {
 } from './keys.ts';
 import { pendingFields, putQuiet } from './ledger.ts';
 import { prefetch } from './prefetch.ts';
-import { type EntityKind, sideOf } from './rules.ts';
+import { type EntityKind, type Side, sideOf } from './rules.ts';
 import { shown } from './values.ts';
 import type { Lane, Platform, World } from './world.ts';
 
@@ -232,6 +232,16 @@ export function makeAsk(
   };
 }
 
+/**
+ * Would a value be written over one that nobody has looked at, of a field that was mapped after its record was read or of
+ * a record that only a change of other fields told of? What is there may be newer. Fields of our own nobody else writes.
+ */
+const isBlind = (side: Side, ref: RefState, fields: Readonly<Record<string, Value>>): boolean =>
+  side.links.some(
+    ({ field, canonical }) =>
+      canonical.length > 0 && field in fields && ref.seen[field] === undefined && !ref.looked.includes(field),
+  );
+
 /** What is to be asked of a record now, nothing for a reading; undefined: it is not its turn. */
 function dueFields(world: World, ref: RefState): Readonly<Record<string, Value>> | undefined {
   if (ref.deleted) return undefined;
@@ -240,7 +250,9 @@ function dueFields(world: World, ref: RefState): Readonly<Record<string, Value>>
   if (entity === undefined || isHeld(world, entity) || isSecondary(world, entity, ref.ref) || isBusy(ref, entity))
     return undefined;
   if (ref.reading) return {};
-  const fields = pendingFields(world, sideOf(world.rules.entities[entity.entity], ref.ref), ref, entity);
+  const side = sideOf(world.rules.entities[entity.entity], ref.ref);
+  const fields = pendingFields(world, side, ref, entity);
+  if (isBlind(side, ref, fields)) return {};
   return Object.keys(fields).length === 0 ? undefined : fields;
 }
 
@@ -257,7 +269,7 @@ function askUpdate(world: World, lane: Lane, item: string): void {
     return;
   }
   // What may be out of date is read before anything is decided from it.
-  const verb = ref.reading ? 'read' : 'update';
+  const verb = Object.keys(due).length === 0 ? 'read' : 'update';
   const fields = fitting(idle, due, ref.seen);
   for (const field of Object.keys(due))
     if (!(field in fields)) idle = refuseLarge(world, idle, field, due[field] ?? null);

@@ -39,6 +39,7 @@ export function newRef(ref: string, entity: EntityKind | null, id: string): RefS
     waiting: [],
     into: null,
     bound: 'rule',
+    looked: [],
   };
 }
 

@@ -3,7 +3,7 @@
  * once: a field that was refused, or of which nobody has said what came of it, is quiet until another value is wanted or
  * seen.
  */
-import type { Ask, FieldRefusal, Quiet, RefState, Result } from '../../schemas/types.ts';
+import type { Ask, FieldRefusal, Observation, Quiet, RefState, Result } from '../../schemas/types.ts';
 import { landedWith } from './asks.ts';
 import { awaitEcho } from './echoes.ts';
 import { parseRef } from './keys.ts';
@@ -91,6 +91,7 @@ function assume(world: World, draft: Draft, closed: Ask): void {
 function landReading(world: World, draft: Draft, ask: Ask, result: Result): void {
   const { moved } = draft.ref;
   draft.ref = { ...draft.ref, open: null };
+  if (result.outcome !== 'expired' && !moved) draft.ref = { ...draft.ref, looked: untoldBy(draft, result.returned) };
   if (result.outcome === 'expired') draft.ref = { ...draft.ref, reading: true };
   if (result.outcome === 'refused') tellUnread(world, draft.ref, result);
   if (result.outcome !== 'applied' || result.returned === null) return;
@@ -105,6 +106,14 @@ function landReading(world: World, draft: Draft, ask: Ask, result: Result): void
     landed: draft.ref.landed.map((one) => (one.late ? { ...one, done: Object.keys(one.expected).sort() } : one)),
   };
 }
+
+/** Fields never seen that the reading does not tell either: the platform does not have them, or does not show them. */
+const untoldBy = ({ rules, ref }: Draft, returned: Observation | null): readonly string[] =>
+  sideOf(rules, ref.ref).links.flatMap(({ field }) => {
+    const isTold =
+      returned !== null && (field in returned.fields || (returned.whole && !returned.unknown.includes(field)));
+    return isTold || field in ref.seen ? [] : [field];
+  });
 
 /** Says why a record could not be read. */
 export function tellUnread(world: World, ref: RefState, result: Result): void {

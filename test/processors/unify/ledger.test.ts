@@ -63,14 +63,16 @@ class Pair {
   #seq = 10;
   #answered = new Set<Command>();
 
-  constructor(fields: Fields = {}, there: Fields = {}) {
+  /** `unknown`: fields that Intercom does not tell. */
+  constructor(fields: Fields = {}, there: Fields = {}, unknown: readonly string[] = []) {
     for (const platform of ['salesforce', 'intercom'] as const)
       for (let partition = 0; partition < 4; partition++)
         this.runner.decide(epoch(partition, `e${partition}`, 0, 10, 10, platform));
     this.runner.decide(snapshotComplete('intercom', 'admin'));
     const email = 'ada@x.example';
     this.runner.decide(createdEvent(salesforce, { Email: email, Title: 'a', Phone: 'p', ...fields }, 1, 1));
-    this.webhook({ email, role: 'user', 'custom_attributes.title': 'a', 'custom_attributes.phone': 'p', ...there }, 1);
+    const told = { email, role: 'user', 'custom_attributes.title': 'a', 'custom_attributes.phone': 'p', ...there };
+    this.webhook(told, 1, { whole: true, unknown });
     // Our marks, and what one side lacks.
     for (let rounds = 0; rounds < 5; rounds++)
       for (const command of this.open()) {
@@ -716,5 +718,34 @@ describe('a value that is almost too long to be kept', () => {
     after(pair);
     pair.answer(pair.only(), { fields: pair.only().fields, at: 51 }).event({ Title: 'short' }, 60);
     expect(pair.only().fields).toEqual({ [title]: 'short' });
+  });
+});
+
+describe('a field that was never seen on its record', () => {
+  const city = 'custom_attributes.city';
+  /** The field is mapped, and Intercom's record was told of without it. */
+  const unseen = (): Pair => new Pair({}, {}, [city]);
+
+  it('is looked at before it is written: what somebody has entered there meanwhile is newer', () => {
+    const pair = unseen();
+    pair.event({ City__c: 'Oslo' }, 10);
+    expect(pair.only()).toMatchObject({ verb: 'read', ref: intercom, fields: {} });
+    pair.answer(pair.only(), { fields: { [city]: 'Rome' }, at: 20 });
+    expect(pair.open().map((command) => command.verb)).not.toContain('read');
+    expect(pair.runner.ref(intercom)?.seen[city]?.value).toBe('Rome');
+  });
+
+  it('is written after one look where the platform does not tell it', () => {
+    const pair = unseen();
+    pair.event({ City__c: 'Oslo' }, 10);
+    pair.answer(pair.only(), { fields: {}, at: 11 });
+    expect(pair.only()).toMatchObject({ verb: 'update', fields: { [city]: 'Oslo' } });
+  });
+
+  it('is written after one look that was refused', () => {
+    const pair = unseen();
+    pair.event({ City__c: 'Oslo' }, 10);
+    pair.result(pair.only(), { outcome: 'refused', platformTime: (second + 11) * 1000 });
+    expect(pair.only()).toMatchObject({ verb: 'update', fields: { [city]: 'Oslo' } });
   });
 });
