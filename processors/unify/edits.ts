@@ -205,7 +205,8 @@ function setField(world: World, draft: Draft, name: string, one: Edit, reason: s
   const old = draft.entity.fields[name];
   const source = draft.ref.ref;
   const same = old?.source === source;
-  const lost = old !== undefined && one.conflict && !same && one.kind !== 'sight';
+  // What a first sight replaces nobody has changed on purpose: it is told wherever there was something.
+  const lost = old !== undefined && !same && (one.kind === 'sight' ? !isEmpty(old.value) : one.conflict);
   const next: CanonicalField = {
     value: one.value,
     version: (old?.version ?? 0) + 1,
@@ -216,7 +217,9 @@ function setField(world: World, draft: Draft, name: string, one: Edit, reason: s
     reason,
     offset: world.record.offset,
     previous: old === undefined ? null : claimOf(old),
-    lost: lost ? { ...claimOf(old), reason: `${source} has a newer value` } : (old?.lost ?? null),
+    lost: lost
+      ? { ...claimOf(old), reason: one.kind === 'sight' ? reason : `${source} has a newer value` }
+      : (old?.lost ?? null),
     turns: old?.turns ?? [],
     frozen: old?.frozen ?? false,
   };

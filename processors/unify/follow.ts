@@ -93,7 +93,9 @@ export function retryBlocked(world: World, email: string): void {
     const ref = world.ref(item);
     const entity = ref === undefined ? undefined : world.living(ref.id);
     if (ref === undefined || entity === undefined) continue;
-    const quiet = Object.fromEntries(Object.entries(ref.quiet).filter(([, one]) => one.asked !== email));
+    const quiet = Object.fromEntries(
+      Object.entries(ref.quiet).filter(([, { asked }]) => typeof asked !== 'string' || blockedBy(asked) !== set),
+    );
     const open = { ...ref, quiet };
     world.putRef(open);
     enqueueRef(world, open, entity, 'live');

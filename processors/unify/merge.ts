@@ -9,6 +9,7 @@
  * account), else the one with an Intercom user or company, else the smaller id. The other's id lives on as an alias.
  */
 import type { EntityState, JobState, Observation, Position, RefState } from '../../schemas/types.ts';
+import { asksOf } from './asks.ts';
 import { joinCreates, planCreates } from './creates.ts';
 import { rejoin } from './edits.ts';
 import { emitEvent } from './events.ts';
@@ -16,7 +17,7 @@ import { finish, pursue, retryBlocked, revisit } from './follow.ts';
 import { emailOf, found, isAlive, isLead, listRefs, livingRefs, mayJoin, newRef, twofold } from './identity.ts';
 import { fanOut } from './jobs.ts';
 import { arrivalsOf, claimsOf, membersOf, ownedBy, parseRef } from './keys.ts';
-import { type Draft, refound } from './ledger.ts';
+import { type Draft, refound, resume } from './ledger.ts';
 import { type EntityKind, sideOf } from './rules.ts';
 import { addMember, removeMember, someMembers } from './sets.ts';
 import { comparePositions, laterOf, noPosition } from './values.ts';
@@ -217,7 +218,26 @@ export function onMoved(world: World, observation: Observation, kind: EntityKind
   const known = world.ref(name) ?? newRef(name, kind, '');
   // Older than what is known of a record that lives: it came back since.
   if (known.into === into || (!known.deleted && comparePositions(at, known.newest) < 0)) return;
-  redirect(world, known, into, at, { lane, time: at.time });
+  const cause: Cause = { lane, time: at.time };
+  redirect(world, takeWaiting(world, known, cause), into, at, cause);
+}
+
+/**
+ * What waits for an answer was entered before the record ended. It is taken in now, as if the answer had come: when it
+ * comes it changes nothing any more. Returns the record as it is then.
+ */
+function takeWaiting(world: World, ref: RefState, cause: Cause): RefState {
+  const entity = ref.waiting.length === 0 ? undefined : world.living(ref.id);
+  if (entity === undefined) return ref;
+  const answered = asksOf(ref).map((ask) =>
+    ask.resultAt === null ? { ...ask, expected: ask.fields, resultAt: cause.time } : ask,
+  );
+  const draft = draftOf(world, entity, { ...ref, open: null, landed: answered });
+  resume(world, draft);
+  // Nothing is asked of it meanwhile.
+  draft.ref = { ...draft.ref, open: ref.open, landed: ref.landed, deleted: true };
+  conclude(world, entity, draft, cause);
+  return { ...(world.ref(ref.ref) ?? draft.ref), deleted: ref.deleted };
 }
 
 /**

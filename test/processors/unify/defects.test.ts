@@ -17,7 +17,7 @@ import {
 } from '../../support/changes.ts';
 import { FakeIntercom } from '../../support/fake-intercom.ts';
 import { change, FoldRunner } from '../../support/fold-runner.ts';
-import { People, person, webhook } from './people-world.ts';
+import { moved, People, person, webhook } from './people-world.ts';
 
 const config = loadConfig({ env: {} });
 const contact = (n: number | string): string => `salesforce:Contact:003${n}`;
@@ -428,5 +428,47 @@ describe('a record that a call finds gone', () => {
     expect(people.runner.ref(there)?.deleted).toBe(true);
     people.say(webhook(there, { email: 'ada@x.example', name: 'Byron' }, 35));
     expect(people.runner.ref(there)?.deleted).toBe(false);
+  });
+});
+
+describe('an edit that waits for an answer', () => {
+  it('while its record is merged away is not dropped: it counts where the other record says nothing', () => {
+    const { people, there, ask } = heldBack({ 'custom_attributes.job_title': 'CTO' });
+    people.say(moved(there, person('u7'), 32));
+    people.answer(ask, { outcome: 'gone', into: person('u7'), platformTime: (second + 33) * 1000 });
+    expect(people.values(contact('A'))).toMatchObject({ title: 'CTO', phone: '3' });
+    people.say(webhook(person('u7'), { email: 'ada@x.example', name: 'Byron', phone: '7' }, 34)).pass(60);
+    expect(people.values(contact('A'))).toMatchObject({ title: 'CTO', phone: '7' });
+    expect(people.waiting()).toEqual([]);
+  });
+});
+
+describe('an email refused because another record has it', () => {
+  it('is asked again when that one gives it up, however it was spelt there', () => {
+    const people = new People();
+    people.say(createdEvent(contact('A'), { ...ada, Email: 'Ada@X.example' }, 2, 2)).pass(10);
+    people.say(createdEvent(contact('B'), { Email: 'b@x.example', LastName: 'Lovelace' }, 12, 12)).pass(20);
+    const there = people.living(contact('B'))?.refs.find((ref) => ref.startsWith('intercom:')) ?? '';
+    people.say(webhook(there, { email: 'ada@x.example', name: 'Lovelace' }, 40));
+    const refused = people.waiting().find((command) => command.ref === contact('B'));
+    expect(refused?.fields).toMatchObject({ Email: 'ada@x.example' });
+    const refusals = [{ field: 'Email', code: 'DUPLICATES_DETECTED', message: 'duplicate' }];
+    people.answer(refused, { outcome: 'refused', platformTime: (second + 41) * 1000, refusals });
+    people.say(event(contact('A'), { Email: 'ada.new@x.example' }, 50, 50));
+    const again = people.waiting().find((command) => command.ref === contact('B'));
+    expect(again?.fields).toMatchObject({ Email: 'ada@x.example' });
+  });
+});
+
+describe('a value that a first sight replaces', () => {
+  it('is kept beside the one that counts now, and told', () => {
+    const people = new People();
+    people.say(
+      webhook(person('u1'), { email: 'ada@x.example', name: 'Byron', 'custom_attributes.job_title': 'CTO' }, 2),
+    );
+    people.say(createdEvent(contact('A'), { ...ada, Title: 'Clerk' }, 5, 5));
+    const title = people.living(contact('A'))?.fields['title'];
+    expect(title).toMatchObject({ value: 'Clerk', lost: { value: 'CTO', source: person('u1') } });
+    expect(people.journal('set')).toMatchObject([{ field: 'title', value: 'Clerk', other: 'CTO' }]);
   });
 });
