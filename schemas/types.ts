@@ -546,6 +546,8 @@ export interface RefState {
   readonly waiting: readonly Waiting[];
   /** Ref that it lives on as, merged or converted: an alias, never written again. */
   readonly into: null | string;
+  /** Lanes whose queue holds an entry of it, a stale one included: it is not entered twice. */
+  readonly entries: readonly string[];
   /** Fields that a reading did not tell: they are asked without having been seen. */
   readonly looked: readonly string[];
   /** Whose it is was found by the rules, or said by an operator: pin, or apart (taken from its customer; no rule gives it to another). */

@@ -102,9 +102,11 @@ export function enqueueRef(world: World, ref: RefState, entity: EntityState, lan
 function enqueue(world: World, ref: RefState, lane: Lane): RefState {
   const { platform } = parseRef(ref.ref);
   const partition = itemPartition(ref.ref);
-  append(world, platform, partition, lane, ref.ref);
+  // Lifted to a better lane, it left a stale entry behind: back in that lane, it is the one.
+  const isThere = ref.entries.includes(lane);
+  if (!isThere) append(world, platform, partition, lane, ref.ref);
   world.stirred.add(`${platform}:${partition}`);
-  const queued = { ...ref, queued: lane };
+  const queued = { ...ref, queued: lane, entries: isThere ? ref.entries : [...ref.entries, lane] };
   world.putRef(queued);
   return queued;
 }
@@ -166,7 +168,7 @@ export function dispatch(world: World, askCreate: AskCreate): void {
         world.attempt(
           item,
           (one) => (item.startsWith('+') ? askCreate(one, platform, lane, item.slice(1)) : askUpdate(one, lane, item)),
-          (outer, reason) => holdItem(outer, platform, item, reason),
+          (outer, reason) => holdItem(outer, platform, lane, item, reason),
         );
         budget -= 1;
       }
@@ -174,11 +176,12 @@ export function dispatch(world: World, askCreate: AskCreate): void {
   }
 }
 
-function holdItem(world: World, platform: Platform, item: string, reason: string): void {
+function holdItem(world: World, platform: Platform, lane: Lane, item: string, reason: string): void {
   const held = reason.slice(0, 200);
   if (!item.startsWith('+')) {
     const ref = world.ref(item);
-    if (ref !== undefined) world.putRef({ ...ref, queued: null, held });
+    if (ref === undefined) return;
+    world.putRef({ ...ref, queued: null, entries: ref.entries.filter((one) => one !== lane), held });
     return;
   }
   const entity = world.entity(item.slice(1));
@@ -260,9 +263,14 @@ function askUpdate(world: World, lane: Lane, item: string): void {
   const { platform, object } = parseRef(item);
   const partition = itemPartition(item);
   const ref = world.ref(item);
+  if (ref === undefined) return;
+  const entries = ref.entries.filter((one) => one !== lane);
   // Queued anew in a better lane, or gone meanwhile: this entry is stale.
-  if (ref === undefined || ref.queued !== lane) return;
-  let idle: RefState = { ...ref, queued: null };
+  if (ref.queued !== lane) {
+    world.putRef({ ...ref, entries });
+    return;
+  }
+  let idle: RefState = { ...ref, queued: null, entries };
   const due = dueFields(world, ref);
   if (due === undefined) {
     world.putRef(idle);

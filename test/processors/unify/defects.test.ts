@@ -472,3 +472,22 @@ describe('a value that a first sight replaces', () => {
     expect(people.journal('set')).toMatchObject([{ field: 'title', value: 'Clerk', other: 'CTO' }]);
   });
 });
+
+describe('the bulk queue', () => {
+  it('does not grow while its window is shut and one record is lifted to a better lane again and again', () => {
+    const people = new People();
+    people.say(createdEvent(contact('A'), { ...ada, Phone: '1' }, 2, 2)).pass(10);
+    const there = people.living(contact('A'))?.refs.find((ref) => ref.startsWith('intercom:')) ?? '';
+    const partition = partitionOf(there, 4);
+    people.say(epoch(partition, `e${partition}`, 1, 50, 0));
+    for (let n = 0; n < 20; n++) {
+      const at = 100 + n * 10;
+      people.say(row(contact('A'), { ...ada, Phone: `r${n}` }, at));
+      people.say(event(contact('A'), { Phone: `e${n}` }, at + 3, at + 3));
+      people.intercom.now = second + at + 4;
+      for (const command of people.waiting()) people.answer(command, people.run(command));
+    }
+    const { n } = people.runner.committed.get(`cur:queue:intercom:${partition}:bulk`) as { n: Record<string, number> };
+    expect((n['tail'] ?? 0) - (n['head'] ?? 0)).toBeLessThanOrEqual(1);
+  });
+});

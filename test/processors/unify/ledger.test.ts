@@ -700,9 +700,9 @@ describe('a value that is almost too long to be kept', () => {
 
   it('and that the platform has cut does not stop what else is written to its record', () => {
     const pair = new Pair();
-    const long = 'x'.repeat(20_000);
+    const long = 'x'.repeat(23_000);
     pair.event({ Title: long }, 10);
-    pair.answer(pair.only(), { fields: { [title]: long.slice(0, 19_000) }, at: 11 });
+    pair.answer(pair.only(), { fields: { [title]: long.slice(0, 22_500) }, at: 11 });
     expect(pair.journal('settled')).toHaveLength(1);
     expect(pair.open()).toEqual([]);
     after(pair);
