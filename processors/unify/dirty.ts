@@ -294,7 +294,7 @@ function askUpdate(world: World, lane: Lane, item: string): void {
 /** A value too long to be kept beside what is known of its record is not asked: the rest of the record is. */
 function refuseLarge(world: World, ref: RefState, field: string, asked: Value): RefState {
   const got = ref.seen[field]?.value ?? null;
-  const note = 'VALUE_TOO_LARGE: the value is too long to be written';
+  const note = 'RECORD_TOO_LARGE: the value is too long to be written';
   world.journal({
     id: ref.id,
     kind: 'refused',

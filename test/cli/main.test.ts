@@ -57,6 +57,7 @@ describe('help teaches', () => {
         run             run one role of the pipeline, or all of them in one process
         topics          the topics: list what there should be, make it so, read them
         decode          decode one Salesforce change event: header, changed, nulled and diff fields by name, values
+        why             why a field has its value: what set it, what lost, what carried it where
         config          the configuration: check it, show it, print its JSON Schema
         stack           the local Kafka, schema registry and Redis: real servers from published jars, without Docker
         twin            a local double of a platform that speaks its own protocol

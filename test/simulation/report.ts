@@ -17,6 +17,7 @@ export function table(tallies: readonly Tally[]): string {
     're-reads',
     'calls',
     'changes',
+    'excused',
     'broken promises',
   ];
   const rows = tallies.map((one) => {

@@ -258,7 +258,7 @@ describe('values of any size', () => {
     expect(large.people().length).toBe(11);
     expect(large.runner.outputs.some((output) => output.topic === 'unify.dlq')).toBe(false);
     const refused = large.runner.journal().filter((entry) => entry.kind === 'refused');
-    expect(refused.map((entry) => entry.reason)).toEqual(['VALUE_TOO_LARGE: the value is too long to be written']);
+    expect(refused.map((entry) => entry.reason)).toEqual(['RECORD_TOO_LARGE: the value is too long to be written']);
   });
 
   it('edited again and again never fill a record with what was asked before', () => {

@@ -713,7 +713,7 @@ describe('a value that is almost too long to be kept', () => {
     const pair = new Pair();
     pair.event({ Title: 'x'.repeat(33_000), Tier__c: 'gold' }, 10);
     expect(pair.only().fields).toEqual({ 'custom_attributes.tier': 'gold' });
-    expect(pair.journal('refused')).toEqual([`${title}: VALUE_TOO_LARGE: the value is too long to be written`]);
+    expect(pair.journal('refused')).toEqual([`${title}: RECORD_TOO_LARGE: the value is too long to be written`]);
     pair.answer(pair.only(), { fields: pair.only().fields, at: 11 });
     after(pair);
     pair.answer(pair.only(), { fields: pair.only().fields, at: 51 }).event({ Title: 'short' }, 60);
