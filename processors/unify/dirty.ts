@@ -20,9 +20,9 @@ import {
   queueSegmentKey,
   refKey,
 } from './keys.ts';
-import { pendingFields, putQuiet } from './ledger.ts';
 import { prefetch } from './prefetch.ts';
 import { type EntityKind, type Side, sideOf } from './rules.ts';
+import { pendingFields, putQuiet } from './standing.ts';
 import { shown } from './values.ts';
 import type { Lane, Platform, World } from './world.ts';
 

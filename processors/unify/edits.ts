@@ -9,8 +9,9 @@
 import type { CanonicalField, Claim, EntityState, Position, Value } from '../../schemas/types.ts';
 import { disown } from './companies.ts';
 import { parseRef } from './keys.ts';
-import { type Draft, standingOf } from './ledger.ts';
+import type { Draft } from './ledger.ts';
 import { type CanonicalRule, type EntityRules, sideOf } from './rules.ts';
+import { standingOf } from './standing.ts';
 import { alike, comparePositions, isEmpty, laterOf, secondOf, shown } from './values.ts';
 import type { Platform, World } from './world.ts';
 

@@ -6,8 +6,8 @@ import type { Claim, EntityState, RefState, Value } from '../../schemas/types.ts
 import { isHeld } from './dirty.ts';
 import { isSecondary } from './identity.ts';
 import { parseRef } from './keys.ts';
-import { standingOf } from './ledger.ts';
 import { type Link, type Side, sideOf } from './rules.ts';
+import { standingOf } from './standing.ts';
 import { alike } from './values.ts';
 import type { World } from './world.ts';
 

@@ -7,8 +7,9 @@ import type { Ask, FieldRefusal, Observation, Quiet, RefState, Result } from '..
 import { landedWith } from './asks.ts';
 import { awaitEcho } from './echoes.ts';
 import { parseRef } from './keys.ts';
-import { type Draft, isQuiet, observe, putQuiet, putSeen, resume } from './ledger.ts';
+import { type Draft, observe, putSeen, resume } from './ledger.ts';
 import { sideOf } from './rules.ts';
+import { isQuiet, putQuiet } from './standing.ts';
 import { alike, comparePositions, secondOf } from './values.ts';
 import type { World } from './world.ts';
 

@@ -1,7 +1,7 @@
 /**
  * The ledger: per ref what was last *seen*, per customer what is *wanted*. This file says what an observation does to
- * what is seen, and what is to be asked while the two differ. asks.ts knows what our own asks brought about, edits.ts who
- * wins, landing.ts what a result does.
+ * what is seen, standing.ts what is to be asked while the two differ. asks.ts knows what our own asks brought about,
+ * edits.ts who wins, landing.ts what a result does.
  *
  * An observation is taken in field by field, each with its own position. The rules, in their order:
  *  1. tie: it cannot be told which is later, and the values differ → `seen` stays, the record is read again.
@@ -14,17 +14,17 @@ import type {
   EntityState,
   FieldChange,
   Observation,
-  Quiet,
   RefState,
   Seen,
   Value,
   Waiting,
 } from '../../schemas/types.ts';
-import { asksOf, comparable, echoOf, expectedOf, markDone, originOf, wasOvertaken } from './asks.ts';
+import { asksOf, echoOf, expectedOf, markDone, originOf, wasOvertaken } from './asks.ts';
 import { type Edit, edit } from './edits.ts';
 import { parseRef } from './keys.ts';
 import { fromPlatform, toPlatform } from './mapping.ts';
-import { type EntityRules, type Link, type Side, sideOf } from './rules.ts';
+import { type EntityRules, type Link, sideOf } from './rules.ts';
+import { putQuiet } from './standing.ts';
 import { alike, comparePositions, isExact, laterOf, secondOf } from './values.ts';
 import type { World } from './world.ts';
 
@@ -371,65 +371,3 @@ export const putSeen = (ref: RefState, field: string, seen: Seen): RefState => (
   ...ref,
   seen: { ...ref.seen, [field]: seen },
 });
-
-/** Asked this much, the platform has this: of long values only the hashes, as both are kept already. */
-export const putQuiet = (ref: RefState, field: string, { asked, got, note, ...more }: Quiet): RefState => ({
-  ...ref,
-  quiet: {
-    ...ref.quiet,
-    [field]: { ...more, asked: comparable(asked), got: comparable(got), note: note.slice(0, 500) },
-  },
-});
-
-/** Nothing is asked of a field while what is wanted and what was seen are what they were. */
-export function isQuiet(ref: RefState, field: string, wanted: Value): boolean {
-  const quiet = ref.quiet[field];
-  if (quiet === undefined) return false;
-  const got = comparable(ref.seen[field]?.value ?? null);
-  return alike(quiet.asked, comparable(wanted)) && alike(quiet.got, got);
-}
-
-// ---- what is to be asked
-
-/**
- * Our mark proves that two records are one, so it is worth a call only where there are two; the one of a create is in the
- * create itself. A company's id is given to it once, at its creation (Intercom: `company_id` cannot be changed).
- */
-const markerFor = (link: Link, entity: EntityState): Value | undefined =>
-  link.field === 'company_id' || entity.refs.every((ref) => parseRef(ref).platform === link.platform)
-    ? undefined
-    : entity.id;
-
-/** How a field of a record stands to what is wanted. unknown: what is wanted cannot be said. differs: to be asked. */
-export type Standing = 'equal' | 'unknown' | 'frozen' | 'quiet' | 'differs';
-
-export function standingOf(
-  world: World,
-  link: Link,
-  ref: RefState,
-  entity: EntityState,
-): { readonly wanted: Value | undefined; readonly standing: Standing } {
-  const seen = ref.seen[link.field];
-  const wanted =
-    link.type === 'marker' ? markerFor(link, entity) : toPlatform(world, link, entity.fields, seen?.value, entity.id);
-  if (wanted === undefined) return { wanted, standing: 'unknown' };
-  // A field never seen is not cleared: empty never beats a value nobody has looked at.
-  if (alike(wanted, seen?.value)) return { wanted, standing: 'equal' };
-  if (link.canonical.some((name) => entity.fields[name]?.frozen === true)) return { wanted, standing: 'frozen' };
-  return { wanted, standing: isQuiet(ref, link.field, wanted) ? 'quiet' : 'differs' };
-}
-
-/** Fields to ask of a ref: wanted, not equal to what was seen, not frozen and not quiet. */
-export function pendingFields(
-  world: World,
-  side: Side,
-  ref: RefState,
-  entity: EntityState,
-): Readonly<Record<string, Value>> {
-  const pending: Record<string, Value> = {};
-  for (const link of side.links) {
-    const { wanted, standing } = standingOf(world, link, ref, entity);
-    if (standing === 'differs' && wanted !== undefined) pending[link.field] = wanted;
-  }
-  return pending;
-}

@@ -202,7 +202,7 @@ export const ledgerDefences: readonly Defence[] = [
     protects: 'what was settled or refused is asked again for ever',
     worlds: ['values'],
     patches: [
-      unify('ledger', 'return alike(quiet.asked, comparable(wanted)) && alike(quiet.got, got);', 'return false;'),
+      unify('standing', 'return alike(quiet.asked, comparable(wanted)) && alike(quiet.got, got);', 'return false;'),
     ],
   },
   {
@@ -211,7 +211,7 @@ export const ledgerDefences: readonly Defence[] = [
     worlds: ['values'],
     patches: [
       unify(
-        'ledger',
+        'standing',
         'return alike(quiet.asked, comparable(wanted)) && alike(quiet.got, got);',
         'return alike(quiet.got, got);',
       ),
@@ -223,7 +223,7 @@ export const ledgerDefences: readonly Defence[] = [
     worlds: ['values', 'calls', 'fights'],
     patches: [
       unify(
-        'ledger',
+        'standing',
         'return alike(quiet.asked, comparable(wanted)) && alike(quiet.got, got);',
         'return alike(quiet.asked, comparable(wanted));',
       ),
