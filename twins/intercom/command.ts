@@ -39,6 +39,11 @@ Webhooks are signed with INTERCOM_CLIENT_SECRET or the content of INTERCOM_CLIEN
         ...(token !== undefined && { token }),
         ...(clientSecret !== undefined && { clientSecret }),
       });
+      // Before anything is printed: whoever has read the address may stop us at once.
+      const stopped = new Promise<void>((resolve) => {
+        process.once('SIGINT', () => resolve());
+        process.once('SIGTERM', () => resolve());
+      });
       process.stdout.write(
         `${[
           `# Intercom twin, workspace ${twin.workspaceId}; everything in it: ${twin.url}/__twin/store, calls: ${twin.url}/__twin/calls`,
@@ -51,10 +56,7 @@ Webhooks are signed with INTERCOM_CLIENT_SECRET or the content of INTERCOM_CLIEN
             : '# the client secret is the one given',
         ].join('\n')}\n`,
       );
-      await new Promise<void>((resolve) => {
-        process.once('SIGINT', () => resolve());
-        process.once('SIGTERM', () => resolve());
-      });
+      await stopped;
       await twin.close();
     });
 }

@@ -34,6 +34,11 @@ export function salesforceTwinCommand(): Command {
         clientId,
         ...(clientSecret !== undefined && { clientSecret }),
       });
+      // Before anything is printed: whoever has read the address may stop us at once.
+      const stopped = new Promise<void>((resolve) => {
+        process.once('SIGINT', () => resolve());
+        process.once('SIGTERM', () => resolve());
+      });
       process.stdout.write(
         [
           `# Salesforce twin, org ${twin.orgId}; everything in it: ${twin.restUrl}/__twin/store, calls: ${twin.restUrl}/__twin/calls`,
@@ -47,10 +52,7 @@ export function salesforceTwinCommand(): Command {
           '',
         ].join('\n'),
       );
-      await new Promise<void>((resolve) => {
-        process.once('SIGINT', () => resolve());
-        process.once('SIGTERM', () => resolve());
-      });
+      await stopped;
       await twin.close();
     });
 }
