@@ -3,7 +3,8 @@
 import { memoryCodec } from '../../core/registry.ts';
 import { createUnify } from '../../processors/unify/index.ts';
 import { rulesOf } from './fields.ts';
-import { Oracle, type Promise, promises, type Violation } from './oracle.ts';
+import { Oracle } from './oracle.ts';
+import { type Promise, promises, type Violation } from './promises.ts';
 import { shrink } from './shrink.ts';
 import { type Ran, simulate } from './simulate.ts';
 import { generate, type History, readWorld } from './world.ts';

@@ -3,7 +3,7 @@
  * that nothing joins it unseen and nothing stays on it that is mended. `npm run simulate -- --runs 1 --seed S --world W`
  * tells the story of one.
  */
-import type { Promise } from './oracle.ts';
+import type { Promise } from './promises.ts';
 
 export interface Open {
   readonly world: string;

@@ -1,6 +1,6 @@
 /** What a run has to say to people. */
 import { isOurs, judge, promises, type Tally } from './judge.ts';
-import type { Promise } from './oracle.ts';
+import type { Promise } from './promises.ts';
 import { tell } from './trace.ts';
 import type { Action, History } from './world.ts';
 

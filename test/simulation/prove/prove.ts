@@ -12,7 +12,7 @@ import { writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { isOurs, judgeSafely } from '../judge.ts';
-import type { Promise as Kept } from '../oracle.ts';
+import type { Promise as Kept } from '../promises.ts';
 import { generate, readWorld } from '../world.ts';
 import { type Defence, defences, root } from './defences.ts';
 

@@ -1,0 +1,59 @@
+/** Nobody is there twice: what was made beside what people entered. */
+import type { PlatformName } from './fields.ts';
+import type { Parties, Party } from './parties.ts';
+import type { Judging } from './promises.ts';
+import type { Shown } from './stores.ts';
+
+const wholeSecond = (ms: number): number => Math.floor(ms / 1000);
+
+export function duplicated(judging: Judging, parties: Parties, party: Party): void {
+  const { kind, whose } = party;
+  const name = `${kind} ${whose}`;
+  const about = [...party.salesforce, ...party.intercom].map(({ id }) => id);
+  for (const platform of ['salesforce', 'intercom'] as const) {
+    const made = party[platform].filter(({ id }) => !judging.ran.people.byPeople.has(`${platform}:${kind}:${id}`));
+    const byPeople = judging.ran.people.enteredOn(platform, kind, whose);
+    // Who shares an email may be found and linked as somebody else.
+    const most = (byPeople > 0 && !parties.isAmbiguous(party)) || parties.isVisitor(party) ? 0 : 1;
+    if (made.length > most)
+      judging.broken(
+        'duplicates',
+        `${name} was created on ${platform} ${made.length} times, entered ${byPeople}`,
+        about,
+        lateMade(judging, platform, name, made, most),
+      );
+  }
+}
+
+/**
+ * A call that the platform carries out a minute late makes a record once more, where nothing of the first stands in its
+ * way any more: an address that is free again in Intercom, a record that was deleted or merged meanwhile.
+ */
+function lateMade(
+  judging: Judging,
+  platform: PlatformName,
+  name: string,
+  made: readonly Shown[],
+  most: number,
+): string {
+  const { network, people, stores } = judging.ran;
+  const late = made.filter(({ id }) => {
+    const created = stores.createdAt(platform, id);
+    return network.late.some((one) => one.platform === platform && wholeSecond(one.at) === wholeSecond(created));
+  });
+  if (made.length - late.length > most) return '';
+  if (people.gone.has(name) || people.merged.has(name))
+    return 'a call was carried out long after it had timed out, and the record deleted meanwhile';
+  // The address is the one thing by which Intercom knows a contact that it has already; Salesforce knows our mark.
+  const isFreed = people.edits.some(({ first, field, id }) => !first && field === 'email' && isOf(judging, name, id));
+  return platform === 'intercom' && isFreed
+    ? 'a create was carried out long after it had timed out, when the address was free again'
+    : '';
+}
+
+function isOf({ ran }: Judging, name: string, id: string): boolean {
+  const { people } = ran;
+  return (['salesforce', 'intercom'] as const).some(
+    (platform) => `person ${people.entered.get(`${platform}:person:${id}`) ?? ''}` === name,
+  );
+}

@@ -1,0 +1,174 @@
+/** Field by field of a person or company on both platforms: do they agree, and on the right value? */
+import { whyAsNew } from './dates.ts';
+import { toldAt } from './ends.ts';
+import type { MappedField, PlatformName } from './fields.ts';
+import type { Party } from './parties.ts';
+import type { Edit } from './people.ts';
+import type { Judging } from './promises.ts';
+import { isRefused, isRejected } from './refusals.ts';
+import { filled, isOptedOut } from './standing.ts';
+import type { Shown, Stored } from './stores.ts';
+
+/** An edit is known within this, without these faults. */
+const knownWithinMs = 15_000;
+const lateKnown = ['lost', 'hole', 'gap', 'cold', 'crash', 'convert'] as const;
+
+/** As far as platforms tell when something happened: whole seconds. */
+const toleranceMs = 1_000;
+
+const empty = (value: Stored): boolean => value === null || value === '';
+
+export class FieldJudge {
+  readonly #judging: Judging;
+
+  constructor(judging: Judging) {
+    this.#judging = judging;
+  }
+
+  judge(name: string, { kind, whose }: Party, field: MappedField, a: Shown, b: Shown, isPeopled: boolean): void {
+    const about = [a.id, b.id];
+    const { canonical } = field;
+    const [sales, inter] = [a.values[canonical] ?? null, b.values[canonical] ?? null];
+    const { on } = this.#judging.ran.history.world;
+    const oneWay = on.has('oneway');
+    // Two who never give in: it only has to end.
+    if (on.has('thirdwriter') && canonical === 'department') return;
+    const { world } = this.#judging.ran.history;
+    const stuck = isRefused(world, field, inter) ? 'intercom' : isRejected(world, field, sales) ? 'salesforce' : null;
+    // Neither side takes the other's: each keeps its own.
+    if (stuck === 'intercom' && isRejected(world, field, sales)) return;
+    // Mapped by the change alone: without one nobody carries it, and what was there before may stay as it is.
+    if (field.later === true && !this.#isMapped(field, whose)) return;
+    // Consent gets stricter wherever somebody says so, and where it cannot be written it stays so where it was said.
+    if (oneWay && field.type === 'optOut' && inter === true) return;
+    if (stuck === null && !this.#judging.alike(field, sales, inter)) {
+      const given = this.#judging.journal.some(
+        (entry) =>
+          (entry.kind === 'settled' || entry.kind === 'refused') &&
+          [field.salesforce, field.intercom].includes(entry.field) &&
+          about.some((id) => entry.source.endsWith(id)),
+      );
+      this.#judging.broken(
+        given ? 'quiet' : 'agree',
+        `${name}: ${canonical} is ${JSON.stringify(sales)} in Salesforce and ${JSON.stringify(inter)} in Intercom`,
+        about,
+        kind === 'company' && on.has('lost') && !isPeopled
+          ? 'its notification was lost, and Intercom lists no company without people'
+          : '',
+      );
+      return;
+    }
+    const edits = this.#judging.ran.people.edits.filter(
+      (edit) => edit.kind === kind && edit.whose === whose && edit.field === canonical && about.includes(edit.id),
+    );
+    const owner = oneWay ? 'salesforce' : (field.owner ?? null);
+    if (on.has('config') && canonical === 'phone') return;
+    if (owner !== null) return this.#owner(name, field, owner, edits, sales, about);
+    if (field.type === 'optOut') return this.#consent(name, edits, sales, about);
+    if (field.fillIfEmpty === true) return this.#filled(name, field, edits, sales, about);
+    // Parts of a name may come from both sides: nobody entered the whole.
+    if (on.has('names') && canonical === 'lastName') return;
+    this.#newest(name, field, edits, stuck === 'intercom' ? inter : sales, about);
+  }
+
+  /** Somebody edited it, and on each side that was done, after the configuration changed. */
+  #isMapped({ canonical }: MappedField, whose: number): boolean {
+    const { history, people, firstAction } = this.#judging.ran;
+    const changed = history.actions.find((action) => action.do === 'config');
+    const edits = people.edits.filter((edit) => edit.field === canonical && edit.whose === whose);
+    return changed !== undefined && edits.length > 0 && edits.every(({ at }) => at > firstAction + changed.at);
+  }
+
+  #owner(
+    name: string,
+    field: MappedField,
+    owner: PlatformName,
+    edits: readonly Edit[],
+    stands: Stored,
+    about: readonly string[],
+  ): void {
+    const last = edits.findLast((edit) => edit.platform === owner);
+    if (last === undefined || this.#judging.alike(field, last.value, stands)) return;
+    const text = `${name}: ${owner} owns ${field.canonical} and said ${JSON.stringify(last.value)}, ${JSON.stringify(stands)} stands`;
+    this.#judging.broken('owner', text, about);
+  }
+
+  #consent(name: string, edits: readonly Edit[], stands: Stored, about: readonly string[]): void {
+    if (isOptedOut(edits) && stands !== true)
+      this.#judging.broken('consent', `${name} opted out and stands as not so`, about);
+  }
+
+  #filled(name: string, field: MappedField, edits: readonly Edit[], stands: Stored, about: readonly string[]): void {
+    const { on } = this.#judging.ran.history.world;
+    // Where edits are known much later than they happen, or at once with the first snapshot, anybody may have been first.
+    if (lateKnown.some((fault) => on.has(fault)) || this.#judging.ran.people.gone.has(name)) return;
+    const holder = filled(edits, knownWithinMs);
+    if (holder === undefined || this.#judging.alike(field, holder.value, stands)) return;
+    const text = `${name}: ${field.canonical} was filled with ${JSON.stringify(holder.value)}, ${JSON.stringify(stands)} stands`;
+    this.#judging.broken('fill', text, about);
+  }
+
+  /** The winner is the last edit that entered what stands; nothing may be newer than it by more than a second can hide. */
+  #newest(name: string, field: MappedField, edits: readonly Edit[], stands: Stored, about: readonly string[]): void {
+    const newest = edits.at(-1);
+    if (newest === undefined) return;
+    const winner = edits.findLast((edit) => this.#judging.alike(field, edit.value, stands));
+    if (winner === undefined) {
+      // What was there before anybody wrote it down.
+      if (!empty(stands) || edits.some(({ first }) => first))
+        this.#judging.broken(
+          'newest',
+          `${name}: nobody entered ${JSON.stringify(stands)} as ${field.canonical}`,
+          about,
+        );
+      else
+        this.#judging.broken(
+          'newest',
+          `${name}: ${field.canonical} is empty, ${JSON.stringify(newest.value)} was entered`,
+          about,
+        );
+      return;
+    }
+    const told = (edit: Edit): string =>
+      `${JSON.stringify(edit.value)} of ${edit.platform} (${edit.at % 10_000_000} ms)`;
+    const own = edits.findLast((edit) => edit.id === winner.id && edit.at > winner.at);
+    if (own !== undefined) {
+      const text = `${name}: ${field.canonical} is ${told(winner)}, and the same record said ${told(own)} later`;
+      this.#judging.broken('order', text, about, this.#hidden(winner, own));
+    } else if (newest.at - winner.at > toleranceMs + this.#lagMs() + Math.abs(this.#judging.ran.clock.skewMs)) {
+      const text = `${name}: ${field.canonical} is ${told(winner)}, and ${told(newest)} is newer`;
+      this.#judging.broken('newest', text, about, this.#asNew(winner, newest) || this.#unheard(newest, field));
+    }
+  }
+
+  /** Intercom's REST tells whole seconds: two edits within one are in no order there. Salesforce's stream has one. */
+  #hidden(winner: Edit, later: Edit): string {
+    const isOneSecond = Math.floor(winner.at / 1000) === Math.floor(later.at / 1000);
+    return winner.platform === 'intercom' && isOneSecond ? 'both within one second of Intercom' : '';
+  }
+
+  #asNew(winner: Edit, newest: Edit): string {
+    const { writes, heard, people } = this.#judging.ran;
+    return whyAsNew(winner, newest, { edits: people.edits, heard, writes: writes.intercom }, toleranceMs);
+  }
+
+  /** What nobody was told of and a write of ours replaced before anybody read it has left no trace. */
+  #unheard(edit: Edit, field: MappedField): string {
+    const { platform, id, at } = edit;
+    const { writes, heard } = this.#judging.ran;
+    const isReplaced = writes[platform].some((write) => write.what === id && write.at > at);
+    if (!isReplaced) return '';
+    if (platform === 'intercom') {
+      const isKnown = heard.some((one) => one.id === id && one.happened === at);
+      return isKnown ? '' : 'its notification was lost, and a write of ours replaced it unread';
+    }
+    return toldAt(this.#judging.ran, edit, field, this.#judging.alike) !== undefined
+      ? ''
+      : 'no event of Salesforce told of it by itself, and a write of ours replaced it unread';
+  }
+
+  /** SystemModstamp is set when a row is written, the commit comes later. */
+  #lagMs(): number {
+    return this.#judging.ran.history.world.on.has('long') ? 4_000 : 0;
+  }
+}

@@ -1,0 +1,94 @@
+/** Who is who: the records that stand on both platforms, by the person or company whom people entered them as. */
+import type { PlatformName } from './fields.ts';
+import type { Ran } from './simulate.ts';
+import { emailHolder, type Kind, type Shown } from './stores.ts';
+
+export interface Party {
+  readonly kind: Kind;
+  readonly whose: number;
+  readonly salesforce: readonly Shown[];
+  readonly intercom: readonly Shown[];
+}
+
+export class Parties {
+  readonly all: readonly Party[];
+  readonly #ran: Ran;
+
+  constructor(ran: Ran) {
+    this.#ran = ran;
+    this.all = this.#found();
+  }
+
+  #found(): readonly Party[] {
+    const { stores, people } = this.#ran;
+    const found = new Map<string, { salesforce: Shown[]; intercom: Shown[] }>();
+    for (const shown of stores.shown()) {
+      const key = `${shown.kind} ${people.whose(shown.platform, shown.kind, shown.id)}`;
+      const party = found.get(key) ?? { salesforce: [], intercom: [] };
+      party[shown.platform].push(shown);
+      found.set(key, party);
+    }
+    return [...found].map(([key, sides]) => {
+      const [kind = '', whose = ''] = key.split(' ');
+      return { kind: kind as Kind, whose: Number(whose), ...sides };
+    });
+  }
+
+  /** Leads alone create nothing, and nothing is created beside them. */
+  isLead({ kind, whose }: Party): boolean {
+    return (
+      kind === 'person' &&
+      this.#ran.history.people[whose]?.lead === true &&
+      !this.#ran.people.converted.has(`person ${whose}`)
+    );
+  }
+
+  /** A lead of Intercom, of whom Salesforce knows nothing: nothing is made of them there. */
+  isVisitor({ kind, intercom, salesforce }: Party): boolean {
+    const { people, stores } = this.#ran;
+    if (kind !== 'person' || intercom.length === 0) return false;
+    const isKnown = salesforce.some(({ id }) => people.byPeople.has(`salesforce:person:${id}`));
+    return (
+      !isKnown &&
+      intercom.every(({ id }) => stores.intercom.everything().contacts.find((one) => one.id === id)?.role === 'lead')
+    );
+  }
+
+  /** Several people of one email: nobody can tell which is which, so nothing is promised but that nothing is made up. */
+  isAmbiguous({ kind, whose }: Party): boolean {
+    const { history } = this.#ran;
+    if (kind !== 'person') return false;
+    const mine = emailHolder(history, whose);
+    return history.people.some((_, who) => who !== whose && emailHolder(history, who) === mine);
+  }
+
+  isWantedOn(platform: PlatformName, { kind, whose }: Party): boolean {
+    const oneWay = this.#ran.history.world.on.has('oneway');
+    if (platform === 'salesforce') {
+      // Intercom shows a company to nobody before somebody belongs to it.
+      const shown = kind === 'person' || this.hasPeople(whose);
+      return !oneWay && shown;
+    }
+    if (kind === 'person') return true;
+    // A company is made where somebody belongs to it.
+    const company = this.all.find((one) => one.kind === 'company' && one.whose === whose);
+    const ids = new Set(company?.salesforce.map(({ id }) => id));
+    return this.all.some(
+      (one) =>
+        one.kind === 'person' &&
+        !this.isAmbiguous(one) &&
+        one.intercom.some(isAlive) &&
+        one.salesforce.some((person) => person.alive && person.companies.some((id) => ids.has(id))),
+    );
+  }
+
+  hasPeople(company: number): boolean {
+    const ids =
+      this.all.find((one) => one.kind === 'company' && one.whose === company)?.intercom.map(({ id }) => id) ?? [];
+    return this.all.some(
+      (one) => one.kind === 'person' && one.intercom.some(({ companies }) => companies.some((id) => ids.includes(id))),
+    );
+  }
+}
+
+export const isAlive = ({ alive }: Shown): boolean => alive;
