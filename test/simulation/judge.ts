@@ -91,7 +91,7 @@ export interface Tally {
   readonly seeds: Partial<Record<Promise, number[]>>;
 }
 
-const seedsKept = 20;
+const seedsKept = 60;
 
 export const newTally = (world: string): Tally => ({
   world,
@@ -110,7 +110,8 @@ export const newTally = (world: string): Tally => ({
 
 function count(tally: Tally, { ran, violations }: Judged): void {
   tally.histories += 1;
-  tally.edits += ran.people.edits.filter(({ first }) => !first).length;
+  // Somebody who changes companies has edited, too.
+  tally.edits += ran.people.edits.filter(({ first }) => !first).length + ran.people.moves.length;
   for (const platform of ['salesforce', 'intercom'] as const) {
     tally.writes[platform] += ran.writes[platform].filter(({ at }) => at >= ran.firstAction).length;
     tally.calls += ran.network.begun[platform].length;
