@@ -133,3 +133,83 @@ describe('a micro-batch', () => {
     expect(batch.bytes - one).toBe((output?.key?.length ?? 0) + (output?.value?.length ?? 0));
   });
 });
+
+describe('the overlay', () => {
+  const keys = ['cur:a', 'cur:b', 'cur:c'] as const;
+  type Op =
+    | { readonly do: 'get' | 'delete'; readonly key: number }
+    | { readonly do: 'put'; readonly key: number; readonly value: number }
+    | { readonly do: 'save' | 'back' };
+  const op: fc.Arbitrary<Op> = fc.oneof(
+    fc.record({ do: fc.constantFrom('get' as const, 'delete' as const), key: fc.nat(2) }),
+    fc.record({ do: fc.constant('put' as const), key: fc.nat(2), value: fc.nat(9) }),
+    fc.record({ do: fc.constantFrom('save' as const, 'back' as const) }),
+  );
+  const decision = fc.record({ ops: fc.array(op, { maxLength: 12 }), poison: fc.boolean() });
+
+  test('shows what a plain map shows, whatever is read, put, undone, missed or thrown away', () => {
+    fc.assert(
+      fc.property(
+        fc.array(decision, { maxLength: 6 }),
+        fc.subarray([...keys]),
+        fc.nat(9),
+        (decisions, stored, first) => {
+          const before = new Map<string, object>(stored.map((key) => [key, count(first)]));
+          let kept = new Map(before);
+          let plainNow = kept;
+          /** What the overlay showed of a key, and what the map. */
+          const read: [string, unknown, unknown][] = [];
+          const fold: Fold = {
+            recalls: () => [],
+            decide(state, { offset }) {
+              const { ops, poison } = decisions[offset] ?? { ops: [], poison: false };
+              // Decided again from its beginning after each miss.
+              plainNow = new Map(kept);
+              const saved: { readonly undo: () => void; readonly map: Map<string, object> }[] = [];
+              for (const one of ops) {
+                const key = 'key' in one ? (keys[one.key] ?? keys[0]) : keys[0];
+                if (one.do === 'get') read.push([key, state.get(key), plainNow.get(key)]);
+                else if (one.do === 'put') {
+                  state.put(key, count(one.value));
+                  plainNow.set(key, count(one.value));
+                } else if (one.do === 'delete') {
+                  state.put(key, undefined);
+                  plainNow.delete(key);
+                } else if (one.do === 'save') saved.push({ undo: state.savepoint(), map: new Map(plainNow) });
+                else {
+                  const last = saved.pop();
+                  last?.undo();
+                  if (last !== undefined) plainNow = last.map;
+                }
+              }
+              if (poison) throw new Error('poison');
+              return [];
+            },
+          };
+          const batch = new MicroBatch(fold, plain, () => undefined);
+          for (const offset of decisions.keys()) {
+            for (let done = false; !done; ) {
+              try {
+                batch.decide(record(offset, 'k'));
+                kept = plainNow;
+                done = true;
+              } catch (error) {
+                if (error instanceof StateMiss) for (const key of error.keys) batch.fetched(key, before.get(key), 1);
+                else if (error instanceof Error && error.message === 'poison') done = true;
+                else throw error;
+              }
+            }
+            const shown = new Map(before);
+            for (const [key, value] of batch.puts) {
+              if (value === undefined) shown.delete(key);
+              else shown.set(key, value.value);
+            }
+            expect(shown).toEqual(kept);
+            for (const [key, overlay, map] of read) expect([key, overlay]).toEqual([key, map]);
+          }
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+});

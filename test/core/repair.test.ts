@@ -1,11 +1,13 @@
+import fc from 'fast-check';
 import type { Redis } from 'ioredis';
 import { pino } from 'pino';
 import { describe, expect, test } from 'vitest';
 import { noFaults } from '../../core/faults.ts';
 import type { InRecord, KafkaAccess } from '../../core/kafka.ts';
-import { Mirror, positionText } from '../../core/mirror.ts';
+import { Mirror, positionText, rebuildPositions } from '../../core/mirror.ts';
 import { memoryCodec } from '../../core/registry.ts';
-import { positionKey, repairMirror } from '../../core/repair.ts';
+import { distrust, positionKey, repairMirror } from '../../core/repair.ts';
+import { topics } from '../../schemas/topics.ts';
 
 const codec = memoryCodec();
 const now = 1_790_000_000_000;
@@ -92,4 +94,35 @@ describe('a mirror that stands where it should', () => {
   });
 
   const ahead = () => ({ ...ours, offset: 111, transaction: 12 });
+});
+
+describe('a mirror is folded on from where it is', () => {
+  const day = 86_400_000;
+  const head = fc.record({
+    lineage: fc.integer({ min: 6, max: 8 }),
+    offset: fc.integer({ min: 100, max: 120 }),
+    transaction: fc.integer({ min: 9, max: 13 }),
+    rebuilt: fc.boolean(),
+    lost: fc.constantFrom('nothing', 'nothing', 'nothing', 'position', 'base'),
+    from: fc.oneof(fc.constant(-1), fc.integer({ min: 0, max: 600 })),
+    age: fc.nat(8 * day),
+  });
+
+  test('only where every value of it is one that unify.state told, and no deletion may be forgotten', () => {
+    fc.assert(
+      fc.property(head, ({ lineage, offset, transaction, rebuilt, lost, from, age }) => {
+        const at = rebuilt ? rebuildPositions(lineage)(3) : positionText({ lineage, offset, transaction, time: now });
+        const told = {
+          position: lost === 'position' ? '' : at,
+          base: lost === 'base' ? undefined : { from, time: now - age },
+        };
+        const ours7 = lineage === ours.lineage;
+        const behind = rebuilt || (offset <= ours.offset && transaction <= ours.transaction);
+        const fresh = age <= topics['unify.state'].keepMs - day;
+        const sound = lost === 'nothing' && from >= 0 && from <= 500 && fresh && ours7 && behind;
+        expect(distrust(told, ours, 500, now) === undefined).toBe(sound);
+      }),
+      { numRuns: 500 },
+    );
+  });
 });

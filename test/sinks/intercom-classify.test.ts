@@ -1,5 +1,7 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { classify, type Exchange } from '../../connectors/intercom/classify.ts';
+import { broken } from '../support/broken.ts';
 
 const answer = (status: number, body: unknown, given: object = {}): Exchange => ({
   answered: true,
@@ -72,5 +74,67 @@ describe('what an answer of Intercom means', () => {
     ],
   ])('%s', (_case, exchange, expected) => {
     expect(classify(exchange)).toMatchObject(expected);
+  });
+});
+
+describe('whatever comes', () => {
+  const error = fc.record(
+    {
+      code: fc.oneof(fc.constantFrom('not_found', 'admin_not_found', 'intercom_version_invalid'), fc.anything()),
+      message: fc.oneof(fc.constant(`A contact matching those details already exists with id=${id}`), fc.anything()),
+      field: fc.anything(),
+    },
+    { requiredKeys: [] },
+  );
+  const body = fc.oneof(
+    fc.record({ errors: fc.array(error, { maxLength: 2 }) }),
+    fc.record({ errors: fc.anything() }),
+    fc.anything(),
+  );
+  const exchange: fc.Arbitrary<Exchange> = fc.oneof(
+    {
+      weight: 1,
+      arbitrary: fc.record({ answered: fc.constant(false as const), cause: fc.string(), sent: fc.boolean() }),
+    },
+    {
+      weight: 9,
+      arbitrary: fc.record({
+        answered: fc.constant(true as const),
+        status: fc.oneof(
+          fc.integer({ min: 100, max: 599 }),
+          fc.constantFrom(200, 400, 401, 403, 404, 409, 410, 429, 500),
+        ),
+        body,
+        text: fc.string(),
+        time: fc.nat(),
+        resetMs: fc.option(fc.nat(), { nil: undefined }),
+        link: fc.option(fc.oneof(fc.string(), fc.constant(`<https://api/contacts/${id}>; rel="canonical"`)), {
+          nil: undefined,
+        }),
+      }),
+    },
+  );
+
+  test('has a verdict, which says no more than was answered', () => {
+    fc.assert(
+      fc.property(exchange, (one) => {
+        const verdict = classify(one);
+        const success = one.answered && one.status >= 200 && one.status < 300;
+        const perhapsDone = one.answered ? success || one.status >= 500 || one.status === 408 : one.sent;
+        expect(
+          broken({
+            'done is what was answered so': verdict.kind !== 'ok' || (success && typeof verdict.body === 'object'),
+            'what may have been done is not taken for undone':
+              !perhapsDone || verdict.kind === 'ok' || (verdict.kind === 'retry' && verdict.doubt),
+            'what was not sent is not in doubt': one.answered || verdict.kind !== 'retry' || verdict.doubt === one.sent,
+            'a wait is a minute at most': verdict.kind !== 'wait' || verdict.ms <= 60_000,
+            'who exists is named': verdict.kind !== 'exists' || /^[0-9a-f]{24}$/.test(verdict.id),
+            'a survivor is an id': verdict.kind !== 'gone' || /^[0-9a-f]{24}$/.test(verdict.survivor ?? id),
+            'it is dated by the platform': !('time' in verdict) || !one.answered || verdict.time === one.time,
+          }),
+        ).toEqual([]);
+      }),
+      { numRuns: 500 },
+    );
   });
 });

@@ -1,5 +1,13 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { classify, classifyAnswer, classifyRow, type Exchange } from '../../../connectors/salesforce/classify.ts';
+import {
+  classify,
+  classifyAnswer,
+  classifyRow,
+  type Exchange,
+  errorsIn,
+} from '../../../connectors/salesforce/classify.ts';
+import { broken } from '../../support/broken.ts';
 
 const answer = (code: string, message = '') => JSON.stringify([{ errorCode: code, message }]);
 
@@ -141,5 +149,109 @@ describe('a row of a collection', () => {
     ],
   ])('%j', (given, verdict) => {
     expect(classifyRow(given)).toMatchObject(verdict);
+  });
+});
+
+describe('whatever comes', () => {
+  const codes = [
+    'UNABLE_TO_LOCK_ROW',
+    'REQUEST_LIMIT_EXCEEDED',
+    'INVALID_SESSION_ID',
+    'DUPLICATES_DETECTED',
+    'NO_SUCH_CODE',
+  ];
+  const error = fc.record(
+    {
+      errorCode: fc.oneof(fc.constantFrom(...codes), fc.anything()),
+      statusCode: fc.oneof(fc.constantFrom(...codes), fc.anything()),
+      message: fc.anything(),
+      fields: fc.anything(),
+      duplicateResut: fc.oneof(
+        fc.anything(),
+        fc.record({ matchResults: fc.array(fc.record({ matchRecords: fc.anything(), entityType: fc.anything() })) }),
+      ),
+    },
+    { requiredKeys: [] },
+  );
+  const body = fc.oneof(fc.array(error, { maxLength: 3 }), error, fc.anything(), fc.constant(undefined));
+  const status = fc.oneof(fc.integer({ min: 200, max: 599 }), fc.constantFrom(200, 204, 401, 403, 413, 429, 500, 503));
+  const exchange: fc.Arbitrary<Exchange> = fc.oneof(
+    {
+      weight: 1,
+      arbitrary: fc.record({ answered: fc.constant(false as const), cause: fc.string(), sent: fc.boolean() }),
+    },
+    {
+      weight: 9,
+      arbitrary: fc.record({
+        answered: fc.constant(true as const),
+        status,
+        body,
+        text: fc.string(),
+        time: fc.nat(),
+        sentAt: fc.nat(),
+      }),
+    },
+  );
+
+  it('has a verdict, which says no more than was answered', () => {
+    fc.assert(
+      fc.property(exchange, (one) => {
+        const verdict = classify(one);
+        const success = one.answered && one.status < 300;
+        const isTheirs = one.answered && (one.body !== undefined || one.text === '');
+        const perhapsDone = one.answered ? success : one.sent;
+        expect(
+          broken({
+            'done is what was answered so': verdict.kind !== 'ok' || (success && isTheirs),
+            'what may have been done is not taken for undone':
+              !perhapsDone || verdict.kind === 'ok' || (verdict.kind === 'retry' && verdict.doubt),
+            'what was not sent is not in doubt': one.answered || verdict.kind !== 'retry' || verdict.doubt === one.sent,
+            'a wait is a minute at most': verdict.kind !== 'wait' || (verdict.ms > 0 && verdict.ms <= 60_000),
+            'a refusal says why': verdict.kind !== 'refuse' || verdict.errors.length > 0,
+            'it is dated by the platform': !('time' in verdict) || !one.answered || verdict.time === one.time,
+          }),
+        ).toEqual([]);
+      }),
+      { numRuns: 400 },
+    );
+  });
+
+  it('as a row has a verdict, and is done only where it says so and names its record', () => {
+    const row = fc.oneof(
+      fc.anything(),
+      fc.record({ success: fc.anything(), id: fc.anything(), errors: fc.array(error, { maxLength: 3 }) }),
+      fc.record({ success: fc.boolean(), id: fc.string(), errors: fc.anything() }),
+    );
+    fc.assert(
+      fc.property(row, (one) => {
+        const verdict = classifyRow(one);
+        const { success, id } = Object(one) as { readonly success?: unknown; readonly id?: unknown };
+        const done = !Array.isArray(one) && success === true && typeof id === 'string';
+        expect(verdict.kind === 'done' ? verdict.id : undefined).toBe(done ? id : undefined);
+        expect(!('errors' in verdict) || verdict.errors.length > 0).toBe(true);
+      }),
+      { numRuns: 400 },
+    );
+  });
+
+  it('as a body of errors is read or is none, and never throws', () => {
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          fc.string(),
+          fc.json(),
+          body.map((one) => JSON.stringify(one) ?? ''),
+        ),
+        fc.integer({ min: 300, max: 599 }),
+        (text, of) => {
+          for (const { code, fields } of errorsIn(text)) {
+            expect(typeof code).toBe('string');
+            expect(fields.every((field) => typeof field === 'string')).toBe(true);
+          }
+          expect(['retry', 'reject', 'stop']).toContain(classifyAnswer(of, text).verdict);
+        },
+      ),
+      { numRuns: 300 },
+    );
   });
 });

@@ -2,26 +2,11 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { loadConfig } from '../../../core/config.ts';
 import { setKey } from '../../../processors/unify/keys.ts';
-import { compileRules } from '../../../processors/unify/rules.ts';
 import { addMember, hasMembers, removeMember, setSlots, slotsUsed } from '../../../processors/unify/sets.ts';
-import { World } from '../../../processors/unify/world.ts';
-import { change } from '../../support/fold-runner.ts';
+import type { World } from '../../../processors/unify/world.ts';
+import { type PlainWorld, plainWorld } from '../../support/plain-world.ts';
 
-const rules = compileRules(loadConfig({ env: {} }));
-
-function emptyWorld(): { world: World; state: Map<string, object> } {
-  const state = new Map<string, object>();
-  const world = new World(
-    {
-      get: (key) => state.get(key),
-      savepoint: () => () => undefined,
-      put: (key, value) => void (value === undefined ? state.delete(key) : state.set(key, value)),
-    },
-    { offset: 0, time: 0, key: '', lineage: 0, change: change({ kind: 'tick' }) },
-    rules,
-  );
-  return { world, state };
-}
+const emptyWorld = (): PlainWorld => plainWorld(loadConfig({ env: {} }));
 
 const all = (world: World): readonly string[] =>
   Array.from({ length: slotsUsed(world, 's') }, (_, slot) => world.items(setKey('s', slot))).flat();
