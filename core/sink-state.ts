@@ -31,6 +31,7 @@ export const expired: Answer = {
   platformTime: 0,
   refusals: [],
   doubt: false,
+  sentAt: 0,
   calls: 0,
   into: null,
 };

@@ -93,6 +93,8 @@ export interface Ask {
   readonly doubt: boolean;
   /** What caused it. */
   readonly lineage: string;
+  /** Platform clock when its call was sent, ms: at least this. 0: not known. */
+  readonly sentAt: number;
   /** The marks have passed its echo: the next reading of the record says what came of it. */
   readonly late: boolean;
 }
@@ -576,6 +578,8 @@ export interface Result {
   readonly refusals: readonly FieldRefusal[];
   /** A try timed out or broke: it may have been applied, or may yet be. */
   readonly doubt: boolean;
+  /** The platform's clock when the first call that did something was sent, ms: at least this. 0: not known, or in doubt. */
+  readonly sentAt: number;
   /** Calls made to the platform. */
   readonly calls: number;
   /** gone: ref of the survivor, when the platform names one. */

@@ -16,6 +16,8 @@ export type Exchange =
       readonly text: string;
       /** The platform's clock (`Date`), ms, whole seconds; 0 when it did not say. */
       readonly time: number;
+      /** The platform's clock when the call was sent, ms: at least this; 0 when it did not say. */
+      readonly sentAt: number;
       /** Ms until the limit resets, in the platform's own clock; undefined when it did not say. */
       readonly resetMs: number | undefined;
       /** `Link` header. */
@@ -29,7 +31,12 @@ export type Exchange =
     };
 
 export type Verdict =
-  | { readonly kind: 'ok'; readonly body: Readonly<Record<string, unknown>>; readonly time: number }
+  | {
+      readonly kind: 'ok';
+      readonly body: Readonly<Record<string, unknown>>;
+      readonly time: number;
+      readonly sentAt: number;
+    }
   | Passing
   /** Another record holds the values that must be unique. */
   | {
@@ -94,9 +101,9 @@ const windowMs = 10_000;
 export function classify(exchange: Exchange): Verdict {
   if (!exchange.answered)
     return { kind: 'retry', doubt: exchange.sent, code: 'PLATFORM_UNAVAILABLE', text: exchange.cause };
-  const { status, body, time } = exchange;
+  const { status, body, time, sentAt } = exchange;
   if (status >= 200 && status < 300) {
-    if (isRecord(body)) return { kind: 'ok', body, time };
+    if (isRecord(body)) return { kind: 'ok', body, time, sentAt };
     // The official client resolves this as data ({ok: false}); a proxy or a cut connection made it, and it was applied.
     const text = `HTTP ${status} whose body is not Intercom's: ${excerpt(exchange.text)}`;
     return { kind: 'retry', doubt: true, code: 'PLATFORM_NONSENSE', text };

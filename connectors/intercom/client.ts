@@ -83,6 +83,7 @@ export function connectIntercom(options: {
     if (slot === undefined) throw new TributaryError('INTERNAL', 'an Intercom call outside of `call`');
     let response: Dispatcher.ResponseData;
     let text: string;
+    const begun = performance.now();
     try {
       response = await request(String(input), {
         method: (init?.method ?? 'GET') as Dispatcher.HttpMethod,
@@ -118,6 +119,8 @@ export function connectIntercom(options: {
       body: parsed(text),
       text,
       time: Number.isNaN(time) ? 0 : time,
+      // `Date` is cut to the second and was said before the answer came: both only make this earlier.
+      sentAt: Number.isNaN(time) ? 0 : Math.floor(time - (performance.now() - begun)),
       resetMs: retryAfter === undefined ? untilReset : retryAfter * 1000,
       link: header('link'),
     };

@@ -6,6 +6,7 @@
  */
 import { stateLimit } from '../../core/decide.ts';
 import type { Ask, EntityState, Position, RefState, Value } from '../../schemas/types.ts';
+import { parseRef } from './keys.ts';
 import { alike, comparePositions, hashId, secondOf } from './values.ts';
 
 const landedKept = 8;
@@ -13,6 +14,8 @@ const landedKept = 8;
 const landedChars = 8_000;
 /** A call that timed out may still be applied for this long after its result. */
 const doubtMs = 120_000;
+/** Of a second. */
+const lastMs = 999;
 
 /** The landed asks of a ref, then the open one. */
 export const asksOf = (ref: RefState): readonly Ask[] => (ref.open === null ? ref.landed : [...ref.landed, ref.open]);
@@ -79,9 +82,23 @@ const isDone = (ask: Ask, field: string): boolean => ask.done.includes(field);
 const reachOf = (ask: Ask): number =>
   ask.resultAt === null ? Number.POSITIVE_INFINITY : ask.resultAt + (ask.doubt ? doubtMs : 0);
 
+/** Memberships are calls of their own, which may give the record other dates than the call of its fields. */
+export const isOneCall = (ask: Ask): boolean => !('companies' in ask.before);
+
 /** Is it what the ask expects of the field, or what came of it? */
 const brought = (ask: Ask, field: string, value: Value): boolean =>
   alike(expectedOf(ask)[field], value) || (field in ask.got && alike(ask.got[field], value));
+
+/** Was its call sent by then, as far as the platform tells? */
+export const reaches = ({ sentAt }: Ask, at: Position): boolean => (at.second ? at.time + lastMs : at.time) >= sentAt;
+
+/** Can the ask have brought it about at this date? Intercom dates an answer by what its call did, unless that is in doubt. */
+function mayHaveBrought(ref: RefState, ask: Ask, field: string, value: Value, at: Position): boolean {
+  if (!brought(ask, field, value) || !reaches(ask, at)) return false;
+  const isDated = parseRef(ref.ref).platform === 'intercom' && ask.resultAt !== null && !ask.doubt && isOneCall(ask);
+  const [second, last] = [secondOf(at.time), secondOf(reachOf(ask))];
+  return isDated ? second === last : second <= last;
+}
 
 /**
  * Which ask has the value of an event of our own client from it? The stream is in order, so a value expected belongs to
@@ -110,9 +127,7 @@ export function originOf(
  * whose result is not before the value; -1: none.
  */
 export function echoOf(ref: RefState, field: string, value: Value, at: Position): number {
-  return asksOf(ref).findLastIndex(
-    (ask) => field in expectedOf(ask) && brought(ask, field, value) && secondOf(at.time) <= secondOf(reachOf(ask)),
-  );
+  return asksOf(ref).findLastIndex((ask) => field in expectedOf(ask) && mayHaveBrought(ref, ask, field, value, at));
 }
 
 /** The echo of a field of one ask came, with another value than expected perhaps: older ones wait for theirs no more. */
@@ -147,7 +162,8 @@ export function wasOvertaken(ref: RefState, field: string, value: Value, at: Pos
   );
   const isBack = (ask: Ask): boolean =>
     told !== undefined && comparePositions(told, ask.after) > 0 && comparePositions(at, told) > 0;
-  const known = (ask: Ask): boolean => brought(ask, field, value) || (stood(ask, field, value) && !isBack(ask));
+  const known = (ask: Ask): boolean =>
+    mayHaveBrought(ref, ask, field, value, at) || (stood(ask, field, value) && !isBack(ask));
   return asks.length > 0 && !asks.some(known);
 }
 

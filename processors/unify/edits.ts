@@ -6,10 +6,11 @@
  * become one; nobody changed anything, so empty never beats a value. evidence: a person's value that our own write had
  * overtaken.
  */
-import type { CanonicalField, Claim, EntityState, Position, Value } from '../../schemas/types.ts';
+import type { CanonicalField, Claim, EntityState, Observation, Position, Value } from '../../schemas/types.ts';
 import { disown } from './companies.ts';
 import { parseRef } from './keys.ts';
-import type { Draft } from './ledger.ts';
+import type { Draft, Sighting } from './ledger.ts';
+import { fromPlatform } from './mapping.ts';
 import { type CanonicalRule, type EntityRules, sideOf } from './rules.ts';
 import { standingOf } from './standing.ts';
 import { alike, comparePositions, isEmpty, laterOf, secondOf, shown } from './values.ts';
@@ -32,6 +33,27 @@ type Verdict =
   | { readonly wins: true; readonly reason: string }
   /** untold: nobody's edit was lost, there is nothing to tell. */
   | { readonly wins: false; readonly reason: string; readonly untold?: boolean };
+
+/** Decides what one field of the draft's ref says: of several canonical fields, where it holds more than one. */
+export function editAll(
+  world: World,
+  draft: Draft,
+  { link, value }: Sighting,
+  observation: Observation,
+  kind: Edit['kind'],
+  conflict: boolean,
+  before: Value | undefined,
+): void {
+  const time = observation.modified ?? observation.at.time;
+  const by = authorOf(observation);
+  const { fields } = draft.entity;
+  for (const [name, canonical] of Object.entries(fromPlatform(world, link, value, { fields, before }))) {
+    edit(world, draft, name, { kind, value: canonical, time, at: observation.at, by, conflict });
+  }
+}
+
+export const authorOf = ({ by, origin }: Observation): string =>
+  [by ?? '', origin === null ? '' : `client ${origin}`].filter((part) => part !== '').join(', ');
 
 /** Decides an edit of one canonical field by the draft's ref. */
 export function edit(world: World, draft: Draft, name: string, one: Edit): void {
@@ -102,6 +124,8 @@ function judge(
     return { wins: false, reason: 'an older value of the same record' };
   }
   if (rule.owner === platform && parseRef(current.source).platform !== platform) return { wins: true, reason: 'owner' };
+  // Empty since it was first looked at: that has a date, but nobody made it so.
+  if (isEmpty(current.value) && current.previous === null) return { wins: true, reason: 'first' };
   if (rule.fillIfEmpty && !isEmpty(current.value)) {
     return { wins: false, reason: `${rule.name} is only filled where it is empty` };
   }

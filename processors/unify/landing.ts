@@ -4,7 +4,7 @@
  * seen.
  */
 import type { Ask, FieldRefusal, Observation, Quiet, RefState, Result } from '../../schemas/types.ts';
-import { landedWith } from './asks.ts';
+import { isOneCall, landedWith, reaches } from './asks.ts';
 import { awaitEcho } from './echoes.ts';
 import { parseRef } from './keys.ts';
 import { type Draft, observe, putSeen, resume } from './ledger.ts';
@@ -33,13 +33,15 @@ function landWrite(world: World, draft: Draft, ask: Ask, result: Result): void {
     expected: applied
       ? Object.fromEntries(Object.entries(ask.fields).filter(([field]) => !refused.has(field)))
       : ask.fields,
-    resultAt: result.platformTime === 0 ? world.now : result.platformTime,
+    resultAt: (doubt ? null : writtenAt(ask, result)) ?? (result.platformTime === 0 ? world.now : result.platformTime),
     doubt,
+    sentAt: doubt ? 0 : result.sentAt,
   };
   const others = draft.ref.landed.filter((one) => one.id !== ask.id);
-  // Of a record that existed before, or is gone, nothing is there that we wrote.
-  const keeps = applied || (doubt && result.outcome !== 'gone' && result.outcome !== 'exists');
-  draft.ref = { ...draft.ref, open: null, landed: keeps ? landedWith(others, closed) : others };
+  // Of a record that existed before, or is gone, nothing is there that we wrote; nor where everything stood there already.
+  const keeps = applied ? !isIdle(closed, result) : doubt && result.outcome !== 'gone' && result.outcome !== 'exists';
+  const seen = withoutCredit(draft.ref.seen, closed);
+  draft.ref = { ...draft.ref, seen, open: null, landed: keeps ? landedWith(others, closed) : others };
   if (!applied) {
     if (result.returned !== null) observe(world, draft, result.returned, null);
     return;
@@ -55,6 +57,23 @@ function landWrite(world: World, draft: Draft, ask: Ask, result: Result): void {
   for (const field of Object.keys(closed.expected))
     if (!unfinished.includes(field)) leaveUnanswered(world, draft, ask, field);
 }
+
+/** The date that the one call of an ask gave the record, ms; null: the answer does not tell it. */
+const writtenAt = (ask: Ask, { returned }: Result): number | null =>
+  isOneCall(ask) ? (returned?.modified ?? null) : null;
+
+/** The record was last changed before the call was sent, so the call changed nothing. */
+const isIdle = (closed: Ask, { returned }: Result): boolean =>
+  returned?.modified != null && isOneCall(closed) && !reaches(closed, { ...returned.at, time: returned.modified });
+
+/** What was taken for an echo while the ask was open, and is older than its call, is somebody's. */
+const withoutCredit = (seen: RefState['seen'], closed: Ask): RefState['seen'] =>
+  Object.fromEntries(
+    Object.entries(seen).map(([field, one]) => [
+      field,
+      one.ask === closed.id && !reaches(closed, one.at) ? { ...one, ask: '' } : one,
+    ]),
+  );
 
 /** Refused fields with the platform's words; all of them when it refused the record and named none. */
 function refusedFields(ask: Ask, result: Result): ReadonlyMap<string, FieldRefusal> {

@@ -1,7 +1,7 @@
 /**
  * The ledger: per ref what was last *seen*, per customer what is *wanted*. This file says what an observation does to
  * what is seen, standing.ts what is to be asked while the two differ. asks.ts knows what our own asks brought about,
- * edits.ts who wins, landing.ts what a result does.
+ * evidence.ts whom they overtook, edits.ts who wins, landing.ts what a result does.
  *
  * An observation is taken in field by field, each with its own position. The rules, in their order:
  *  1. tie: it cannot be told which is later, and the values differ → `seen` stays, the record is read again.
@@ -19,8 +19,9 @@ import type {
   Value,
   Waiting,
 } from '../../schemas/types.ts';
-import { asksOf, echoOf, expectedOf, markDone, originOf, wasOvertaken } from './asks.ts';
-import { type Edit, edit } from './edits.ts';
+import { asksOf, echoOf, expectedOf, markDone, originOf } from './asks.ts';
+import { authorOf, edit, editAll } from './edits.ts';
+import { takeEvidence } from './evidence.ts';
 import { parseRef } from './keys.ts';
 import { fromPlatform, toPlatform } from './mapping.ts';
 import { type EntityRules, type Link, sideOf } from './rules.ts';
@@ -43,32 +44,40 @@ export interface Draft {
 }
 
 /** What an observation says of one field. */
-interface Sighting {
+export interface Sighting {
   readonly link: Link;
   readonly value: Value;
 }
 
 /** What the sightings of one observation share. */
-interface Look {
+export interface Look {
   readonly observation: Observation;
   /** The write or the reading whose result it came with. */
   readonly answered: Ask | null;
   /** Salesforce says that a call of ours made the change. */
   readonly own: boolean;
+  /** It has waited for an answer, and is decided for the first time. */
+  readonly waited: boolean;
 }
 
 /**
  * Takes an observation in. `answered` is the ask whose result it came with.
  * A whole observation says of every mapped field that it does not name that it is empty.
  */
-export function observe(world: World, draft: Draft, observation: Observation, answered: Ask | null): void {
+export function observe(
+  world: World,
+  draft: Draft,
+  observation: Observation,
+  answered: Ask | null,
+  waited = false,
+): void {
   expectCreate(draft, observation);
   // An answer goes before what waited for it (landing.ts).
   if (observation.via !== 'answer' && openWrite(draft.ref) === undefined) resume(world, draft);
   const sightings = sightingsOf(draft, observation);
   if (answered === null && mustWait(world, draft, observation, sightings)) return;
   const own = observation.via === 'event' && observation.origin === world.rules.client;
-  for (const one of sightings) observeField(world, draft, one, { observation, answered, own });
+  for (const one of sightings) observeField(world, draft, one, { observation, answered, own, waited });
   draft.ref = { ...draft.ref, newest: laterOf(draft.ref.newest, observation.at) };
 }
 
@@ -108,7 +117,7 @@ const openWrite = (ref: RefState): Ask | undefined =>
 
 /**
  * Intercom names no writer. While an ask is open, a third value in a field asked may be a person's, or what Intercom made
- * of ours: the answer tells.
+ * of ours: the answer tells. Once one waits, what was there before waits as well: it was taken back.
  */
 function mustWait(world: World, draft: Draft, observation: Observation, sightings: readonly Sighting[]): boolean {
   const ask = openWrite(draft.ref);
@@ -116,12 +125,11 @@ function mustWait(world: World, draft: Draft, observation: Observation, sighting
     return false;
   const third = sightings.some(({ link, value }) => {
     const seen = draft.ref.seen[link.field]?.value;
-    return (
-      link.field in ask.fields &&
-      !alike(value, ask.fields[link.field]) &&
-      (draft.ref.seen[link.field] === undefined || !alike(value, seen)) &&
-      !alike(value, toPlatform(world, link, draft.entity.fields, seen, draft.entity.id))
-    );
+    if (!(link.field in ask.fields) || alike(value, ask.fields[link.field])) return false;
+    const isKnown =
+      (draft.ref.seen[link.field] !== undefined && alike(value, seen)) ||
+      alike(value, toPlatform(world, link, draft.entity.fields, seen, draft.entity.id));
+    return !isKnown || draft.ref.waiting.length > 0;
   });
   if (!third) return false;
   const waiting: Waiting = {
@@ -129,6 +137,12 @@ function mustWait(world: World, draft: Draft, observation: Observation, sighting
     at: observation.at,
     by: authorOf(observation),
   };
+  const isRepeat = draft.ref.waiting.some(
+    (one) =>
+      comparePositions(one.at, waiting.at) === 0 &&
+      Object.entries(one.fields).every(([field, value]) => alike(value, waiting.fields[field])),
+  );
+  if (isRepeat) return true;
   const all = [...draft.ref.waiting, waiting];
   // Too many to keep: taken in at once, at the price of a write more.
   if (all.length > waitingKept || JSON.stringify(all).length > waitingChars) return false;
@@ -161,6 +175,7 @@ export function resume(world: World, draft: Draft): void {
         into: null,
       },
       null,
+      true,
     );
   }
 }
@@ -317,41 +332,6 @@ function settle(
     reason: 'the platform keeps another value than the one written',
   });
 }
-
-/** Rule 4. Of Salesforce only other people's events count: a read says nothing of who wrote, and ours are no evidence. */
-function takeEvidence(world: World, draft: Draft, sighting: Sighting, { observation, own }: Look): void {
-  const { link, value } = sighting;
-  if (link.platform === 'salesforce' && (own || observation.via !== 'event')) return;
-  const fields = link.canonical.map((name) => draft.entity.fields[name]);
-  const told = fields.find((field) => field?.source === draft.ref.ref)?.at;
-  if (!wasOvertaken(draft.ref, link.field, value, observation.at, told)) return;
-  const wanted = toPlatform(world, link, draft.entity.fields, draft.ref.seen[link.field]?.value, draft.entity.id);
-  if (alike(wanted, value)) return;
-  // What was attached or detached is told against what stood there before we wrote; of a long list that is not known.
-  const stood = asksOf(draft.ref).findLast((ask) => link.field in ask.before)?.before[link.field];
-  const isHash = Array.isArray(value) && typeof stood === 'string';
-  editAll(world, draft, sighting, observation, 'evidence', true, isHash ? undefined : stood);
-}
-
-function editAll(
-  world: World,
-  draft: Draft,
-  { link, value }: Sighting,
-  observation: Observation,
-  kind: Edit['kind'],
-  conflict: boolean,
-  before: Value | undefined,
-): void {
-  const time = observation.modified ?? observation.at.time;
-  const by = authorOf(observation);
-  const { fields } = draft.entity;
-  for (const [name, canonical] of Object.entries(fromPlatform(world, link, value, { fields, before }))) {
-    edit(world, draft, name, { kind, value: canonical, time, at: observation.at, by, conflict });
-  }
-}
-
-const authorOf = ({ by, origin }: Observation): string =>
-  [by ?? '', origin === null ? '' : `client ${origin}`].filter((part) => part !== '').join(', ');
 
 /** Values seen on the draft's ref, taken as first sights: of a record that is put into a customer of its own. */
 export function refound(world: World, draft: Draft): void {

@@ -55,6 +55,8 @@ class Job {
   #doubt = false;
   /** Some of it stands. */
   #written = false;
+  /** When the first call that did something was sent, in the platform's clock; 0: not known. */
+  #sentAt: number | undefined;
   #time = 0;
   #trouble: FieldRefusal | undefined;
 
@@ -92,6 +94,7 @@ class Job {
       platformTime: this.#time,
       refusals: this.#refusals,
       doubt: this.#doubt,
+      sentAt: this.#doubt ? 0 : (this.#sentAt ?? 0),
       calls: this.calls,
       into: null,
     };
@@ -107,6 +110,7 @@ class Job {
       this.#trouble = { field: '', code: verdict.code, message: verdict.text };
     });
     this.#time = settled.time === 0 ? this.#time : settled.time;
+    if (settled.kind === 'ok') this.#sentAt ??= settled.sentAt;
     return settled;
   }
 

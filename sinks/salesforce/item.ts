@@ -45,6 +45,7 @@ export const unwritten = ({ ref }: Command): Omit<Answer, 'outcome'> => ({
   platformTime: 0,
   refusals: [],
   doubt: false,
+  sentAt: 0,
   calls: 0,
   into: null,
 });

@@ -51,6 +51,7 @@ const result = (time: number, id: string, returned: Result['returned'] = null): 
     platformTime: time,
     refusals: [],
     doubt: false,
+    sentAt: 0,
     calls: 1,
     into: null,
   };

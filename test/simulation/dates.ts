@@ -4,6 +4,7 @@
  * of the last change of any.
  */
 import type { Heard } from './intercom-source.ts';
+import { slowestMs } from './network.ts';
 import type { Edit } from './people.ts';
 
 type Entered = Pick<Edit, 'id' | 'field' | 'platform' | 'at'>;
@@ -37,7 +38,21 @@ export function firstHeard(edit: Entered, { edits, heard }: Pick<Told, 'edits' |
   );
 }
 
-const wholeSecond = (ms: number): number => Math.floor(ms / 1000) * 1000;
+export const wholeSecond = (ms: number): number => Math.floor(ms / 1000) * 1000;
+
+/**
+ * Did a write of ours ask for the very value just after somebody had entered it in Intercom? It changed nothing then, and
+ * what told of their edit is what would have told of ours: an answer tells the second, less the time that it took.
+ */
+export const isAskedAnyway = (
+  { id, at, value }: Pick<Edit, 'id' | 'at' | 'value'>,
+  name: string,
+  writes: readonly (Written & { readonly asked: Readonly<Record<string, unknown>> })[],
+): boolean =>
+  writes.some(
+    (write) =>
+      write.what === id && write.at >= at && wholeSecond(write.at) - slowestMs <= at && write.asked[name] === value,
+  );
 
 /** Why a value of Intercom looks as new as one that is newer in truth; empty: it does not. */
 export function whyAsNew(winner: Entered, newest: Entered, told: Told, toleranceMs: number): string {

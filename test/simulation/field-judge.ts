@@ -1,5 +1,5 @@
 /** Field by field of a person or company on both platforms: do they agree, and on the right value? */
-import { whyAsNew } from './dates.ts';
+import { isAskedAnyway, wholeSecond, whyAsNew } from './dates.ts';
 import { toldAt } from './ends.ts';
 import type { MappedField, PlatformName } from './fields.ts';
 import type { Party } from './parties.ts';
@@ -112,8 +112,8 @@ export class FieldJudge {
   #newest(name: string, field: MappedField, edits: readonly Edit[], stands: Stored, about: readonly string[]): void {
     const newest = edits.at(-1);
     if (newest === undefined) return;
-    const winner = edits.findLast((edit) => this.#judging.alike(field, edit.value, stands));
-    if (winner === undefined) {
+    const winners = edits.filter((edit) => this.#judging.alike(field, edit.value, stands)).reverse();
+    if (winners.length === 0) {
       // What was there before anybody wrote it down.
       if (!empty(stands) || edits.some(({ first }) => first))
         this.#judging.broken(
@@ -129,22 +129,41 @@ export class FieldJudge {
         );
       return;
     }
+    // Entered more than once, it may stand for any of them: for one that is all right, or is excused, else for the last.
+    const faults = winners.map((winner) => this.#faultOf(winner, edits, field));
+    if (faults.includes(undefined)) return;
+    const fault = faults.find((one) => one?.excuse !== '') ?? faults[0];
+    if (fault !== undefined) this.#judging.broken(fault.promise, `${name}: ${fault.text}`, about, fault.excuse);
+  }
+
+  /** What is wrong with it if this edit is what stands; undefined: nothing. */
+  #faultOf(
+    winner: Edit,
+    edits: readonly Edit[],
+    field: MappedField,
+  ): { readonly promise: 'order' | 'newest'; readonly text: string; readonly excuse: string } | undefined {
     const told = (edit: Edit): string =>
       `${JSON.stringify(edit.value)} of ${edit.platform} (${edit.at % 10_000_000} ms)`;
     const own = edits.findLast((edit) => edit.id === winner.id && edit.at > winner.at);
     if (own !== undefined) {
-      const text = `${name}: ${field.canonical} is ${told(winner)}, and the same record said ${told(own)} later`;
-      this.#judging.broken('order', text, about, this.#hidden(winner, own));
-    } else if (newest.at - winner.at > toleranceMs + this.#lagMs() + Math.abs(this.#judging.ran.clock.skewMs)) {
-      const text = `${name}: ${field.canonical} is ${told(winner)}, and ${told(newest)} is newer`;
-      this.#judging.broken('newest', text, about, this.#asNew(winner, newest) || this.#unheard(newest, field));
+      const text = `${field.canonical} is ${told(winner)}, and the same record said ${told(own)} later`;
+      return { promise: 'order', text, excuse: this.#hidden(winner, own, field) };
     }
+    const newest = edits.at(-1);
+    const slackMs = toleranceMs + this.#lagMs() + Math.abs(this.#judging.ran.clock.skewMs);
+    if (newest === undefined || newest.at - winner.at <= slackMs) return undefined;
+    const text = `${field.canonical} is ${told(winner)}, and ${told(newest)} is newer`;
+    return { promise: 'newest', text, excuse: this.#asNew(winner, newest) || this.#unheard(newest, field) };
   }
 
   /** Intercom's REST tells whole seconds: two edits within one are in no order there. Salesforce's stream has one. */
-  #hidden(winner: Edit, later: Edit): string {
-    const isOneSecond = Math.floor(winner.at / 1000) === Math.floor(later.at / 1000);
-    return winner.platform === 'intercom' && isOneSecond ? 'both within one second of Intercom' : '';
+  #hidden(winner: Edit, later: Edit, field: MappedField): string {
+    if (winner.platform !== 'intercom') return '';
+    if (wholeSecond(winner.at) === wholeSecond(later.at)) return 'both within one second of Intercom';
+    const { writes } = this.#judging.ran;
+    return isAskedAnyway(later, field.intercom, writes.intercom)
+      ? 'a write of ours asked for the very value just after somebody entered it in Intercom'
+      : '';
   }
 
   #asNew(winner: Edit, newest: Edit): string {

@@ -38,17 +38,18 @@ function wireOf(request: IntercomRequest): Wire {
 
 export function written(request: IntercomRequest): readonly Write[] {
   if (wireOf(request)[0] === 'GET') return [];
-  if ('contact' in request) return [{ what: request.contact, fields: ['companies'] }];
-  return [{ what: 'id' in request ? request.id : '', fields: 'body' in request ? fieldsOf(request.body) : [] }];
+  if ('contact' in request) return [{ what: request.contact, fields: ['companies'], asked: {} }];
+  const asked = 'body' in request ? valuesOf(request.body) : {};
+  return [{ what: 'id' in request ? request.id : '', fields: Object.keys(asked), asked }];
 }
 
-const fieldsOf = ({
+const valuesOf = ({
   custom_attributes: custom = {},
   ...body
-}: Readonly<Record<string, unknown>>): readonly string[] => [
-  ...Object.keys(body),
-  ...Object.keys(custom as object).map((name) => `custom_attributes.${name}`),
-];
+}: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> => ({
+  ...body,
+  ...Object.fromEntries(Object.entries(custom as object).map(([name, value]) => [`custom_attributes.${name}`, value])),
+});
 
 export function askTwin(workspace: Workspace, request: IntercomRequest, now: number): Answer {
   const [method, path, body] = wireOf(request);
@@ -64,11 +65,15 @@ const failure = (code: string): object => ({ type: 'error.list', errors: [{ code
 export function exchangeOf(outcome: Outcome<Answer>): Exchange {
   switch (outcome.kind) {
     case 'answered':
-      return answered(outcome.value.status, outcome.value.body, outcome.at, undefined, outcome.value.headers['Link']);
+      return {
+        ...answered(outcome.value.status, outcome.value.body, outcome.at, undefined),
+        sentAt: wholeSecond(outcome.at) - (outcome.ended - outcome.begun),
+        link: outcome.value.headers['Link'],
+      };
     case 'throttled':
-      return answered(429, failure('rate_limit_exceeded'), outcome.at, outcome.resetMs, undefined);
+      return answered(429, failure('rate_limit_exceeded'), outcome.at, outcome.resetMs);
     case 'failed':
-      return answered(outcome.status, failure('server_error'), outcome.at, undefined, undefined);
+      return answered(outcome.status, failure('server_error'), outcome.at, undefined);
     case 'silent':
       return { answered: false, cause: 'no answer within 15000 ms', sent: true };
   }
@@ -79,5 +84,7 @@ const answered = (
   body: unknown,
   at: number,
   resetMs: number | undefined,
-  link: string | undefined,
-): Exchange => ({ answered: true, status, body, text: '', time: wholeSecond(at), resetMs, link });
+): Extract<Exchange, { answered: true }> => {
+  const time = wholeSecond(at);
+  return { answered: true, status, body, text: '', time, sentAt: time, resetMs, link: undefined };
+};

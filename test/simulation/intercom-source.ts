@@ -198,12 +198,15 @@ export class IntercomSource {
       () => {
         const request = { method, path, body, client: 'app', version: intercomVersion, now: clock.now };
         const value = answerCall(this.#workspace, request);
-        const outcome = { kind: 'answered', value, at: clock.now, begun: asked } as const;
+        const told = { kind: 'answered', value, at: clock.now, begun: asked } as const;
         clock.after(
           this.#chance.int('read back', 2, 60),
           () => {
             this.#reading = false;
-            this.#take(answered(this.#state, task, classify(exchangeOf(outcome)), wholeSecond(asked)), background);
+            this.#take(
+              answered(this.#state, task, classify(exchangeOf({ ...told, ended: clock.now })), wholeSecond(asked)),
+              background,
+            );
             this.#look();
           },
           background,

@@ -7,7 +7,14 @@ import type { World } from './world.ts';
 
 /** What became of a call, before anybody judges it. `applied`: for the oracle alone. */
 export type Outcome<T> =
-  | { readonly kind: 'answered'; readonly value: T; readonly at: number; readonly begun: number }
+  | {
+      readonly kind: 'answered';
+      readonly value: T;
+      readonly at: number;
+      readonly begun: number;
+      /** When the answer came. */
+      readonly ended: number;
+    }
   | { readonly kind: 'throttled'; readonly resetMs: number; readonly at: number; readonly begun: number }
   | {
       readonly kind: 'failed';
@@ -17,6 +24,10 @@ export type Outcome<T> =
       readonly begun: number;
     }
   | { readonly kind: 'silent' };
+
+const slowest = { there: 120, back: 60 };
+/** Of a call that is answered. */
+export const slowestMs = slowest.there + slowest.back;
 
 /** As the clients have it: no answer within this is none. */
 const timeoutMs = 15_000;
@@ -50,8 +61,8 @@ export class Network {
     const chance = this.#chance;
     this.begun[platform].push(clock.now);
     const begun = clock.now;
-    const there = chance.int(`there ${platform}`, 5, 120);
-    const back = chance.int(`back ${platform}`, 2, 60);
+    const there = chance.int(`there ${platform}`, 5, slowest.there);
+    const back = chance.int(`back ${platform}`, 2, slowest.back);
     const fate = this.#troubled ? this.#fate(label) : 'well';
     if (fate !== 'well') this.#trace.say('fault', label, `${platform} ${label}: ${fate}`);
     switch (fate) {
@@ -59,7 +70,7 @@ export class Network {
         clock.after(there, () => {
           const value = perform();
           const at = clock.now;
-          clock.after(back, () => answer({ kind: 'answered', value, at, begun }));
+          clock.after(back, () => answer({ kind: 'answered', value, at, begun, ended: clock.now }));
         });
         return;
       case '429':

@@ -47,7 +47,10 @@ describe('the date of an edit in Intercom', () => {
 describe('an edit that is carried over', () => {
   const carried = (after: number) => ({
     people: { edits: [edit('salesforce', 0)], entered: new Map([['intercom:person:abc', 0]]) },
-    writes: { salesforce: [], intercom: [{ at: after, what: 'abc', fields: ['custom_attributes.department'] }] },
+    writes: {
+      salesforce: [],
+      intercom: [{ at: after, what: 'abc', fields: ['custom_attributes.department'], asked: {} }],
+    },
   });
 
   it('is late after more than ten seconds, and not before', () => {

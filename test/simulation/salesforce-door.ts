@@ -56,7 +56,11 @@ export function askOrg(api: RestApi, model: SalesforceModel, request: Salesforce
 
 /** Rows that a request writes. */
 export const rowsOf = (request: SalesforceRequest): readonly Write[] => {
-  const written = ({ Id = '', ...fields }: Row): Write => ({ what: String(Id), fields: Object.keys(fields) });
+  const written = ({ Id = '', ...fields }: Row): Write => ({
+    what: String(Id),
+    fields: Object.keys(fields),
+    asked: fields,
+  });
   if (request.kind === 'update' || request.kind === 'upsert') return request.rows.map(written);
   return request.kind === 'upsertOne' ? [written(request.row)] : [];
 };

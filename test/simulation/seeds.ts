@@ -26,19 +26,6 @@ export const historyOf = ({ seed, faults, people, companies = [], actions }: Kep
 
 export const kept: readonly Kept[] = [
   {
-    shows: 'an email that is handed over is given to who takes it, although it was refused just before it was free',
-    seed: 21,
-    faults: ['handover'],
-    people: [
-      { salesforce: true, intercom: true },
-      { salesforce: true, intercom: true },
-    ],
-    actions: [
-      { at: 1131, do: 'edit', who: 0, on: 'salesforce', field: 'email', value: 'p0.left@x.example' },
-      { at: 1151, do: 'edit', who: 1, on: 'salesforce', field: 'email', value: 'p0@x.example' },
-    ],
-  },
-  {
     shows: 'who changes the value that counts is later than it, though Salesforce tells only the second',
     seed: 51011,
     faults: [],
@@ -160,5 +147,76 @@ export const kept: readonly Kept[] = [
     faults: ['timeout-after'],
     people: [{ salesforce: true }, { intercom: true }, { salesforce: true }],
     actions: [{ at: 3592, do: 'edit', who: 0, on: 'intercom', field: 'department', value: 'p0 department a58' }],
+  },
+  {
+    shows: 'a value of a person that our later write repeats is theirs by its date, and newer than their one before',
+    seed: 100194,
+    faults: ['delay'],
+    people: [{ salesforce: true }],
+    actions: [
+      { at: 12759, do: 'edit', who: 0, on: 'salesforce', field: 'department', value: 'p0 department a05' },
+      { at: 19593, do: 'edit', who: 0, on: 'salesforce', field: 'department', value: null },
+      { at: 20458, do: 'edit', who: 0, on: 'intercom', field: 'department', value: 'p0 department A31' },
+      { at: 21970, do: 'edit', who: 0, on: 'intercom', field: 'department', value: 'p0 department a65' },
+      { at: 22175, do: 'edit', who: 0, on: 'intercom', field: 'department', value: 'p0 department A31' },
+    ],
+  },
+  {
+    shows: 'a value entered once more is newer than one that was entered in between and is told last',
+    seed: 100194,
+    faults: ['delay', 'disorder', 'duplicate', 'late'],
+    people: [{ salesforce: true }],
+    actions: [
+      { at: 12759, do: 'edit', who: 0, on: 'salesforce', field: 'department', value: 'p0 department a05' },
+      { at: 19593, do: 'edit', who: 0, on: 'salesforce', field: 'department', value: null },
+      { at: 20458, do: 'edit', who: 0, on: 'intercom', field: 'department', value: 'p0 department A31' },
+      { at: 21970, do: 'edit', who: 0, on: 'intercom', field: 'department', value: 'p0 department a65' },
+      { at: 22175, do: 'edit', who: 0, on: 'intercom', field: 'department', value: 'p0 department A31' },
+    ],
+  },
+  {
+    shows: 'a call that changed nothing, as its answer is dated before it was sent, has overtaken nobody',
+    seed: 100623,
+    faults: ['delay'],
+    people: [{ salesforce: true }, { salesforce: true }],
+    actions: [
+      { at: 85, do: 'edit', who: 1, on: 'salesforce', field: 'email', value: 'p1.0@x.example' },
+      { at: 224, do: 'edit', who: 1, on: 'intercom', field: 'email', value: 'p1.2@x.example' },
+      { at: 1354, do: 'edit', who: 1, on: 'intercom', field: 'email', value: 'p1.0@x.example' },
+    ],
+  },
+  {
+    shows: 'what is told while our call still waits for the budget is no echo of it',
+    seed: 100489,
+    faults: ['tight'],
+    people: [{ salesforce: true }],
+    actions: [
+      { at: 59, do: 'edit', who: 0, on: 'salesforce', field: 'email', value: 'p0.0@x.example' },
+      { at: 1602, do: 'edit', who: 0, on: 'intercom', field: 'email', value: 'p0.4@x.example' },
+      { at: 2508, do: 'edit', who: 0, on: 'intercom', field: 'email', value: 'p0.0@x.example' },
+    ],
+  },
+  {
+    shows: 'what was there before waits for the answer behind what came between: it was taken back',
+    seed: 100489,
+    faults: ['tight'],
+    people: [{ salesforce: true, intercom: true }],
+    actions: [
+      { at: 59, do: 'edit', who: 0, on: 'salesforce', field: 'email', value: 'p0.0@x.example' },
+      { at: 91, do: 'edit', who: 0, on: 'salesforce', field: 'email', value: 'p0.1@x.example' },
+      { at: 1602, do: 'edit', who: 0, on: 'intercom', field: 'email', value: 'p0.4@x.example' },
+      { at: 2508, do: 'edit', who: 0, on: 'intercom', field: 'email', value: 'p0.0@x.example' },
+    ],
+  },
+  {
+    shows: 'a field is filled by an edit that is older than the record that had nothing there',
+    seed: 100380,
+    faults: ['skew'],
+    people: [{ intercom: true }],
+    actions: [
+      { at: 4165, do: 'create', who: 3, on: 'salesforce' },
+      { at: 4165, do: 'create', who: 3, on: 'intercom' },
+      { at: 4229, do: 'edit', who: 3, on: 'intercom', field: 'assistant', value: 'p3 assistant a94' },
+    ],
   },
 ];

@@ -23,6 +23,8 @@ export interface Write {
   readonly what: string;
   /** Of the platform, as the mapping names them. */
   readonly fields: readonly string[];
+  /** Values by field, as they were sent. */
+  readonly asked: Readonly<Record<string, unknown>>;
 }
 
 /** A platform as its sink meets it. */

@@ -9,6 +9,7 @@ const answer = (status: number, body: unknown, given: object = {}): Exchange => 
   body,
   text: typeof body === 'string' ? body : JSON.stringify(body),
   time: 1_000,
+  sentAt: 900,
   resetMs: undefined,
   link: undefined,
   ...given,
@@ -22,7 +23,7 @@ const id = '66f1a0b7c2d94e0012ab34cd';
 
 describe('what an answer of Intercom means', () => {
   test.each<[string, Exchange, object]>([
-    ['an object', answer(200, { id }), { kind: 'ok', body: { id }, time: 1_000 }],
+    ['an object', answer(200, { id }), { kind: 'ok', body: { id }, time: 1_000, sentAt: 900 }],
     [
       'success whose body is a page of a proxy: applied, perhaps',
       answer(200, undefined, { text: '<html><p>Welcome</p></html>' }),
@@ -107,6 +108,7 @@ describe('whatever comes', () => {
         body,
         text: fc.string(),
         time: fc.nat(),
+        sentAt: fc.nat(),
         resetMs: fc.option(fc.nat(), { nil: undefined }),
         link: fc.option(fc.oneof(fc.string(), fc.constant(`<https://api/contacts/${id}>; rel="canonical"`)), {
           nil: undefined,

@@ -40,7 +40,7 @@ const ask = (request: IntercomRequest): Verdict => {
   return judged(status, body, headers['Link']);
 };
 const judged = (status: number, body: unknown, link: string | undefined): Verdict =>
-  classify({ answered: true, status, body, text: '', time: now, resetMs: undefined, link });
+  classify({ answered: true, status, body, text: '', time: now, sentAt: now, resetMs: undefined, link });
 const run = (given: Partial<Command>, fault: Fault = () => undefined): Carried<IntercomRequest, Answer> =>
   carryOut(execute(markers, { ...asked, ...given }), (request, n) => fault(request, n) ?? ask(request));
 

@@ -384,6 +384,7 @@ describe('an answer that does not say enough', () => {
     kind: 'ok',
     body: of,
     time,
+    sentAt: time,
   });
 
   /** A platform that gives these answers, one for each call. */
@@ -416,6 +417,16 @@ describe('an answer that does not say enough', () => {
       platformTime: second * 1_000 + 5_000,
       returned: { ref, fields: { name: 'New' }, at: { time: second * 1_000 } },
     });
+  });
+
+  test('it says when its first call that did something was sent, and nothing where a try of it is in doubt', async () => {
+    const sent = (verdict: Verdict, sentAt: number): Verdict => ({ ...verdict, sentAt }) as Verdict;
+    const lost: Verdict = { kind: 'retry', doubt: true, code: 'PLATFORM_UNAVAILABLE', text: 'no answer' };
+    const again = sent(ok(body), second * 1_000 + 400);
+    expect((await answering({}, again)).answer.sentAt).toBe(second * 1_000 + 400);
+    expect((await answering({}, sent(ok(bodyWithout), 7), again)).answer.sentAt).toBe(7);
+    expect((await answering({}, sent(ok(body, 0), 0), again)).answer.sentAt).toBe(0);
+    expect((await answering({}, lost, again)).answer.sentAt).toBe(0);
   });
 
   test('read in vain it is in doubt and asked again; a run of it counts as trouble', async () => {

@@ -71,6 +71,7 @@ export function result(command: Command, partition: number, more: Partial<Result
     platformTime: 0,
     refusals: [],
     doubt: false,
+    sentAt: 0,
     calls: 1,
     into: null,
     ...more,

@@ -26,6 +26,7 @@ export const applied: Answer = {
   platformTime: 1_000,
   refusals: [],
   doubt: false,
+  sentAt: 0,
   calls: 1,
   into: null,
 };

@@ -97,6 +97,7 @@ class World {
       body: JSON.parse(JSON.stringify(body)) as unknown,
       text: '',
       time: this.now,
+      sentAt: this.now,
       resetMs: undefined,
       link,
     });
@@ -327,7 +328,7 @@ describe('a hole', () => {
     const scroll = { reason: 'poll', begun: world.now, param: 'p' } as const;
     world.write(troubled(world.state, world.now - 5_000, world.now));
     const task = { kind: 'companies', scroll, request: { kind: 'scrollCompanies', scroll: 'p' } } as const;
-    const end = { kind: 'ok', body: { data: [] }, time: world.now } as const;
+    const end = { kind: 'ok', body: { data: [] }, time: world.now, sentAt: world.now } as const;
     expect(answered(world.state, task, end, world.now).state.hole).toMatchObject({ companies: false });
     const half = { ...world.state, hole: world.state.hole && { ...world.state.hole, contacts: true } };
     expect(troubled(half, world.now, world.now + 1_000).state.hole).toMatchObject({ contacts: false });
@@ -399,7 +400,7 @@ describe('what a notification left open', () => {
     world.hear(note(world, 'contact', id));
     const body = { id, updated_at: 1 };
     if (task.kind === 'rest') throw new Error('nothing is asked');
-    world.write(answered(world.state, task, { kind: 'ok', body, time: world.now }, world.now));
+    world.write(answered(world.state, task, { kind: 'ok', body, time: world.now, sentAt: world.now }, world.now));
     expect(world.state.owed).toHaveLength(1);
     expect(next(world.state, parts, world.now)).toMatchObject({ kind: 'owed' });
   });
@@ -462,7 +463,7 @@ describe('what a notification left open', () => {
     world.run(world.now + 10_000);
     expect(world.asked.slice(before)).toEqual([{ kind: 'listAdmins' }]);
     const task = { kind: 'admins', request: { kind: 'listAdmins' } } as const;
-    const verdict = { kind: 'ok', body: { admins: [] }, time: world.now } as const;
+    const verdict = { kind: 'ok', body: { admins: [] }, time: world.now, sentAt: world.now } as const;
     expect(answered(world.state, task, verdict, world.now, { 17: 'x' }).records).toMatchObject([
       { object: 'admin', recordId: '17', deleted: true },
     ]);

@@ -80,6 +80,8 @@ interface Counting {
   readonly ref: string;
   /** Place among the values of its own record. */
   readonly place: number;
+  /** Nothing counted before it. */
+  readonly first: boolean;
 }
 
 /** The rules in their order; the first that says anything decides. */
@@ -106,6 +108,7 @@ function wins(field: Field, current: Counting | undefined, one: Counting, kind: 
   if (!mine) return false;
   if (own) return kind === 'change' || one.place > current.place;
   if (!theirs) return true;
+  if (current.first && current.value === null) return true;
   if (field === 'filled' && current.value !== null) return false;
   const sameSecond = Math.floor(one.time / 1000) === Math.floor(current.time / 1000);
   return (kind === 'change' && aware && sameSecond && field !== 'filled') || newer;
@@ -133,7 +136,7 @@ function play(field: Field, all: readonly Claim[]) {
     if (kind !== 'evidence') places.set(ref, place);
     const time = place * 1000;
     const at: Position = { time, seq: ref.startsWith('salesforce') ? place : -1, second: ref.startsWith('salesforce') };
-    const one: Counting = { value: valuesOf(field)[value] ?? null, time, ref, place };
+    const one: Counting = { value: valuesOf(field)[value] ?? null, time, ref, place, first: expected === undefined };
     const draft = draftOf(world, entity, { ...newRef(ref, 'customer', 'c'), newest: at });
     edit(world, draft, field, { kind, value: one.value, time, at, by: '', conflict });
     entity = { ...draft.entity, refs };

@@ -119,6 +119,7 @@ function ask(id: number, asked: Value, more: Partial<Ask> = {}): Ask {
     done: [],
     resultAt: null,
     doubt: false,
+    sentAt: 0,
     lineage: '',
     late: false,
     ...more,
@@ -143,6 +144,24 @@ describe('an echo without a name', () => {
       echoOf(refWith(null, landed(1, 'new', 100, more)), field, 'new', second(n));
     expect([at(99), at(100), at(101)]).toEqual([0, 0, -1]);
     expect([at(220, { doubt: true }), at(221, { doubt: true })]).toEqual([0, -1]);
+  });
+
+  it('has the date of the answer on Intercom, where one call was made and none is in doubt', () => {
+    const at = (n: number, more: Partial<Ask> = {}): number =>
+      echoOf({ ...refWith(null, landed(1, 'new', 100, more)), ref: 'intercom:contact:1' }, field, 'new', second(n));
+    expect([at(99), at(100), at(101)]).toEqual([-1, 0, -1]);
+    expect(at(99, { doubt: true })).toBe(0);
+    expect(at(99, { before: { [field]: null, companies: [] } })).toBe(0);
+  });
+
+  it('is not older than its call', () => {
+    const at = (time: number, isSecond: boolean): number =>
+      echoOf(refWith(null, landed(1, 'new', 100, { sentAt: 99_400 })), field, 'new', {
+        time,
+        seq: -1,
+        second: isSecond,
+      });
+    expect([at(99_399, false), at(99_400, false), at(99_000, true), at(98_000, true)]).toEqual([-1, 0, 0, -1]);
   });
 
   it('is also what the platform made of a value', () => {

@@ -249,6 +249,14 @@ describe('fill-if-empty', () => {
     expect(pair.value('city')).toBe('Bern');
     expect(pair.only()).toMatchObject({ platform: 'salesforce', fields: { City__c: 'Bern' } });
   });
+
+  it('takes a value older than the record that had none: nobody made that empty', () => {
+    const pair = new Pair({ City__c: null }).webhook({ 'custom_attributes.city': 'Bern' }, 0.5, {
+      at: { time: (second + 1) * 1000 + 500, seq: -1, second: false },
+      modified: second * 1000,
+    });
+    expect(pair.value('city')).toBe('Bern');
+  });
 });
 
 describe('consent', () => {
@@ -368,6 +376,23 @@ describe('what Intercom makes of a value', () => {
     expect(pair.open()).toEqual([]);
   });
 
+  it('has what was there before wait behind it: it was taken back', () => {
+    const pair = new Pair()
+      .event({ Title: 's' }, 10)
+      .webhook({ [title]: 'i' }, 11.2)
+      .webhook({ [title]: 'a' }, 11.9);
+    pair.answer(pair.only(), { fields: { [title]: 's' }, at: 13 });
+    expect(pair.value('title')).toBe('a');
+  });
+
+  it('waits once, however often it is told', () => {
+    const pair = new Pair()
+      .event({ Title: 'B' }, 10)
+      .webhook({ [title]: 'i' }, 11.2)
+      .webhook({ [title]: 'i' }, 11.2);
+    expect(pair.runner.ref(intercom)?.waiting.length).toBe(1);
+  });
+
   it('does not wait without end: when many wait, the next is taken in at once', () => {
     const pair = new Pair().event({ Title: 'B' }, 10);
     for (let n = 0; n < 6; n++) pair.webhook({ [title]: `p${n}` }, 11 + n);
@@ -460,6 +485,33 @@ describe('a person whom our own write overtook', () => {
     const pair = new Pair().event({ Title: 's' }, 10);
     pair.answer(pair.only(), { fields: { [title]: 's' }, at: 13 }).webhook({ [title]: 'i' }, 12.4);
     expect(pair.value('title')).toBe('i');
+  });
+
+  it('is not older than a value that they entered once more, told before it', () => {
+    const pair = new Pair().event({ Title: 's' }, 10);
+    pair.answer(pair.only(), { fields: { [title]: 's' }, at: 13 });
+    pair
+      .webhook({ [title]: 'i' }, 11.2)
+      .webhook({ [title]: 'i' }, 12.8)
+      .webhook({ [title]: 'j' }, 12.4);
+    expect(pair.value('title')).toBe('i');
+  });
+
+  it('is nobody where somebody else is known to have changed the record after them', () => {
+    const pair = new Pair().event({ Title: 's' }, 10);
+    pair.answer(pair.only(), { fields: { [title]: 's' }, at: 13 });
+    pair.webhook({ [title]: 'j' }, 20.1).webhook({ [title]: 'i' }, 12.4);
+    expect(pair.value('title')).toBe('j');
+    expect(pair.journal('rejected')).toEqual([]);
+  });
+
+  it('is nobody where the record was last changed before our call was sent: the value stood there already', () => {
+    const pair = new Pair().event({ Title: 's' }, 10);
+    const sentAt = (second + 13) * 1000 - 200;
+    pair.answer(pair.only(), { fields: { [title]: 's' }, at: 11 }, { platformTime: (second + 13) * 1000, sentAt });
+    pair.webhook({ [title]: 'i' }, 10.6).webhook({ [title]: 's' }, 11.1);
+    expect(pair.value('title')).toBe('s');
+    expect(pair.open()).toEqual([]);
   });
 
   it('is not made out of what was there before, nor of what is older than what counts', () => {

@@ -36,11 +36,62 @@ export const ledgerDefences: readonly Defence[] = [
     name: 'echo-until-result',
     protects: 'a value entered again after our call was answered is taken for our echo',
     worlds: ['calm', 'network', 'delay'],
+    patches: [unify('asks', 'return isDated ? second === last : second <= last;', 'return true;')],
+  },
+  {
+    name: 'echo-has-its-date',
+    protects: 'a value that somebody entered before our call is taken for its echo',
+    worlds: ['delay', 'sources', 'signups'],
+    patches: [unify('asks', 'return isDated ? second === last : second <= last;', 'return second <= last;')],
+  },
+  {
+    name: 'echo-after-its-call',
+    protects: 'a value told before our call was sent is taken for its echo',
+    worlds: ['tight'],
     patches: [
       unify(
         'asks',
-        'brought(ask, field, value) && secondOf(at.time) <= secondOf(reachOf(ask)),',
-        'brought(ask, field, value),',
+        '  if (!brought(ask, field, value) || !reaches(ask, at)) return false;',
+        '  if (!brought(ask, field, value)) return false;',
+      ),
+      unify('landing', 'one.ask === closed.id && !reaches(closed, one.at) ?', 'false ?'),
+    ],
+  },
+  {
+    name: 'idle-call',
+    protects: 'a call that changed nothing is taken to have overtaken somebody',
+    worlds: ['delay', 'sources', 'signups'],
+    patches: [unify('landing', '? !isIdle(closed, result)', '? true')],
+  },
+  {
+    name: 'taken-back-waits',
+    protects: 'what somebody took back while our call was under way stands',
+    worlds: ['tight'],
+    patches: [unify('ledger', 'return !isKnown || draft.ref.waiting.length > 0;', 'return !isKnown;')],
+  },
+  {
+    name: 'followed-by-its-own',
+    protects: 'a value told late beats the one that its own record was given after it',
+    worlds: ['tight', 'delay,disorder'],
+    patches: [
+      unify('evidence', "  if (seen?.ask === '' && comparePositions(seen.at, observation.at) > 0) {", '  if (false) {'),
+    ],
+  },
+  {
+    name: 'entered-once-more',
+    protects: 'a value told late beats one that was entered before it and once more after it',
+    worlds: ['latecalls', 'delay,disorder,late'],
+    patches: [unify('evidence', '    confirm(draft, link, observation.at);\n', '')],
+  },
+  {
+    name: 'never-filled',
+    protects: 'what a record shows at first as empty beats what somebody entered a little earlier',
+    worlds: ['skewed', 'skew'],
+    patches: [
+      unify(
+        'edits',
+        "  if (isEmpty(current.value) && current.previous === null) return { wins: true, reason: 'first' };\n",
+        '',
       ),
     ],
   },
@@ -60,13 +111,7 @@ export const ledgerDefences: readonly Defence[] = [
     name: 'doubtful-ask-kept',
     protects: 'what an expired ask brought about after all is taken for an edit',
     worlds: ['latecalls', 'restart,zombie,late,timeout-after', 'calls,delay'],
-    patches: [
-      unify(
-        'landing',
-        "const keeps = applied || (doubt && result.outcome !== 'gone' && result.outcome !== 'exists');",
-        'const keeps = applied;',
-      ),
-    ],
+    patches: [unify('landing', ": doubt && result.outcome !== 'gone' && result.outcome !== 'exists';", ': false;')],
   },
   {
     name: 'what-came-of-it',

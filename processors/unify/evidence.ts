@@ -1,0 +1,65 @@
+/**
+ * Rule 4 of the ledger: an older value that shows that our own write overtook a person. What is none, what only confirms
+ * the value that counts, and what is told to have come to nothing.
+ */
+import type { Observation, Position } from '../../schemas/types.ts';
+import { asksOf, wasOvertaken } from './asks.ts';
+import { editAll } from './edits.ts';
+import type { Draft, Look, Sighting } from './ledger.ts';
+import { fromPlatform, toPlatform } from './mapping.ts';
+import type { Link } from './rules.ts';
+import { alike, comparePositions, laterOf } from './values.ts';
+import type { World } from './world.ts';
+
+/** Of Salesforce only other people's events count: a read says nothing of who wrote, and ours are no evidence. */
+export function takeEvidence(world: World, draft: Draft, sighting: Sighting, look: Look): void {
+  const { link, value } = sighting;
+  const { observation, own } = look;
+  if (link.platform === 'salesforce' && (own || observation.via !== 'event')) return;
+  const fields = link.canonical.map((name) => draft.entity.fields[name]);
+  const told = fields.find((field) => field?.source === draft.ref.ref)?.at;
+  const seen = draft.ref.seen[link.field];
+  // Somebody else is known to have changed the field after that: nothing of it was left for us to overtake.
+  if (seen?.ask === '' && comparePositions(seen.at, observation.at) > 0) {
+    if (look.waited) tellFollowed(world, draft, sighting, observation);
+    return;
+  }
+  if (!wasOvertaken(draft.ref, link.field, value, observation.at, told)) return;
+  const wanted = toPlatform(world, link, draft.entity.fields, seen?.value, draft.entity.id);
+  if (alike(wanted, value)) {
+    confirm(draft, link, observation.at);
+    return;
+  }
+  // What was attached or detached is told against what stood there before we wrote; of a long list that is not known.
+  const stood = asksOf(draft.ref).findLast((ask) => link.field in ask.before)?.before[link.field];
+  const isHash = Array.isArray(value) && typeof stood === 'string';
+  editAll(world, draft, sighting, observation, 'evidence', true, isHash ? undefined : stood);
+}
+
+/** It waited, and meanwhile its own record said something else: it never counted. */
+function tellFollowed(world: World, draft: Draft, { link, value }: Sighting, observation: Observation): void {
+  const { fields } = draft.entity;
+  for (const [field, other] of Object.entries(fromPlatform(world, link, value, { fields }))) {
+    const current = fields[field];
+    if (current === undefined || alike(current.value, other)) continue;
+    world.journal({
+      id: draft.entity.id,
+      kind: 'rejected',
+      field,
+      value: current.value,
+      other,
+      source: observation.ref,
+      reason: 'its own record said something else before it could be decided',
+    });
+  }
+}
+
+/** Entered once more in the record that it is of: an older value that comes later still does not beat it. */
+function confirm(draft: Draft, { canonical }: Link, at: Position): void {
+  for (const name of canonical) {
+    const current = draft.entity.fields[name];
+    if (current?.source !== draft.ref.ref) continue;
+    const fields = { ...draft.entity.fields, [name]: { ...current, at: laterOf(current.at, at) } };
+    draft.entity = { ...draft.entity, fields };
+  }
+}
