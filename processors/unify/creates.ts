@@ -10,6 +10,7 @@ import type { CreateState, EntityState, Result } from '../../schemas/types.ts';
 import { syncFlows } from '../flows/index.ts';
 import { fitting } from './asks.ts';
 import { enqueueCreate, enqueueRef, isHeld, lanes, makeAsk, sendCreate } from './dirty.ts';
+import { awaitEmails, loadAwaited } from './emails.ts';
 import { emailOf, isAlive, isLead, livingRefs, newRef } from './identity.ts';
 import { blockedBy, claimsOf, marksKey, membersOf } from './keys.ts';
 import { prefetch } from './prefetch.ts';
@@ -175,7 +176,10 @@ const gatedId = (item: string): string => item.slice(item.indexOf('|') + 1);
 export function openGates(world: World): void {
   if (world.cursor(marksKey).n['complete:intercom:admin'] !== 1) return;
   fireTimers(world, 'gate', currentTo(world), {
-    load: (items) => prefetch(world, items.map(gatedId)),
+    load: (items) => {
+      prefetch(world, items.map(gatedId));
+      loadAwaited(world, items.map(gatedId));
+    },
     fire: (one, item) => openGate(one, item.slice(0, item.indexOf('|')) as Platform, gatedId(item)),
     fail: (outer, item, reason) => {
       const entity = outer.entity(gatedId(item));
@@ -227,7 +231,7 @@ function storeEnd(world: World, entity: EntityState, create: CreateState, result
   };
   world.putEntity(withCreate(entity, create, refused));
   const email = create.ask?.fields['email'];
-  if (typeof email === 'string') addMember(world, blockedBy(email), `+${entity.id}`);
+  if (typeof email === 'string') addMember(world, blockedBy(email), `+${askedAs(entity, create)}`);
   world.journal({
     id: entity.id,
     kind: 'refused',
@@ -283,6 +287,7 @@ export function askCreate(world: World, platform: Platform, lane: Lane, id: stri
   const ask = { ...fresh, doubt: create.ask !== null };
   const next = withCreate({ ...entity, asks: entity.asks + 1 }, create, { ...create, state: 'open', ask });
   world.putEntity(next);
+  awaitEmails(world, `+${id}`, side, ask.fields);
   sendCreate(world, platform, next, ask);
 }
 

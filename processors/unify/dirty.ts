@@ -8,6 +8,7 @@
 import { partitionOf } from '../../schemas/topics.ts';
 import type { Ask, Command, CursorState, EntityState, Position, RefState, Value } from '../../schemas/types.ts';
 import { comparable, fitting } from './asks.ts';
+import { awaitEmails, loadAwaited } from './emails.ts';
 import { isSecondary, newRef } from './identity.ts';
 import {
   commandPartitions,
@@ -57,7 +58,9 @@ function prefetchItems(world: World, items: readonly string[]): void {
   const refs = items.filter((item) => !item.startsWith('+'));
   world.load(refs.map(refKey));
   const owners = refs.flatMap((ref) => world.ref(ref)?.id ?? []).filter((id) => id !== '');
-  prefetch(world, [...items.filter((item) => item.startsWith('+')).map((item) => item.slice(1)), ...owners]);
+  const creates = items.filter((item) => item.startsWith('+')).map((item) => item.slice(1));
+  prefetch(world, [...creates, ...owners]);
+  loadAwaited(world, creates);
 }
 
 function hasItems(world: World, platform: Platform, partition: number, lane: Lane): boolean {
@@ -289,6 +292,7 @@ function askUpdate(world: World, lane: Lane, item: string): void {
   const ask = makeAsk(world, item, ref.asks + 1, verb, lane, fields, ref.seen, ref.newest);
   world.putRef({ ...idle, open: ask, asks: ref.asks + 1, reading: false, moved: false });
   opened(world, platform, partition, item, lane);
+  if (ref.entity !== null) awaitEmails(world, item, sideOf(world.rules.entities[ref.entity], item), fields);
   send(world, platform, object, item, ref.id, ask, ref.seen);
 }
 

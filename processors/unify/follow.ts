@@ -6,15 +6,17 @@ import { enqueueRef, readStranger } from './dirty.ts';
 import { emitEvent } from './events.ts';
 import { moveEmailClaim } from './identity.ts';
 import { fanOut } from './jobs.ts';
-import { blockedBy, membersOf, ownedBy, waitingFor } from './keys.ts';
+import { blockedBy, membersOf, ownedBy, parseRef, waitingFor } from './keys.ts';
 import type { Draft } from './ledger.ts';
 import { sideOf } from './rules.ts';
 import { addMember, removeMember, someMembers } from './sets.ts';
 import { endWait, reconsider, rememberWaiting, waitAgain } from './waiting.ts';
-import type { Lane, World } from './world.ts';
+import type { Lane, Platform, World } from './world.ts';
 
 /** Records waiting for one email that are tried when it is free; one of them can have it. */
 const blockedTried = 10;
+/** And so many are looked at for them: some wait on the other platform. */
+const blockedLooked = 40;
 
 /**
  * Stores the draft and brings everything that depends on it in line: claims, memberships, the event, the dirty marks of
@@ -48,7 +50,7 @@ export function finish(
   }
   pursue(world, entity, lane, sourceTime);
   if (accountChanged !== null) planCreates(world, accountChanged, lane, sourceTime);
-  for (const email of draft.left) retryBlocked(world, email);
+  for (const email of draft.left) retryBlocked(world, email, parseRef(draft.ref.ref).platform);
   if (entity.entity === 'account' && (draft.changed.length > 0 || joined)) {
     fanOut(world, membersOf(entity.id), draft.changed.length > 0 ? 'fanout' : 'realign', lane, revisit);
     tellWaiting(world, entity, lane);
@@ -80,10 +82,14 @@ function release(world: World, entity: EntityState): void {
   }
 }
 
-/** An email is free on its platform: what was refused for its sake is tried again. */
-export function retryBlocked(world: World, email: string): void {
+/**
+ * An email is free on its platform: who was refused it there is asked again, and who has an open ask for it, if that is
+ * refused. All of them wait anew from that ask on.
+ */
+export function retryBlocked(world: World, email: string, platform: Platform): void {
   const set = blockedBy(email);
-  for (const item of someMembers(world, set, blockedTried)) {
+  const waiting = someMembers(world, set, blockedLooked).filter((item) => isAskedOn(world, item, platform));
+  for (const item of waiting.slice(0, blockedTried)) {
     removeMember(world, set, item);
     if (item.startsWith('+')) {
       const entity = world.living(item.slice(1));
@@ -101,6 +107,11 @@ export function retryBlocked(world: World, email: string): void {
     enqueueRef(world, open, entity, 'live');
   }
 }
+
+const isAskedOn = (world: World, item: string, platform: Platform): boolean =>
+  item.startsWith('+')
+    ? world.living(item.slice(1))?.creates.some((create) => create.platform === platform) === true
+    : parseRef(item).platform === platform;
 
 /** Sets of people by account and of records by owner. Returns the account that gained a person. */
 function moveMembership(world: World, before: EntityState | undefined, after: EntityState): EntityState | null {

@@ -11,7 +11,7 @@ export const refKey = (ref: string): string => `ref:${ref}`;
 export const entityKey = (id: string): string => `ent:${id}`;
 /** Set of the customers that claim an email. */
 export const claimsOf = (email: string): string => `email:${email.trim().toLowerCase()}`;
-/** Set of what another record's email keeps from being written: refs, and `+<entity id>` for creates. */
+/** Set of who asked for an email and has not got it, perhaps because another record has it: refs, and `+<entity id>` for creates. */
 export const blockedBy = (email: string): string => `blocked:${email.trim().toLowerCase()}`;
 /** Refs that were merged or converted into this one before it was seen. */
 export const arrivalsOf = (ref: string): string => `idx:into:${ref}`;

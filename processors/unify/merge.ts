@@ -328,7 +328,7 @@ export function end(world: World, entity: EntityState, ref: RefState, cause: Cau
   if (living.length === 0) planAccount(world, entity, cause);
   for (const link of sideOf(world.rules.entities[entity.entity], ref.ref).links) {
     const email = link.type === 'email' ? ref.seen[link.field]?.value : null;
-    if (typeof email === 'string') retryBlocked(world, email);
+    if (typeof email === 'string') retryBlocked(world, email, platform);
   }
   matchUp(world, emails, cause);
 }

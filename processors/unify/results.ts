@@ -1,20 +1,17 @@
 /** The one answer to an ask: it closes the ask, and what the platform returned is an observation like any other. */
 import type { Ask, CreateState, EntityState, Position, RefState, Result } from '../../schemas/types.ts';
-import { created, endCreate, meetAnother, openCreate } from './creates.ts';
+import { created, endCreate, meetAnother, openCreate, retryCreate } from './creates.ts';
 import { closed, enqueueStranger } from './dirty.ts';
+import { endAwaiting, rememberBlocked } from './emails.ts';
 import { byMarker, isAlive, livingRefs, newRef } from './identity.ts';
-import { blockedBy, parseRef, partitionKey } from './keys.ts';
+import { parseRef, partitionKey } from './keys.ts';
 import { land, tellUnread } from './landing.ts';
 import type { Draft } from './ledger.ts';
 import { type Cause, conclude, draftOf, end, redirect, tellTwofold, welcome } from './merge.ts';
 import { onObservation } from './observations.ts';
 import { sideOf } from './rules.ts';
-import { addMember, someMembers } from './sets.ts';
 import { comparePositions, laterOf } from './values.ts';
 import type { World } from './world.ts';
-
-/** People who wait for each other's emails, in a circle no longer than this, are told of. */
-const circleLooked = 8;
 
 export function onResult(world: World, result: Result): void {
   const item = result.command.slice(0, result.command.lastIndexOf('#'));
@@ -44,7 +41,7 @@ export function onResult(world: World, result: Result): void {
   const cause: Cause = { lane: ask.lane, time: result.platformTime };
   const draft = draftOf(world, entity, ref);
   land(world, draft, ask, result);
-  rememberBlocked(world, draft, ask);
+  rememberBlocked(world, draft, ask, endAwaiting(world, item, sideOf(draft.rules, item), ask));
   if (result.outcome === 'gone') vanish(world, entity, draft, result, cause);
   else conclude(world, entity, draft, cause);
 }
@@ -88,54 +85,6 @@ function vanish(world: World, before: EntityState, draft: Draft, result: Result,
   end(world, entity, ref, cause);
 }
 
-/** An email refused may be another record's: asked again when that record has another one. */
-function rememberBlocked(world: World, draft: Draft, ask: Ask): void {
-  for (const [field, quiet] of Object.entries(draft.ref.quiet)) {
-    const isEmail = sideOf(draft.rules, draft.ref.ref).byField.get(field)?.type === 'email';
-    if (isEmail && quiet.why === 'refused' && field in ask.fields && typeof quiet.asked === 'string') {
-      addMember(world, blockedBy(quiet.asked), draft.ref.ref);
-      tellCircle(world, draft.ref, field, quiet.asked);
-    }
-  }
-}
-
-/**
- * People who took each other's emails wait for each other: the platform gives nobody an email that another has, and an
- * empty one is not taken either. Only an address of nobody would part them, and we invent none: somebody has to.
- */
-function tellCircle(world: World, ref: RefState, field: string, wanted: string): void {
-  const circle = circleOf(world, ref, field, wanted);
-  for (const { ref: source, id, seen } of circle) {
-    world.journal({
-      id,
-      kind: 'refused',
-      field,
-      value: seen[field]?.value ?? null,
-      other: circle.map((one) => one.ref),
-      source,
-      reason:
-        'they wait for each other: each wants an email that another of them has. Give one of them an address of nobody, and then the right one; the rest follows by itself',
-    });
-  }
-}
-
-/** From this record on, each is asked to have the email that the one before it has, and the last has the one wanted; empty: no circle. */
-function circleOf(world: World, ref: RefState, field: string, wanted: string): readonly RefState[] {
-  const circle = [ref];
-  const kind = ref.ref.slice(0, ref.ref.lastIndexOf(':') + 1);
-  while (circle.length <= circleLooked) {
-    const has = circle.at(-1)?.seen[field]?.value;
-    if (typeof has !== 'string') return [];
-    if (circle.length > 1 && has.toLowerCase() === wanted.toLowerCase()) return circle;
-    const next = someMembers(world, blockedBy(has), circleLooked)
-      .filter((item) => item.startsWith(kind) && circle.every((one) => one.ref !== item))
-      .flatMap((item) => world.ref(item) ?? [])[0];
-    if (next === undefined) return [];
-    circle.push(next);
-  }
-  return [];
-}
-
 /** A sink that lost its partition says `expired` of what its successor is already doing: that closes nothing. */
 function isStaleExpiry(world: World, result: Result): boolean {
   return (
@@ -154,6 +103,13 @@ function onCreateResult(world: World, item: string, result: Result): void {
     return;
   }
   closed(world, result.platform, item, ask);
+  const freed = endAwaiting(world, item, world.rules.entities[entity.entity].sides[result.platform], ask);
+  endOpenCreate(world, entity, create, ask, result);
+  const now = world.living(entity.id);
+  if (freed.length > 0 && now !== undefined) retryCreate(world, now);
+}
+
+function endOpenCreate(world: World, entity: EntityState, create: CreateState, ask: Ask, result: Result): void {
   if ((result.outcome !== 'applied' && result.outcome !== 'exists') || result.ref === '') {
     const why = result.refusals.map((refusal) => `${refusal.code}: ${refusal.message}`).join('; ');
     endCreate(world, entity, create, result, why === '' ? result.outcome : why);

@@ -39,11 +39,20 @@ export function someMembers(world: World, set: string, limit: number): readonly 
 
 export const hasMembers = (world: World, set: string): boolean => someMembers(world, set, 1).length > 0;
 
-export function addMember(world: World, set: string, member: string): void {
+/** Slots that a member may stand in. */
+function slotsFor(world: World, set: string, member: string): readonly number[] {
   const level = world.cursor(levelKey(set)).n['level'] ?? 0;
   const slots = [0, middleSlot(member), lastSlot(member)].slice(0, level + 1);
   world.load(slots.map((slot) => setKey(set, slot)));
-  if (slots.some((slot) => world.items(setKey(set, slot)).includes(member))) return;
+  return slots;
+}
+
+export const isMember = (world: World, set: string, member: string): boolean =>
+  slotsFor(world, set, member).some((slot) => world.items(setKey(set, slot)).includes(member));
+
+export function addMember(world: World, set: string, member: string): void {
+  const level = world.cursor(levelKey(set)).n['level'] ?? 0;
+  if (isMember(world, set, member)) return;
   if (level === 0 && world.items(setKey(set, 0)).length < first) return append(world, set, 0, member);
   const inMiddle = world.items(setKey(set, middleSlot(member))).length < middleFull;
   const needed = inMiddle ? 1 : 2;
@@ -56,8 +65,7 @@ function append(world: World, set: string, slot: number, member: string): void {
 }
 
 export function removeMember(world: World, set: string, member: string): void {
-  const level = world.cursor(levelKey(set)).n['level'] ?? 0;
-  for (const slot of [0, middleSlot(member), lastSlot(member)].slice(0, level + 1)) {
+  for (const slot of slotsFor(world, set, member)) {
     const items = world.items(setKey(set, slot));
     if (items.includes(member)) {
       world.putItems(

@@ -26,6 +26,19 @@ export const historyOf = ({ seed, faults, people, companies = [], actions }: Kep
 
 export const kept: readonly Kept[] = [
   {
+    shows: 'an email that is handed over is given to who takes it, although it was refused just before it was free',
+    seed: 21,
+    faults: ['handover'],
+    people: [
+      { salesforce: true, intercom: true },
+      { salesforce: true, intercom: true },
+    ],
+    actions: [
+      { at: 1131, do: 'edit', who: 0, on: 'salesforce', field: 'email', value: 'p0.left@x.example' },
+      { at: 1151, do: 'edit', who: 1, on: 'salesforce', field: 'email', value: 'p0@x.example' },
+    ],
+  },
+  {
     shows: 'who changes the value that counts is later than it, though Salesforce tells only the second',
     seed: 51011,
     faults: [],

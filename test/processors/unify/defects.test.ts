@@ -443,23 +443,6 @@ describe('an edit that waits for an answer', () => {
   });
 });
 
-describe('an email refused because another record has it', () => {
-  it('is asked again when that one gives it up, however it was spelt there', () => {
-    const people = new People();
-    people.say(createdEvent(contact('A'), { ...ada, Email: 'Ada@X.example' }, 2, 2)).pass(10);
-    people.say(createdEvent(contact('B'), { Email: 'b@x.example', LastName: 'Lovelace' }, 12, 12)).pass(20);
-    const there = people.living(contact('B'))?.refs.find((ref) => ref.startsWith('intercom:')) ?? '';
-    people.say(webhook(there, { email: 'ada@x.example', name: 'Lovelace' }, 40));
-    const refused = people.waiting().find((command) => command.ref === contact('B'));
-    expect(refused?.fields).toMatchObject({ Email: 'ada@x.example' });
-    const refusals = [{ field: 'Email', code: 'DUPLICATES_DETECTED', message: 'duplicate' }];
-    people.answer(refused, { outcome: 'refused', platformTime: (second + 41) * 1000, refusals });
-    people.say(event(contact('A'), { Email: 'ada.new@x.example' }, 50, 50));
-    const again = people.waiting().find((command) => command.ref === contact('B'));
-    expect(again?.fields).toMatchObject({ Email: 'ada@x.example' });
-  });
-});
-
 describe('a value that a first sight replaces', () => {
   it('is kept beside the one that counts now, and told', () => {
     const people = new People();

@@ -1,7 +1,6 @@
 /** Whose record is it? Each rule, in every order in which its facts may arrive. */
 import { describe, expect, it } from 'vitest';
-import type { Command } from '../../../schemas/types.ts';
-import { createdEvent, deletedEvent, event, row, second } from '../../support/changes.ts';
+import { createdEvent, deletedEvent, event, row } from '../../support/changes.ts';
 import { account, action, contact, lead, orders, People, person, webhook } from './people-world.ts';
 
 const ada = { Email: 'ada@x.example', FirstName: 'Ada', LastName: 'Byron' };
@@ -81,53 +80,6 @@ describe('our id', () => {
     const id = people.idOf(contact('B'));
     expect(people.commands('salesforce').map(({ fields }) => fields)).toEqual([{ Tributary_Id__c: id }]);
     expect(people.commands('intercom').map(({ fields }) => fields['custom_attributes.tributary_id'])).toEqual([id]);
-  });
-});
-
-describe("two people who take each other's email", () => {
-  const ref = { A: person('iA'), B: person('iB') };
-  /** Linked on both sides, then swapped in Salesforce; Intercom gives nobody an email that another has. */
-  const swapped = (): People => {
-    const people = new People()
-      .say(
-        createdEvent(contact('A'), { ...ada, Email: 'a@x.example' }, 2, 2),
-        createdEvent(contact('B'), { ...ada, Email: 'b@x.example' }, 2, 3),
-        webhook(ref.A, { ...adaThere, email: 'a@x.example' }, 2),
-        webhook(ref.B, { ...adaThere, email: 'b@x.example' }, 2),
-      )
-      .pass(10)
-      .say(
-        event(contact('A'), { Email: 'b@x.example' }, 20, 20),
-        event(contact('B'), { Email: 'a@x.example' }, 20, 21),
-      );
-    for (const command of people.waiting()) refuse(people, command);
-    return people;
-  };
-  const refuse = (people: People, command: Command): void => {
-    const refusals = [{ field: 'email', code: 'PLATFORM_CONFLICT', message: 'another contact has it' }];
-    people.answer(command, { outcome: 'refused', refusals, platformTime: (second + 21) * 1000 });
-  };
-
-  it('wait for each other, which is told of both, and ask no more', () => {
-    const people = swapped();
-    people.marks(40).runner.tick();
-    expect(people.waiting()).toEqual([]);
-    const told = people.journal('refused').filter(({ reason }) => reason.startsWith('they wait for each other'));
-    expect(told.map(({ id, source, other }) => [id, source, [...((other ?? []) as string[])].sort()])).toEqual([
-      [people.idOf(ref.B), ref.B, [ref.A, ref.B]],
-      [people.idOf(ref.A), ref.A, [ref.A, ref.B]],
-    ]);
-  });
-
-  it('have them as soon as one of them has had another one for a moment', () => {
-    const people = swapped();
-    people.say(event(contact('A'), { Email: 'free@x.example' }, 50, 50)).pass(60);
-    people.say(event(contact('A'), { Email: 'b@x.example' }, 70, 70)).pass(80);
-    expect(['iA', 'iB'].map((id) => people.intercom.records.get(id)?.fields['email'])).toEqual([
-      'b@x.example',
-      'a@x.example',
-    ]);
-    expect(people.waiting()).toEqual([]);
   });
 });
 

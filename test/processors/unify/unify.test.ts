@@ -372,7 +372,7 @@ describe('the fold', () => {
     });
   });
 
-  it('re-emits the people of a large account in portions that advance with the ticks', () => {
+  it('re-emits the people of a large account in portions that advance with the ticks', { timeout: 60_000 }, () => {
     const world = start({ window: 1000 });
     world.runner.decide(createdEvent(account, { Name: 'Orchard' }, 1, 1));
     const people = 400;

@@ -245,8 +245,24 @@ export const identityDefences: readonly Defence[] = [
     protects: 'an email that is free again is never given to who should have it',
     worlds: ['handover', 'handovers', 'handover,calls'],
     patches: [
-      unify('follow', '  for (const email of draft.left) retryBlocked(world, email);\n', ''),
-      unify('merge', "if (typeof email === 'string') retryBlocked(world, email);", ''),
+      unify(
+        'follow',
+        '  for (const email of draft.left) retryBlocked(world, email, parseRef(draft.ref.ref).platform);\n',
+        '',
+      ),
+      unify('merge', "if (typeof email === 'string') retryBlocked(world, email, platform);", ''),
+    ],
+  },
+  {
+    name: 'email-awaited-from-the-asking-on',
+    protects: 'an email that came to be free before its refusal was told is never asked for again',
+    worlds: ['handover', 'handovers'],
+    patches: [
+      unify(
+        'results',
+        'rememberBlocked(world, draft, ask, endAwaiting(world, item, sideOf(draft.rules, item), ask));',
+        'rememberBlocked(world, draft, ask, []);',
+      ),
     ],
   },
   {
