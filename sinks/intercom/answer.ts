@@ -2,7 +2,7 @@
 import type { Verdict } from '../../connectors/intercom/classify.ts';
 import { TributaryError } from '../../core/errors.ts';
 import type { Passing } from '../../core/passing.ts';
-import { observeIntercom } from '../../processors/decode/intercom.ts';
+import { intercomRef, observeIntercom } from '../../processors/decode/intercom.ts';
 import type { Observation } from '../../schemas/types.ts';
 import { askedName, blamed, type Fields, membershipField, scalarNames, without } from './body.ts';
 
@@ -11,14 +11,15 @@ export type Settled = Exclude<Verdict, Passing>;
 export type Ok = Extract<Settled, { kind: 'ok' }>;
 
 /**
- * The record told. Undefined when the answer does not say of which moment it speaks: at no position at all every later
- * observation would count as newer, and the next replayed one as somebody's edit.
+ * The record told. Undefined when it is not the one of this `id` (empty: any), or when the answer does not say of which moment
+ * it speaks: at no position at all every later observation would count as newer, and the next replayed one as somebody's edit.
  */
-export function told(object: 'contact' | 'company', { body, time }: Ok): Observation | undefined {
+export function told(object: 'contact' | 'company', { body, time }: Ok, id = ''): Observation | undefined {
   if (time === 0) return undefined;
   try {
     const observation = observeIntercom(object, body, { via: 'answer', at: time });
-    return observation.at.time > 0 ? observation : undefined;
+    const isIts = id === '' || observation.ref === intercomRef(object, id);
+    return isIts && observation.at.time > 0 ? observation : undefined;
   } catch (error) {
     if (error instanceof TributaryError && error.code === 'PAYLOAD_UNDECODABLE') return undefined;
     throw error;

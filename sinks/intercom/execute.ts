@@ -158,18 +158,20 @@ class Job {
     return { ...this.#answer('gone', this.#command.ref, null), into: survivor };
   }
 
-  /** The record as an answer tells it; read once when the answer does not tell enough, for the write stands. */
-  *#tell(answer: Ok): Work<Told> {
-    const observation = told(this.#object, answer);
+  /**
+   * The record as an answer tells it; read once when the answer does not tell enough, for the write stands. `asked`: its
+   * id, empty while nobody knows it. What is told of another record says nothing of this one.
+   */
+  *#tell(answer: Ok, asked = intercomId(this.#command.ref)): Work<Told> {
+    const observation = told(this.#object, answer, asked);
     if (observation !== undefined) return { ...answer, observation };
-    const { ref, verb } = this.#command;
-    const id = ref === '' ? answer.body['id'] : intercomId(ref);
+    const id = asked === '' ? answer.body['id'] : asked;
     const again = typeof id === 'string' && id !== '' ? yield* this.#call(this.#find(id)) : undefined;
-    const second = again?.kind === 'ok' ? told(this.#object, again) : undefined;
+    const second = again?.kind === 'ok' ? told(this.#object, again, asked) : undefined;
     if (again?.kind === 'ok' && second !== undefined) return { ...again, observation: second };
-    this.#doubt ||= verb !== 'read';
+    this.#doubt ||= this.#command.verb !== 'read';
     // Asked again it would answer the same: as trouble, a run of it stops the sink.
-    const text = 'answers without a Date, id or updated_at';
+    const text = 'answers without a Date, the id asked or updated_at';
     this.#trouble = { field: '', code: 'PLATFORM_NONSENSE', message: text };
     yield { kind: 'pause', ms: pauseAfter(0), code: 'PLATFORM_NONSENSE', text };
     throw new Untold();
@@ -194,8 +196,8 @@ class Job {
         return this.#refused(made, `${made.text}. Unarchive or delete that contact in Intercom to let it be linked`);
       const found = yield* this.#call(this.#find(made.id));
       if (found.kind === 'ok') {
-        if (valueIn(found.body, marker) === key) return yield* this.#finishContact(found);
-        const record = yield* this.#whole(yield* this.#tell(found));
+        if (valueIn(found.body, marker) === key) return yield* this.#finishContact(found, made.id);
+        const record = yield* this.#whole(yield* this.#tell(found, made.id));
         return this.#answer('exists', intercomRef('contact', made.id), record);
       }
       // Deleted between the two calls: nothing stands in the way any more.
@@ -273,8 +275,8 @@ class Job {
   }
 
   /** What was written is answered with the body it came back in, memberships folded in: attaching returns the company. */
-  *#finishContact(answer: Ok): Work<Answer> {
-    const { observation, body } = yield* this.#tell(answer);
+  *#finishContact(answer: Ok, id?: string): Work<Answer> {
+    const { observation, body } = yield* this.#tell(answer, id);
     const { fields } = this.#command;
     const wanted = linksOf(fields[membershipField]);
     if (this.#object === 'company' || wanted === undefined)
@@ -338,8 +340,7 @@ class Job {
       const verdict = yield* this.#call({ kind: 'attach', contact: id, company });
       this.#written ||= verdict.kind === 'ok';
       if (verdict.kind === 'ok') standing.add(company);
-      else if (verdict.kind === 'gone' && verdict.what !== 'company_not_found' && (yield* this.#isGone(id)))
-        return undefined;
+      else if (verdict.kind === 'gone' && (yield* this.#isGone(id, verdict))) return undefined;
       else {
         this.#refuse(membershipField, verdict, `${verdict.text} (company ${company})`);
         return undefined;
@@ -349,6 +350,7 @@ class Job {
       if (wanted.includes(company) || !standing.has(company)) continue;
       const verdict = yield* this.#call({ kind: 'detach', contact: id, company });
       this.#written ||= verdict.kind === 'ok';
+      if (verdict.kind === 'gone' && (yield* this.#isGone(id, verdict))) return undefined;
       // A company that is gone, or not attached any more, is detached.
       if (verdict.kind === 'ok' || verdict.kind === 'gone') standing.delete(company);
       else {
@@ -359,8 +361,9 @@ class Job {
     return [...standing];
   }
 
-  /** A 404 on attaching does not say which of the two is unknown. */
-  *#isGone(id: string): Work<boolean> {
+  /** Is the contact gone? A 404 on attaching or detaching does not say which of the two is unknown, unless it names the company. */
+  *#isGone(id: string, { what }: Extract<Settled, { kind: 'gone' }>): Work<boolean> {
+    if (what === 'company_not_found') return false;
     const verdict = yield* this.#call(this.#find(id));
     if (verdict.kind === 'gone') this.#vanished = verdict;
     return verdict.kind === 'gone';

@@ -103,7 +103,7 @@ describe('whatever comes', () => {
         answered: fc.constant(true as const),
         status: fc.oneof(
           fc.integer({ min: 100, max: 599 }),
-          fc.constantFrom(200, 400, 401, 403, 404, 409, 410, 429, 500),
+          fc.constantFrom(200, 400, 401, 403, 404, 408, 409, 410, 429, 500),
         ),
         body,
         text: fc.string(),

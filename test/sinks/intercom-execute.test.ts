@@ -274,15 +274,16 @@ describe('update', () => {
     expect(answer.returned?.unknown).toEqual(['companies']);
   });
 
-  test.each([['fields'], ['memberships']])('a contact deleted meanwhile is gone: %s', async (what) => {
+  test.each([['fields'], ['attached'], ['detached']])('a contact deleted meanwhile is gone: %s', async (what) => {
     const a = await company('a');
     const ref = await contact();
     await fetch(`${twin.url}/contacts/${ref.slice('intercom:contact:'.length)}`, {
       method: 'DELETE',
       headers: { authorization: 'Bearer person-1' },
     });
-    const fields = what === 'fields' ? { name: 'New' } : { companies: [a] };
-    expect(await run({ verb: 'update', ref, fields, before: { companies: [] } })).toMatchObject({ outcome: 'gone' });
+    const fields = what === 'fields' ? { name: 'New' } : { companies: what === 'attached' ? [a] : [] };
+    const before = { companies: what === 'detached' ? [a] : [] };
+    expect(await run({ verb: 'update', ref, fields, before })).toMatchObject({ outcome: 'gone' });
   });
 
   test('a company deleted meanwhile is gone, not made anew', async () => {
