@@ -552,6 +552,8 @@ export interface RefState {
   readonly entries: readonly string[];
   /** Fields that a reading did not tell: they are asked without having been seen. */
   readonly looked: readonly string[];
+  /** Its edits that were decided, the last 16: a hash of field, value and position each. Offered again, nothing is told of them. */
+  readonly decided: readonly string[];
   /** Whose it is was found by the rules, or said by an operator: pin, or apart (taken from its customer; no rule gives it to another). */
   readonly bound: 'rule' | 'pin' | 'apart';
 }

@@ -122,12 +122,26 @@ export function originOf(
   return outcome >= 0 ? { ask: outcome, kind: 'outcome' } : undefined;
 }
 
+/** A create of a contact that Intercom carries out late makes another contact, or none: it changes nothing of this one. */
+const isMadeOnce = ({ ref }: RefState, { verb }: Ask): boolean =>
+  verb === 'create' && ref.startsWith('intercom:contact:');
+
+/** Its outcome was seen, and no call of it changes the record any more. */
+const isOver = (ref: RefState, ask: Ask, field: string): boolean =>
+  isDone(ask, field) && ask.resultAt !== null && (!ask.doubt || isMadeOnce(ref, ask));
+
 /**
  * Which ask brought this value about, as far as a read or a webhook can tell, which do not name the writer? Only one
- * whose result is not before the value; -1: none.
+ * whose result is not before the value; -1: none. What stands after the echo of an ask was seen is somebody's, be it the
+ * very value asked: only a call in doubt is carried out once more. `answered`: the ask that the value answers.
  */
-export function echoOf(ref: RefState, field: string, value: Value, at: Position): number {
-  return asksOf(ref).findLastIndex((ask) => field in expectedOf(ask) && mayHaveBrought(ref, ask, field, value, at));
+export function echoOf(ref: RefState, field: string, value: Value, at: Position, answered = ''): number {
+  return asksOf(ref).findLastIndex(
+    (ask) =>
+      field in expectedOf(ask) &&
+      mayHaveBrought(ref, ask, field, value, at) &&
+      (ask.id === answered || !isOver(ref, ask, field)),
+  );
 }
 
 /** The echo of a field of one ask came, with another value than expected perhaps: older ones wait for theirs no more. */
@@ -147,12 +161,26 @@ export function markDone(ref: RefState, field: string, upTo: number, got?: Value
   };
 }
 
+/** What is known of a value besides its position. */
+interface Known {
+  readonly told?: Position | undefined;
+  readonly named?: boolean;
+}
+
 /**
  * Did our own writing overtake somebody else's value? It stands between the asking of an ask and its result, and is
- * neither what was there before, nor what was asked, nor what came of it. `told`: where the record brought about the value that
- * counts, if it did: after that, what was there before is a value taken back.
+ * neither what was there before, nor what was asked, nor what came of it. Of what is `known` besides:
+ *  told: where the record brought about the value that counts, if it did; after that, what was there before was taken back.
+ *  named: the platform says that somebody else changed the field to this value; whatever it is, it is theirs if it stands
+ *  later than all that was known when the ask was made.
  */
-export function wasOvertaken(ref: RefState, field: string, value: Value, at: Position, told?: Position): boolean {
+export function wasOvertaken(
+  ref: RefState,
+  field: string,
+  value: Value,
+  at: Position,
+  { told, named = false }: Known = {},
+): boolean {
   const asks = asksOf(ref).filter(
     (ask) =>
       field in expectedOf(ask) &&
@@ -162,9 +190,10 @@ export function wasOvertaken(ref: RefState, field: string, value: Value, at: Pos
   );
   const isBack = (ask: Ask): boolean =>
     told !== undefined && comparePositions(told, ask.after) > 0 && comparePositions(at, told) > 0;
-  const known = (ask: Ask): boolean =>
-    mayHaveBrought(ref, ask, field, value, at) || (stood(ask, field, value) && !isBack(ask));
-  return asks.length > 0 && !asks.some(known);
+  const isTheirs = (ask: Ask): boolean => named && comparePositions(at, ask.after) > 0;
+  const isOld = (ask: Ask): boolean => stood(ask, field, value) && !isBack(ask);
+  const isKnown = (ask: Ask): boolean => !isTheirs(ask) && (mayHaveBrought(ref, ask, field, value, at) || isOld(ask));
+  return asks.length > 0 && !asks.some(isKnown);
 }
 
 /** Puts an answered ask among the landed ones, in the place it may have there; the newest that fit are kept. */

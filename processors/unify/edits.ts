@@ -13,7 +13,7 @@ import type { Draft, Sighting } from './ledger.ts';
 import { fromPlatform } from './mapping.ts';
 import { type CanonicalRule, type EntityRules, sideOf } from './rules.ts';
 import { standingOf } from './standing.ts';
-import { alike, comparePositions, isEmpty, laterOf, secondOf, shown } from './values.ts';
+import { alike, comparePositions, hashId, isEmpty, laterOf, secondOf, shown } from './values.ts';
 import type { Platform, World } from './world.ts';
 
 export interface Edit {
@@ -61,13 +61,29 @@ export function edit(world: World, draft: Draft, name: string, one: Edit): void 
   const current = draft.entity.fields[name];
   if (rule === undefined || (current !== undefined && alike(current.value, one.value))) return;
   const verdict = judge(world, draft, rule, current, one);
+  const again = one.kind !== 'sight' && wasDecided(draft, name, one);
   if (verdict.wins) {
     setField(world, draft, name, one, verdict.reason);
     return;
   }
-  if (verdict.untold !== true && !isToldAgain(draft, current, one)) reject(world, draft, name, one, verdict.reason);
+  if (verdict.untold !== true && !again) reject(world, draft, name, one, verdict.reason);
   if (rule.type === 'account' && typeof one.value === 'string') loseAccount(world, draft, one.value, one.kind);
   if (current !== undefined) countWrittenBack(world, draft, name, one);
+}
+
+/** Edits of a record that are remembered as decided. */
+const decidedKept = 16;
+
+/**
+ * A replay, or a notification that comes twice, offers an edit once more: the very same value at the very same position.
+ * What became of it was told then, and is as long as it is remembered not told again. In doubt it is: no loss is silent.
+ */
+function wasDecided(draft: Draft, name: string, { value, at }: Edit): boolean {
+  const { decided } = draft.ref;
+  const mark = hashId(name, JSON.stringify(value), at.time, at.seq).slice(0, 12);
+  if (decided.includes(mark)) return true;
+  draft.ref = { ...draft.ref, decided: [...decided, mark].slice(-decidedKept) };
+  return false;
 }
 
 /**
@@ -84,13 +100,6 @@ function countWrittenBack(world: World, draft: Draft, name: string, one: Edit): 
   );
   if (isBack) put(draft, name, alternate(world, draft, name, current, { ...one, source: ref.ref }, one.time));
 }
-
-/**
- * Evidence that is not the newest of its record may have been offered before, and what the record itself has followed by
- * another value is no loss: neither is told.
- */
-const isToldAgain = ({ ref }: Draft, current: CanonicalField | undefined, one: Edit): boolean =>
-  one.kind === 'evidence' && (current?.source === ref.ref || comparePositions(one.at, ref.newest) <= 0);
 
 /** What a record shows at first nobody brought about: its companies are left alone. Else the one attached is detached again. */
 function loseAccount(world: World, draft: Draft, accountId: string, kind: Edit['kind']): void {

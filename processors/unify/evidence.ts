@@ -24,7 +24,8 @@ export function takeEvidence(world: World, draft: Draft, sighting: Sighting, loo
     if (look.waited) tellFollowed(world, draft, sighting, observation);
     return;
   }
-  if (!wasOvertaken(draft.ref, link.field, value, observation.at, told)) return;
+  const named = link.platform === 'salesforce';
+  if (!wasOvertaken(draft.ref, link.field, value, observation.at, { told, named })) return;
   const wanted = toPlatform(world, link, draft.entity.fields, seen?.value, draft.entity.id);
   if (alike(wanted, value)) {
     confirm(draft, link, observation.at);

@@ -40,6 +40,7 @@ export function newRef(ref: string, entity: EntityKind | null, id: string): RefS
     into: null,
     bound: 'rule',
     looked: [],
+    decided: [],
     entries: [],
   };
 }

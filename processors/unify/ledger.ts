@@ -247,8 +247,10 @@ function orderOf(draft: Draft, sighting: Sighting, look: Look, origin: Origin): 
  * The ask that this value may be the echo of, -1: none. Salesforce's stream names the writer: what another has written is
  * theirs, even the very value that we wrote before.
  */
-const echoIn = (ref: RefState, { link, value }: Sighting, { observation }: Look): number =>
-  link.platform === 'salesforce' && observation.via === 'event' ? -1 : echoOf(ref, link.field, value, observation.at);
+const echoIn = (ref: RefState, { link, value }: Sighting, { observation, answered }: Look): number =>
+  link.platform === 'salesforce' && observation.via === 'event'
+    ? -1
+    : echoOf(ref, link.field, value, observation.at, answered?.id);
 
 /** Rule 2: `seen` moves, and what it means follows. */
 function takeIn(world: World, draft: Draft, sighting: Sighting, look: Look, origin: Origin): void {

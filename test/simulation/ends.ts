@@ -3,7 +3,7 @@
  * could have seen it: there is no fourth end. Events and journal are read as anybody outside would read them.
  */
 import type { AccountEvent, CustomerEvent, JournalEntry } from '../../schemas/types.ts';
-import { endOf, firstHeard } from './dates.ts';
+import { endOf } from './dates.ts';
 import type { MappedField } from './fields.ts';
 import type { Edit } from './people.ts';
 import type { Ran } from './simulate.ts';
@@ -108,28 +108,52 @@ export class Ends {
    * event stands for many or its stream breaks. Intercom shows a record as it is.
    */
   #isOvertaken(edit: Edit, field: MappedField): boolean {
-    const { people, heard, writes } = this.#ran;
+    const { people, writes } = this.#ran;
     const end = endOf(edit, people.edits);
     const name = field[edit.platform];
     const ours = writes[edit.platform].find(({ what, at, fields }) => {
       return what === edit.id && at > edit.at && (edit.platform === 'intercom' || fields.includes(name));
     });
     if (end === Infinity && ours === undefined) return false;
-    // A row that is read again after a hole may come before the events of what was there in between.
-    if (edit.platform === 'salesforce')
-      return this.#isUntoldOrAfter(edit, field, this.#shownAt(refOf(edit), end, ['read', 'answer']));
-    const first = firstHeard(edit, { edits: people.edits, heard });
-    if (first === undefined) return true;
-    return first.at > Math.min(this.#shownAt(refOf(edit), end, ['event', 'read', 'answer']), ours?.at ?? Infinity);
+    if (edit.platform === 'salesforce') {
+      const told = tellingOf(this.#ran, edit, field, this.#alike);
+      // A row that is read again after a hole may come before the events of what was there in between.
+      return (
+        told === undefined ||
+        told.time > this.#shownAt(refOf(edit), end, ['read', 'answer']) ||
+        (end < Infinity && this.#isTied(edit, field, told))
+      );
+    }
+    const first = this.#heardAt(refOf(edit), edit.at, end);
+    const shownAt = this.#shownAt(refOf(edit), end, ['event', 'read', 'answer']);
+    return first === undefined || first > Math.min(shownAt, ours?.at ?? Infinity);
   }
 
-  #isUntoldOrAfter(edit: Edit, field: MappedField, shownAt: number): boolean {
-    const told = toldAt(this.#ran, edit, field, this.#alike);
-    return told === undefined || told > shownAt;
+  /** When a notification first told of a record of Intercom as it stood then, log time. They overtake each other. */
+  #heardAt(ref: string, from: number, until: number): number | undefined {
+    const telling = this.#ran.log.records.find(({ change: { observation } }) => {
+      const at = observation?.at.time ?? 0;
+      return observation?.ref === ref && observation.via === 'event' && at >= from && at < until;
+    });
+    return telling?.time;
   }
 
-  /** When a ref was first told of as it stood from `since` on, by whatever voice. REST dates by whole seconds. */
-  #shownAt(ref: string, since: number, voices: readonly string[]): number {
+  /** The row had been read in the second of the event, with another value: which came later only one more reading tells. */
+  #isTied(edit: Edit, field: MappedField, { time, at }: Telling): boolean {
+    const ref = refOf(edit);
+    return this.#ran.log.records.some(({ time: readAt, change }) => {
+      const read = change.observation ?? change.result?.returned;
+      if (read?.ref !== ref || read.via === 'event' || readAt > time) return false;
+      const value = read.fields[field.salesforce];
+      return (
+        wholeSecond(read.at.time) === wholeSecond(at) && !this.#alike(field, (value ?? null) as Stored, edit.value)
+      );
+    });
+  }
+
+  /** When a ref was first told of as it stood from `from` on, by whatever voice. REST dates by whole seconds. */
+  #shownAt(ref: string, from: number, voices: readonly string[]): number {
+    const since = from + (ref.startsWith('salesforce:') ? this.#ran.clock.skewMs : 0);
     const later = this.#ran.log.records.find(({ change: { observation, result } }) => {
       if (observation?.ref === ref && voices.includes(observation.via))
         return observation.at.time + (observation.at.second ? 999 : 0) >= since;
@@ -139,16 +163,25 @@ export class Ends {
   }
 }
 
-/** When an event of Salesforce told of an edit, log time; undefined: none did. */
-export function toldAt({ log }: Ran, edit: Edit, field: MappedField, alike: Alike): number | undefined {
-  const ref = refOf(edit);
-  const telling = log.records.find(({ time, change: { observation } }) => {
-    if (observation?.ref !== ref || observation.via !== 'event' || time < edit.at) return false;
-    const value = observation.fields[field.salesforce];
-    return value !== undefined && alike(field, value as Stored, edit.value);
-  });
-  return telling?.time;
+/** An event of Salesforce that told of an edit: log time, and its second. */
+interface Telling {
+  readonly time: number;
+  readonly at: number;
 }
+
+/** Which event of Salesforce told of an edit; undefined: none did. */
+export function tellingOf({ log }: Ran, edit: Edit, field: MappedField, alike: Alike): Telling | undefined {
+  const ref = refOf(edit);
+  for (const { time, change } of log.records) {
+    const { observation } = change;
+    if (observation?.ref !== ref || observation.via !== 'event' || time < edit.at) continue;
+    const value = observation.fields[field.salesforce];
+    if (value !== undefined && alike(field, value as Stored, edit.value)) return { time, at: observation.at.time };
+  }
+  return undefined;
+}
+
+const wholeSecond = (ms: number): number => Math.floor(ms / 1000);
 
 function push<T>(into: Map<string, T[]>, key: string, one: T): void {
   const some = into.get(key);

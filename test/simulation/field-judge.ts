@@ -1,13 +1,14 @@
 /** Field by field of a person or company on both platforms: do they agree, and on the right value? */
-import { isAskedAnyway, wholeSecond, whyAsNew } from './dates.ts';
-import { toldAt } from './ends.ts';
+import { firstHeard, isAskedAnyway, wholeSecond, whyAsNew } from './dates.ts';
+import { tellingOf } from './ends.ts';
 import type { MappedField, PlatformName } from './fields.ts';
 import type { Party } from './parties.ts';
 import type { Edit } from './people.ts';
 import type { Judging } from './promises.ts';
 import { isRefused, isRejected } from './refusals.ts';
+import type { Ran } from './simulate.ts';
 import { filled, isOptedOut } from './standing.ts';
-import type { Shown, Stored } from './stores.ts';
+import type { Kind, Shown, Stored } from './stores.ts';
 
 /** An edit is known within this, without these faults. */
 const knownWithinMs = 15_000;
@@ -17,6 +18,12 @@ const lateKnown = ['lost', 'hole', 'gap', 'cold', 'crash', 'convert'] as const;
 const toleranceMs = 1_000;
 
 const empty = (value: Stored): boolean => value === null || value === '';
+
+/** Why nobody can know of an edit of a company without people in Intercom; empty: they can. */
+export function whyUnlisted({ heard, people }: Ran, edit: Edit | undefined): string {
+  const isTold = edit?.platform !== 'intercom' || firstHeard(edit, { edits: people.edits, heard }) !== undefined;
+  return isTold ? '' : 'its notification was lost, and Intercom lists no company without people';
+}
 
 export class FieldJudge {
   readonly #judging: Judging;
@@ -52,9 +59,7 @@ export class FieldJudge {
         given ? 'quiet' : 'agree',
         `${name}: ${canonical} is ${JSON.stringify(sales)} in Salesforce and ${JSON.stringify(inter)} in Intercom`,
         about,
-        kind === 'company' && on.has('lost') && !isPeopled
-          ? 'its notification was lost, and Intercom lists no company without people'
-          : '',
+        isPeopled ? '' : whyUnlisted(this.#judging.ran, this.#last('intercom', kind, whose, canonical)),
       );
       return;
     }
@@ -69,6 +74,13 @@ export class FieldJudge {
     // Parts of a name may come from both sides: nobody entered the whole.
     if (on.has('names') && canonical === 'lastName') return;
     this.#newest(name, field, edits, stuck === 'intercom' ? inter : sales, about);
+  }
+
+  #last(platform: PlatformName, kind: Kind, whose: number, field: string): Edit | undefined {
+    const { edits } = this.#judging.ran.people;
+    return edits.findLast(
+      (edit) => edit.platform === platform && edit.kind === kind && edit.whose === whose && edit.field === field,
+    );
   }
 
   /** Somebody edited it, and on each side that was done, after the configuration changed. */
@@ -181,7 +193,7 @@ export class FieldJudge {
       const isKnown = heard.some((one) => one.id === id && one.happened === at);
       return isKnown ? '' : 'its notification was lost, and a write of ours replaced it unread';
     }
-    return toldAt(this.#judging.ran, edit, field, this.#judging.alike) !== undefined
+    return tellingOf(this.#judging.ran, edit, field, this.#judging.alike) !== undefined
       ? ''
       : 'no event of Salesforce told of it by itself, and a write of ours replaced it unread';
   }

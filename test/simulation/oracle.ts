@@ -6,7 +6,7 @@
 import type { JournalEntry } from '../../schemas/types.ts';
 import { duplicated } from './duplicates.ts';
 import { Ends } from './ends.ts';
-import { FieldJudge } from './field-judge.ts';
+import { FieldJudge, whyUnlisted } from './field-judge.ts';
 import { companyFields, type MappedField, type PlatformName, personFields } from './fields.ts';
 import { joinedWrong } from './joined.ts';
 import { accounted, prompt, quota, silent, writesBounded } from './limits.ts';
@@ -90,12 +90,12 @@ export class Oracle {
     const isPeopled = kind === 'person' || this.#parties.hasPeople(whose);
     for (const field of kind === 'person' ? personFields : companyFields)
       this.#fields.judge(name, party, field, a, b, isPeopled);
-    this.#ended(name, party);
+    this.#ended(name, party, isPeopled);
     if (kind === 'person') this.#membership(name, a, b);
   }
 
   /** Edit by edit: each counts, is told to have lost, or was overtaken unseen. */
-  #ended(name: string, { kind, whose }: Party): void {
+  #ended(name: string, { kind, whose }: Party, isPeopled: boolean): void {
     this.#ends ??= new Ends(this.#judging.ran, this.#judging.alike);
     const { on } = this.#judging.ran.history.world;
     const isFought = on.has('thirdwriter');
@@ -109,7 +109,9 @@ export class Oracle {
       if (hasParts && edit.field === 'lastName') continue;
       const end = this.#ends.of(edit, field);
       const what = `${name}: ${edit.field} became ${JSON.stringify(edit.value)} in ${edit.platform}`;
-      if (end === 'unknown') this.#judging.broken('accounted', `${what}, and nothing became of that`, [edit.id]);
+      const excuse = isPeopled ? '' : whyUnlisted(this.#judging.ran, edit);
+      if (end === 'unknown')
+        this.#judging.broken('accounted', `${what}, and nothing became of that`, [edit.id], excuse);
       if (end === 'untold') this.#judging.broken('told', `${what}, and lost without a word`, [edit.id]);
     }
   }

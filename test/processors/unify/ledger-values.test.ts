@@ -164,6 +164,12 @@ describe('an echo without a name', () => {
     expect([at(99_399, false), at(99_400, false), at(99_000, true), at(98_000, true)]).toEqual([-1, 0, 0, -1]);
   });
 
+  it('is not seen twice, but where the call was in doubt, or it is the answer itself', () => {
+    const again = (more: Partial<Ask>, answered = ''): number =>
+      echoOf(refWith(null, landed(1, 'new', 100, { done: [field], ...more })), field, 'new', second(100), answered);
+    expect([again({}), again({ doubt: true }), again({}, landed(1, 'new', 100).id)]).toEqual([-1, 0, 0]);
+  });
+
   it('is also what the platform made of a value', () => {
     expect(echoOf(refWith(null, landed(1, 'new', 100, { got: { [field]: 'NEW' } })), field, 'NEW', second(100))).toBe(
       0,
@@ -213,10 +219,16 @@ describe('evidence that we wrote over somebody', () => {
     expect(wasOvertaken(ref, 'Phone', 'theirs', second(95))).toBe(false);
   });
   it('is what was there before, when the record has said something else since: it was taken back', () => {
-    expect(wasOvertaken(ref, field, 'old', second(96), second(95))).toBe(true);
-    expect(wasOvertaken(ref, field, 'old', second(94), second(95))).toBe(false);
-    expect(wasOvertaken(ref, field, 'old', second(96), second(80))).toBe(false);
-    expect(wasOvertaken(ref, field, 'ours', second(96), second(95))).toBe(false);
+    expect(wasOvertaken(ref, field, 'old', second(96), { told: second(95) })).toBe(true);
+    expect(wasOvertaken(ref, field, 'old', second(94), { told: second(95) })).toBe(false);
+    expect(wasOvertaken(ref, field, 'old', second(96), { told: second(80) })).toBe(false);
+    expect(wasOvertaken(ref, field, 'ours', second(96), { told: second(95) })).toBe(false);
+  });
+  it('is whatever the platform says that somebody else changed it to, later than all that was known when it was asked', () => {
+    for (const value of ['old', 'ours', 'theirs'])
+      expect(wasOvertaken(ref, field, value, second(96), { named: true })).toBe(true);
+    expect(wasOvertaken(ref, field, 'old', second(90), { named: true })).toBe(false);
+    expect(wasOvertaken(ref, field, 'old', second(101), { named: true })).toBe(false);
   });
   it('is a long text too: what stood before is known again by its hash', () => {
     const [old, theirs] = ['o'.repeat(20_000), 't'.repeat(20_000)];

@@ -655,6 +655,61 @@ describe('two writers that answer each other', () => {
   });
 });
 
+describe('a loss', () => {
+  /** Our write of s1, its answer with a later title of Intercom's, and then what the write overtook. */
+  function overtaken(): Pair {
+    const pair = new Pair({ Tier__c: 'gold' }, { 'custom_attributes.tier': 'gold' });
+    pair.event({ Tier__c: 'silver' }, 10);
+    const asked = pair.only();
+    pair.answer(asked, { fields: asked.fields, at: 12 }).webhook({ [title]: 'later' }, 12.9);
+    for (const command of pair.open()) pair.done(command, 13).event(command.fields, 13, ours);
+    return pair.webhook({ 'custom_attributes.tier': 'lead' }, 11.2);
+  }
+
+  it('is told although its record has said something newer since', () => {
+    expect(overtaken().journal('rejected')).toEqual(['tier: salesforce owns tier']);
+  });
+
+  it('is told once however often it is offered, and again where it may be another one', () => {
+    const pair = overtaken();
+    pair.webhook({ 'custom_attributes.tier': 'lead' }, 11.2).webhook({ 'custom_attributes.tier': 'lead' }, 11.2);
+    expect(pair.journal('rejected')).toHaveLength(1);
+    pair.webhook({ 'custom_attributes.tier': 'lead' }, 11.3);
+    expect(pair.journal('rejected')).toHaveLength(2);
+  });
+
+  it('is remembered sixteen times, and told again after that', () => {
+    const pair = overtaken();
+    for (let n = 0; n < 16; n++) pair.webhook({ 'custom_attributes.tier': `lead ${n}` }, 11.3 + n / 100);
+    expect(pair.runner.ref(intercom)?.decided).toHaveLength(16);
+    expect(pair.journal('rejected')).toHaveLength(17);
+    pair.webhook({ 'custom_attributes.tier': 'lead' }, 11.2);
+    expect(pair.journal('rejected')).toHaveLength(18);
+  });
+
+  it('is told of a value taken back in Salesforce between two writes of ours', () => {
+    const pair = new Pair();
+    pair.webhook({ [title]: 'i1' }, 20.1);
+    pair.done(pair.only(), 20).webhook({ [title]: 'i2' }, 20.4);
+    pair.done(pair.only(), 20);
+    pair.event({ Title: 'i1' }, 20, ours).event({ Title: 'a' }, 20, { by: 'ada' }).event({ Title: 'i2' }, 20, ours);
+    expect(pair.journal('rejected')).toEqual([`title: ${intercom} has a newer value`]);
+  });
+});
+
+describe('what we wrote before our last write, entered in Intercom at once', () => {
+  it('is an edit, for the echo of our last write was seen', () => {
+    const pair = new Pair();
+    for (const [n, now] of ['b', 'c'].entries()) {
+      pair.event({ Title: now }, 10);
+      pair.answer(pair.only(), { fields: { [title]: now }, at: 10 }).webhook({ [title]: now }, 10.2 + n / 5);
+    }
+    pair.webhook({ [title]: 'b' }, 10.6);
+    expect(pair.value('title')).toBe('b');
+    expect(pair.only()).toMatchObject({ platform: 'salesforce', fields: { Title: 'b' } });
+  });
+});
+
 describe('a replay of everything that was seen', () => {
   it('changes nothing and asks nothing, whatever lost, was settled or overtaken before', () => {
     const pair = new Pair();

@@ -96,6 +96,36 @@ export const ledgerDefences: readonly Defence[] = [
     ],
   },
   {
+    name: 'echo-is-over',
+    protects: 'what we wrote before our last write, entered again by somebody at once, is taken for our echo',
+    worlds: ['fights', 'calm', 'changes'],
+    patches: [unify('asks', '(ask.id === answered || !isOver(ref, ask, field)),', 'true,')],
+  },
+  {
+    name: 'create-is-made-once',
+    protects: 'what a create in doubt had asked, entered again by somebody within two minutes, is taken for its echo',
+    worlds: ['calls', 'latecalls'],
+    patches: [unify('asks', '(!ask.doubt || isMadeOnce(ref, ask))', '!ask.doubt')],
+  },
+  {
+    name: 'named-by-the-stream',
+    protects: 'somebody who took back in Salesforce what we wrote over again is taken for what stood there before',
+    worlds: ['fights', 'identity', 'sources'],
+    patches: [unify('evidence', "const named = link.platform === 'salesforce';", 'const named = false;')],
+  },
+  {
+    name: 'no-silent-loss',
+    protects: 'what is older than the newest of its record loses without a word',
+    worlds: ['scarce', 'calls'],
+    patches: [
+      unify(
+        'edits',
+        "const again = one.kind !== 'sight' && wasDecided(draft, name, one);",
+        "const again = one.kind === 'evidence' && comparePositions(one.at, draft.ref.newest) <= 0;",
+      ),
+    ],
+  },
+  {
     name: 'doubt-two-minutes',
     protects: 'a call that timed out and lands late is taken for an edit',
     worlds: ['latecalls'],
@@ -216,7 +246,7 @@ export const ledgerDefences: readonly Defence[] = [
     name: 'evidence-is-no-echo',
     protects: 'an old value of our own is taken for an edit that we overtook',
     worlds: ['network', 'latecalls', 'calm'],
-    patches: [unify('asks', 'return asks.length > 0 && !asks.some(known);', 'return asks.length > 0;')],
+    patches: [unify('asks', 'return asks.length > 0 && !asks.some(isKnown);', 'return asks.length > 0;')],
   },
   {
     name: 'settled',
