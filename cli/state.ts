@@ -4,9 +4,9 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TributaryError } from '../core/errors.ts';
-import { noFaults } from '../core/faults.ts';
 import { StateMiss } from '../core/fold.ts';
 import { Mirror } from '../core/mirror.ts';
+import { mustBe } from '../core/mirror-state.ts';
 import { connectRedis } from '../core/redis.ts';
 import { connectRegistry, type RegistryCodec } from '../core/registry.ts';
 import { commandLog } from './output.ts';
@@ -42,7 +42,7 @@ export async function askState<T>(options: StateOptions, question: (state: ReadS
       redis.once('error', () => resolve());
     });
     const codec = await connectRegistry({ url: registry.url, prefix, log, signal: stop.signal });
-    const mirror = new Mirror({ redis, prefix, clock: () => 0, fault: noFaults });
+    const mirror = new Mirror(redis, prefix);
     for (let tries = 1; ; tries++) {
       try {
         return await askMirror(mirror, codec, question);
@@ -81,7 +81,8 @@ export async function askMirror<T>(
       return question(state);
     } catch (error) {
       if (!(error instanceof StateMiss)) throw error;
-      const values = await mirror.read(position, error.keys);
+      const { position: at, values } = await mirror.read(error.keys);
+      mustBe(position, at);
       await codec.prepare(values);
       for (const [i, key] of error.keys.entries()) {
         const bytes = values[i] ?? null;

@@ -2,19 +2,21 @@
  * The loop that runs unify: folds `changes`, in order and once, into one Kafka transaction per micro-batch, and keeps
  * the Redis mirror at the position of the last one.
  *
- * tenure: the time between being given the partition and losing it. position: what the last transaction says of itself;
- * it, and not the group's offset, is where the next tenure goes on. Within a tenure the cache is exact, for nobody else
- * can commit.
+ * tenure: the time between being given the partition and losing it. What is decided in it stands in tenure.ts and
+ * repair.ts; here it is carried out.
  *
  * Whatever goes wrong with a transaction (failed, fenced, answer lost) ends the tenure and the group membership with it:
  * the next epoch ends that transaction either way, but only the group says who may begin it. Taking over without asking,
- * two processes would fence each other for ever. Redis or the registry away is waited for: the log alone would do, but whoever takes over next would find the
- * mirror ever further behind.
+ * two processes would fence each other for ever. Redis or the registry away is waited for: the log alone would do, but
+ * whoever takes over next would find the mirror ever further behind.
  */
+import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
+import { topics } from '../schemas/topics.ts';
 import type { Change, UnifyPosition } from '../schemas/types.ts';
+import { carriersOf } from './carriers.ts';
 import type { Codec } from './codec.ts';
 import { createRejectGuard, deadLetter } from './dead-letter.ts';
 import { MicroBatch } from './decide.ts';
@@ -23,8 +25,11 @@ import { type Fault, fault as faultFromEnvironment } from './faults.ts';
 import { type Fold, type FoldRecord, StateMiss } from './fold.ts';
 import type { InBatch, InRecord, KafkaAccess, OutRecord, TransactionalProducer } from './kafka.ts';
 import { Lru } from './lru.ts';
-import { Mirror, positionText } from './mirror.ts';
-import { lastPosition, positionKey, repairMirror } from './repair.ts';
+import { chunkLimits, Mirror } from './mirror.ts';
+import { type Entries, positionText } from './mirror-state.ts';
+import { positionKey } from './repair.ts';
+import { Tenure, type TenureLimits } from './tenure.ts';
+import { drive, type Work } from './work.ts';
 
 export interface FoldLimits {
   /** Most records of one transaction. */
@@ -69,17 +74,21 @@ export interface FoldOptions {
   readonly clock?: () => number;
 }
 
-/** A position is written at the latest after this much log time, so that a take-over has little to fold again. */
-const positionEveryMs = 5_000;
-/** State records after which the base of the mirror is moved up: bounds what a repair has to fold. */
-const rebaseEvery = 20_000;
+export const tenureLimits: TenureLimits = {
+  chunk: chunkLimits,
+  // A day less than tombstones are kept: our clock is not the broker's, and the fold takes time.
+  trustedMs: topics['unify.state'].keepMs - 86_400_000,
+  positionEveryMs: 5_000,
+  rebaseEvery: 20_000,
+};
 
 /** Settles after the signal, with nothing in hand. Rejects for what trying again cannot cure. */
 export async function runTransactionalFold(options: FoldOptions): Promise<void> {
   const { kafka, group, limits, signal } = options;
   // Of the process, not of a tenure: taking over again and again must not begin its sample anew.
   const guard = createRejectGuard();
-  let tenure: Tenure | undefined;
+  const cache = new Lru<object | undefined>(limits.cacheBytes);
+  let writer: Writer | undefined;
   await kafka.consume({
     group,
     topics: ['changes'],
@@ -88,21 +97,21 @@ export async function runTransactionalFold(options: FoldOptions): Promise<void> 
     ready: (state, why) => options.ready(state, why),
     onAssign: async (partitions) => {
       if (partitions.length === 0) return undefined;
-      tenure = new Tenure(options, guard);
-      const start = await tenure.begin();
+      writer = new Writer(options, guard, cache);
+      const start = await writer.begin();
       options.onTenure?.(true);
       return new Map([['changes/0', start]]);
     },
     onRevoke: async () => {
       options.onTenure?.(false);
-      await tenure?.end();
-      tenure = undefined;
+      await writer?.end();
+      writer = undefined;
     },
     // An error ends the membership: the next one begins with a take-over, from ourselves if nobody else came.
     handle: async (batch) => {
       const cut = AbortSignal.any([batch.signal, signal]);
       try {
-        await tenure?.handle(batch, cut);
+        await writer?.handle(batch, cut);
       } catch (error) {
         if (!cut.aborted || !cutShort(error, cut)) throw error;
       }
@@ -117,61 +126,59 @@ interface Decoded {
   readonly recalls: readonly string[];
 }
 
-class Tenure {
+/** A transaction being made: what it puts out, and the moment it stood. */
+interface Making {
+  readonly outputs: readonly OutRecord[];
+  committedAt: number;
+}
+
+/** One tenure of this process. */
+class Writer {
   readonly #options: FoldOptions;
   readonly #guard: ReturnType<typeof createRejectGuard>;
-  readonly #fault: Fault;
-  readonly #clock: () => number;
-  readonly #mirror: Mirror;
   readonly #cache: Lru<object | undefined>;
+  readonly #tenure: Tenure<Buffer>;
+  readonly #carriers: ReturnType<typeof carriersOf>;
+  readonly #fault: Fault;
   #producer: TransactionalProducer | undefined;
-  #position: UnifyPosition = { offset: 0, time: 0, lineage: 0, transaction: 0 };
-  /** Next record to decide: ahead of the position by records that changed nothing. */
-  #next = 0;
-  /** Base of the mirror, and the state records written since. */
-  #from = 0;
-  #sinceBase = 0;
 
-  constructor(options: FoldOptions, guard: ReturnType<typeof createRejectGuard>) {
+  constructor(options: FoldOptions, guard: ReturnType<typeof createRejectGuard>, cache: Lru<object | undefined>) {
+    const { kafka, codec, redis, log } = options;
+    const clock = options.clock ?? Date.now;
     this.#options = options;
     this.#guard = guard;
+    this.#cache = cache;
     this.#fault = options.fault ?? faultFromEnvironment;
-    this.#clock = options.clock ?? Date.now;
-    this.#cache = new Lru(options.limits.cacheBytes);
-    this.#mirror = new Mirror({
-      redis: options.redis,
-      prefix: options.kafka.prefix,
-      clock: this.#clock,
-      fault: this.#fault,
+    this.#tenure = new Tenure({
+      limits: tenureLimits,
+      sizeOf: (value) => value.length,
+      clock,
+      name: randomUUID,
+      cache,
     });
+    this.#carriers = carriersOf({ kafka, codec, mirror: new Mirror(redis, kafka.prefix), clock, log });
   }
 
-  /** Taking over: first our epoch, so that nobody can move the position we then read. Returns where reading starts. */
+  /** Returns where reading starts. */
   async begin(): Promise<number> {
-    const { kafka, codec, transactionalId, signal, log } = this.#options;
+    const { signal, log } = this.#options;
     this.#options.ready(false, 'taking over');
-    this.#producer = await kafka.transactional(transactionalId, signal);
-    await this.#fault('takeover:after-epoch');
-    const found = await this.#whileAway(signal, () => lastPosition(kafka, codec));
-    this.#from = found.end;
-    this.#position = found.position ?? (await this.#founding());
-    this.#next = this.#position.offset;
-    await this.#fault('takeover:after-position');
-    await this.#whileAway(signal, () => this.#repair(signal));
-    log.info({ at: positionText(this.#position), founding: found.position === undefined }, 'the work is ours');
-    return this.#next;
+    await this.#carryOut(this.#tenure.begin(), signal);
+    const { position, next } = this.#tenure;
+    log.info({ at: positionText(position), founding: position.transaction === 0 }, 'the work is ours');
+    return next;
   }
 
   async end(): Promise<void> {
     const producer = this.#producer;
     this.#producer = undefined;
-    this.#cache.clear();
     await producer?.close();
   }
 
   async handle(batch: InBatch, cut: AbortSignal): Promise<void> {
-    const records = batch.records.filter((record) => record.offset >= this.#next);
-    await this.#whileAway(cut, () => this.#options.codec.prepare(records.map((record) => record.value)));
+    const records = batch.records.filter((record) => record.offset >= this.#tenure.next);
+    const values = records.map((record) => record.value);
+    await this.#carryOut(this.#tenure.schemas(values), cut);
     const decoded = records.map((record) => this.#decode(record));
     for (let done = 0; done < decoded.length && !cut.aborted; ) {
       done += await this.#transaction(decoded.slice(done), batch, cut);
@@ -180,7 +187,7 @@ class Tenure {
 
   /** Decides as many of the records as fit in one transaction, commits it, and says how many. */
   async #transaction(given: readonly Decoded[], { highWatermark }: InBatch, cut: AbortSignal): Promise<number> {
-    const { fold, codec, limits, group } = this.#options;
+    const { fold, codec, limits } = this.#options;
     const begun = performance.now();
     const batch = new MicroBatch(fold, codec, (key) => this.#cache.find(key));
     const recalled = given.flatMap((one) => one.recalls);
@@ -195,66 +202,27 @@ class Tenure {
     this.#guard('unify', rejections);
     const done = rejections.length;
     if (last === undefined) return 0;
+    const { outputs, puts, bytes } = batch;
     const next = last.offset + 1;
-    const quiet = batch.outputs.length === 0 && batch.puts.size === 0;
-    if (!quiet || last.time - this.#position.time >= positionEveryMs) {
-      const decidedAt = performance.now();
-      const before = this.#position;
-      const position = { offset: next, time: last.time, lineage: before.lineage, transaction: before.transaction + 1 };
-      cut.throwIfAborted();
-      await this.#rebase(cut);
-      await this.#fault('transaction:before');
-      await this.#producing().transact(this.#written(batch, position), { group, topic: 'changes', partition: 0, next });
-      await this.#fault('transaction:after');
-      const committedAt = performance.now();
-      this.#position = position;
-      await this.#reflect(batch, before, cut);
+    const entries = new Map([...puts].map(([key, stored]) => [key, stored?.bytes ?? null] as const));
+    const decidedAt = performance.now();
+    const making: Making = { outputs, committedAt: decidedAt };
+    const written = await this.#carryOut(this.#tenure.commit(next, last.time, entries, outputs.length), cut, making);
+    if (written) {
       this.#options.onCommitted?.({
         records: done,
-        outputs: batch.outputs.length,
-        puts: batch.puts.size,
+        outputs: outputs.length,
+        puts: puts.size,
         deadLetters: rejections.filter((rejection) => rejection !== undefined).length,
-        bytes: batch.bytes,
+        bytes,
         lag: highWatermark - next,
         decideMs: decidedAt - begun,
-        transactionMs: committedAt - decidedAt,
-        mirrorMs: performance.now() - committedAt,
+        transactionMs: making.committedAt - decidedAt,
+        mirrorMs: performance.now() - making.committedAt,
       });
     }
-    this.#next = next;
     for (const [key, value, size] of batch.learnt()) this.#cache.set(key, value, size);
     return done;
-  }
-
-  /** Everything one transaction writes; the position last, so that a reader who meets it has met the rest. */
-  #written(batch: MicroBatch, position: UnifyPosition): OutRecord[] {
-    return [
-      ...batch.outputs,
-      ...[...batch.puts].map(
-        ([key, stored]): OutRecord => ({ topic: 'unify.state', key, value: stored?.bytes ?? null }),
-      ),
-      {
-        topic: 'unify.state',
-        key: positionKey,
-        value: this.#options.codec.encode('unify.state', 'UnifyPosition', position),
-      },
-    ];
-  }
-
-  /** Brings the mirror to the transaction just committed; whatever Redis did meanwhile, it ends there. */
-  async #reflect(batch: MicroBatch, before: UnifyPosition, cut: AbortSignal): Promise<void> {
-    const entries = new Map([...batch.puts].map(([key, stored]) => [key, stored?.bytes ?? null] as const));
-    await this.#fault('mirror:before-commit');
-    await this.#whileAway(cut, async () => {
-      try {
-        await this.#mirror.commit(positionText(before), positionText(this.#position), entries, this.#from);
-      } catch (error) {
-        if (!isCode(error, 'MIRROR_MOVED')) throw error;
-        await this.#repair(cut);
-      }
-    });
-    await this.#fault('mirror:after-commit');
-    this.#sinceBase += entries.size + 1;
   }
 
   /** Why the record went to the dead letters, if it did. */
@@ -301,7 +269,7 @@ class Tenure {
     } catch (error) {
       if (!isCode(error, 'PAYLOAD_UNDECODABLE', 'SCHEMA_UNKNOWN')) throw error;
       // Written by nobody of us: a fault of Redis or a hand in it. The log still has the value.
-      await this.#whileAway(cut, () => this.#repair(cut, 'a value of it cannot be decoded'));
+      await this.#carryOut(this.#tenure.disbelieve('a value of it cannot be decoded'), cut);
       try {
         await this.#load(batch, keys, cut);
       } catch (again) {
@@ -313,47 +281,11 @@ class Tenure {
 
   async #load(batch: MicroBatch, keys: readonly string[], cut: AbortSignal): Promise<void> {
     const { codec } = this.#options;
-    const values = await this.#whileAway(cut, async () => {
-      try {
-        return await this.#mirror.read(positionText(this.#position), keys);
-      } catch (error) {
-        if (!isCode(error, 'MIRROR_MOVED')) throw error;
-        await this.#repair(cut);
-        return await this.#mirror.read(positionText(this.#position), keys);
-      }
-    });
-    await this.#whileAway(cut, () => codec.prepare(values));
+    const values = await this.#carryOut(this.#tenure.load(keys), cut);
     for (const [i, key] of keys.entries()) {
       const bytes = values[i] ?? null;
       batch.fetched(key, bytes === null ? undefined : codec.decode(bytes).value, bytes?.length ?? 0);
     }
-  }
-
-  #repair(cut: AbortSignal, wipe?: string): Promise<void> {
-    return repairMirror({
-      mirror: this.#mirror,
-      kafka: this.#options.kafka,
-      codec: this.#options.codec,
-      target: this.#position,
-      clock: this.#clock,
-      fault: this.#fault,
-      signal: cut,
-      log: this.#options.log,
-      ...(wipe === undefined ? {} : { wipe }),
-    });
-  }
-
-  async #rebase(cut: AbortSignal): Promise<void> {
-    if (this.#sinceBase < rebaseEvery) return;
-    const [state] = await this.#whileAway(cut, () => this.#options.kafka.offsets('unify.state'));
-    this.#from = state?.latest ?? this.#from;
-    this.#sinceBase = 0;
-  }
-
-  /** Nothing was ever committed: a lineage that no older mirror can be taken for. */
-  async #founding(): Promise<UnifyPosition> {
-    const [changes] = await this.#options.kafka.offsets('changes');
-    return { offset: changes?.earliest ?? 0, time: 0, lineage: this.#clock(), transaction: 0 };
   }
 
   #decode(record: InRecord): Decoded {
@@ -366,7 +298,7 @@ class Tenure {
         offset: record.offset,
         time: record.time,
         key,
-        lineage: this.#position.lineage,
+        lineage: this.#tenure.position.lineage,
         change: value as Change,
       };
       return { record, given: { record: given }, recalls: this.#options.fold.recalls(given) };
@@ -393,19 +325,36 @@ class Tenure {
     return this.#producer;
   }
 
-  /** Waits while Redis or the registry is away or the mirror moves under its repair, as long as the work is ours. Tries once even when it no longer is: a drain ends with the mirror current. */
-  async #whileAway<T>(cut: AbortSignal, work: () => Promise<T>): Promise<T> {
-    for (let tries = 0; ; tries += 1) {
-      try {
-        const result = await work();
-        if (tries > 0) this.#options.ready(true, 'active');
-        return result;
-      } catch (error) {
-        if (!isCode(error, 'REDIS_UNAVAILABLE', 'REGISTRY_UNAVAILABLE', 'MIRROR_MOVED')) throw error;
+  #carryOut<Result>(work: Work<Buffer, Result>, cut: AbortSignal, making?: Making): Promise<Result> {
+    const { kafka, transactionalId, group, signal } = this.#options;
+    return drive(work, {
+      ...this.#carriers,
+      epoch: async () => {
+        this.#producer = await kafka.transactional(transactionalId, signal);
+      },
+      transact: async ({ entries, position }) => {
+        const records = this.#written(making?.outputs ?? [], entries, position);
+        await this.#producing().transact(records, { group, topic: 'changes', partition: 0, next: position.offset });
+        if (making !== undefined) making.committedAt = performance.now();
+      },
+      ours: () => cut.throwIfAborted(),
+      passing: ({ point }) => this.#fault(point),
+      pause: async ({ ms, error }) => {
         this.#options.ready(false, describeError(error));
-        await sleep(Math.min(50 * 2 ** tries, 1_000), undefined, { signal: cut });
-      }
-    }
+        await sleep(ms, undefined, { signal: cut });
+      },
+      resumed: () => this.#options.ready(true, 'active'),
+    });
+  }
+
+  /** Everything one transaction writes; the position last, so that a reader who meets it has met the rest. */
+  #written(outputs: readonly OutRecord[], entries: Entries<Buffer>, position: UnifyPosition): OutRecord[] {
+    const { codec } = this.#options;
+    return [
+      ...outputs,
+      ...[...entries].map(([key, value]): OutRecord => ({ topic: 'unify.state', key, value })),
+      { topic: 'unify.state', key: positionKey, value: codec.encode('unify.state', 'UnifyPosition', position) },
+    ];
   }
 }
 

@@ -9,7 +9,7 @@ import { type KafkaLink, kafkaError, patient } from './client.ts';
 import { kafkajs, loadBatch } from './kafkajs.ts';
 import { discard } from './producer.ts';
 import { toInRecord } from './records.ts';
-import type { InRecord, PartitionOffsets } from './types.ts';
+import type { Enough, InRecord, PartitionOffsets } from './types.ts';
 
 export interface PartitionReader {
   readonly offsets: (topic: TopicName) => Promise<readonly PartitionOffsets[]>;
@@ -19,7 +19,7 @@ export interface PartitionReader {
     partition: number,
     from: number,
     to: number,
-    each: (records: readonly InRecord[]) => Promise<void> | void,
+    each: (records: readonly InRecord[]) => Promise<Enough> | Enough,
   ) => Promise<void>;
   /** Runs against one shared admin connection; an error of it makes the next call connect anew. */
   withAdmin<T>(doing: string, use: (admin: Admin) => Promise<T>): Promise<T>;
@@ -193,7 +193,7 @@ export function createReader(link: KafkaLink): PartitionReader {
         const records = batch.messages
           .filter((message) => Number(message.offset) < to)
           .map((message) => toInRecord(topic, partition, message));
-        if (records.length > 0) await each(records);
+        if (records.length > 0 && (await each(records)) === 'enough') return;
       }
     },
     async close() {

@@ -121,6 +121,9 @@ export interface KafkaAdmin {
   lag(group: string, topic: TopicName): Promise<number>;
 }
 
+/** Said of a batch, it ends the reading. */
+export type Enough = 'enough' | void;
+
 export interface KafkaAccess {
   readonly prefix: string;
   /** Waits for Kafka until `signal`. */
@@ -129,13 +132,16 @@ export interface KafkaAccess {
   transactional(id: string, signal?: AbortSignal): Promise<TransactionalProducer>;
   /** Group consumer: batches per partition in order, at least once, read committed. Waits for Kafka as long as it takes; settles after the signal. */
   consume(options: ConsumeOptions): Promise<void>;
-  /** Reads [from, to) of one partition without a group, read committed, in batches. Terminates although the last offsets may be transaction markers. */
+  /**
+   * Reads [from, to) of one partition without a group, read committed, in batches, until `each` has enough. Terminates
+   * although the last offsets may be transaction markers.
+   */
   read(
     topic: TopicName,
     partition: number,
     from: number,
     to: number,
-    each: (records: readonly InRecord[]) => Promise<void> | void,
+    each: (records: readonly InRecord[]) => Promise<Enough> | Enough,
   ): Promise<void>;
   offsets(topic: TopicName): Promise<readonly PartitionOffsets[]>;
   /** Position of a group per partition; -1: none. */

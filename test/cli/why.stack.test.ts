@@ -3,7 +3,6 @@ import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { noFaults } from '../../core/faults.ts';
 import { Mirror } from '../../core/mirror.ts';
 import { connectRedis } from '../../core/redis.ts';
 import { connectRegistry } from '../../core/registry.ts';
@@ -18,7 +17,7 @@ const prefix = `why-${randomUUID().slice(0, 8)}.`;
 const contact = 'salesforce:Contact:003000000000001AAA';
 const main = new URL('../../cli/main.ts', import.meta.url).pathname;
 const redis = connectRedis({ url: env('REDIS_URL'), log });
-const mirror = new Mirror({ redis, prefix, clock: () => 1_790_000_000_000, fault: noFaults });
+const mirror = new Mirror(redis, prefix);
 
 async function tributary(...args: readonly string[]): Promise<{ code: number; stdout: string; stderr: string }> {
   try {
@@ -49,12 +48,11 @@ describe('tributary why', { timeout: 90_000 }, () => {
         codec.encode('unify.state', stateSchemas[key.slice(0, key.indexOf(':'))] ?? '', value),
       ]),
     );
-    await mirror.commit('', '1:1:1', entries, 0);
+    await mirror.swap({ expected: '', next: '1:1:1', entries, base: { from: 0, time: 1_790_000_000_000 } });
   });
 
   afterAll(async () => {
-    for await (const keys of mirror.keys()) await redis.del(...keys.map((key) => `${prefix}{unify}:${key}`));
-    await redis.del(`${prefix}{unify}:position`, `${prefix}{unify}:base`);
+    await redis.del(...(await redis.keys(`${prefix}*`)));
     redis.disconnect();
   });
 

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { Lru } from '../../core/lru.ts';
-import { chunked, type MirrorHead } from '../../core/mirror.ts';
-import { distrust } from '../../core/repair.ts';
+import { chunkLimits } from '../../core/mirror.ts';
+import { chunked, compareAndSet, distrust, type MirrorHead } from '../../core/mirror-state.ts';
+import { swaps } from '../support/swaps.ts';
 
 describe('the cache', () => {
   test('keeps what was used last within its weight', () => {
@@ -41,14 +42,24 @@ describe('chunks of a commit', () => {
   test('hold everything once, in order, none too large for one script', () => {
     const entries = new Map<string, Buffer | null>();
     for (let i = 0; i < 1_234; i += 1) entries.set(`key:${i}`, i % 3 === 0 ? null : Buffer.alloc((i % 60) * 1_000));
-    const chunks = chunked(entries);
+    const sizeOf = (value: Buffer): number => value.length;
+    const chunks = chunked(entries, chunkLimits, sizeOf);
     expect(chunks.flatMap((chunk) => [...chunk.keys()])).toEqual([...entries.keys()]);
     for (const chunk of chunks) {
       const bytes = [...chunk.values()].reduce((sum, value) => sum + (value?.length ?? 0), 0);
       expect(chunk.size).toBeLessThanOrEqual(500);
       expect(bytes).toBeLessThanOrEqual(1024 * 1024);
     }
-    expect(chunked(new Map())).toEqual([]);
+    expect(chunked(new Map<string, Buffer | null>(), chunkLimits, sizeOf)).toEqual([]);
+  });
+});
+
+describe('a compare-and-set, as the simulation has it', () => {
+  test.each(swaps.map((one) => [one.name, one] as const))('%s', (_, { before, swap, at, after }) => {
+    const { position, base } = before;
+    const mirror = { position, base, values: new Map(Object.entries(before.values)) };
+    expect(compareAndSet(mirror, swap)).toBe(at);
+    expect({ ...mirror, values: Object.fromEntries(mirror.values) }).toEqual(after);
   });
 });
 
@@ -57,7 +68,7 @@ describe('whether a mirror can be folded forward', () => {
   const day = 86_400_000;
   const target = { lineage: 7, offset: 100, transaction: 10, time: now };
   const head = (position: string, from = 50, time = now - day): MirrorHead => ({ position, base: { from, time } });
-  const judged = (one: MirrorHead): string | undefined => distrust(one, target, 60, now);
+  const judged = (one: MirrorHead): string | undefined => distrust(one, target, 60, now, 6 * day);
 
   test.each(['7:90:9', '7:0:0', 'rebuild:7-0a-1b:3'])('%s is behind, and sound', (position) => {
     expect(judged(head(position))).toBeUndefined();

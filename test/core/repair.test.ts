@@ -2,11 +2,14 @@ import fc from 'fast-check';
 import type { Redis } from 'ioredis';
 import { pino } from 'pino';
 import { describe, expect, test } from 'vitest';
-import { noFaults } from '../../core/faults.ts';
+import { carriersOf } from '../../core/carriers.ts';
 import type { InRecord, KafkaAccess } from '../../core/kafka.ts';
-import { Mirror, positionText, rebuildPositions } from '../../core/mirror.ts';
+import { chunkLimits, Mirror } from '../../core/mirror.ts';
+import { distrust, positionText } from '../../core/mirror-state.ts';
 import { memoryCodec } from '../../core/registry.ts';
-import { distrust, positionKey, repairMirror } from '../../core/repair.ts';
+import { Keeper, positionKey } from '../../core/repair.ts';
+import { tenureLimits } from '../../core/transaction.ts';
+import { drive } from '../../core/work.ts';
 import { topics } from '../../schemas/topics.ts';
 
 const codec = memoryCodec();
@@ -49,17 +52,27 @@ function redisAt(position: string): { readonly redis: Redis; readonly written: s
 }
 
 function repair(redis: Redis, kafka: KafkaAccess, wipe?: string): Promise<void> {
-  return repairMirror({
-    mirror: new Mirror({ redis, prefix: '', clock: () => now, fault: noFaults }),
-    kafka,
-    codec,
-    target: ours,
-    clock: () => now,
-    fault: noFaults,
-    signal: new AbortController().signal,
-    log: pino({ level: 'silent' }),
-    ...(wipe === undefined ? {} : { wipe }),
+  const clock = (): number => now;
+  const keeper = new Keeper<Buffer>({
+    limits: { chunk: chunkLimits, trustedMs: 1_000 },
+    sizeOf: (value) => value.length,
+    clock,
+    name: () => 'a1',
   });
+  const mirror = new Mirror(redis, '');
+  return drive(keeper.repair(ours, wipe), {
+    ...carriersOf({ kafka, codec, mirror, clock, log: pino({ level: 'silent' }) }),
+    epoch: unasked,
+    transact: unasked,
+    pause: unasked,
+    resumed: unasked,
+    ours: () => undefined,
+    passing: () => undefined,
+  });
+}
+
+function unasked(): never {
+  throw new Error('a repair does not ask for this');
 }
 
 describe('a mirror that is ahead', () => {
@@ -111,7 +124,7 @@ describe('a mirror is folded on from where it is', () => {
   test('only where every value of it is one that unify.state told, and no deletion may be forgotten', () => {
     fc.assert(
       fc.property(head, ({ lineage, offset, transaction, rebuilt, lost, from, age }) => {
-        const at = rebuilt ? rebuildPositions(lineage)(3) : positionText({ lineage, offset, transaction, time: now });
+        const at = rebuilt ? `rebuild:${lineage}-0a-1b:3` : positionText({ lineage, offset, transaction, time: now });
         const told = {
           position: lost === 'position' ? '' : at,
           base: lost === 'base' ? undefined : { from, time: now - age },
@@ -120,7 +133,7 @@ describe('a mirror is folded on from where it is', () => {
         const behind = rebuilt || (offset <= ours.offset && transaction <= ours.transaction);
         const fresh = age <= topics['unify.state'].keepMs - day;
         const sound = lost === 'nothing' && from >= 0 && from <= 500 && fresh && ours7 && behind;
-        expect(distrust(told, ours, 500, now) === undefined).toBe(sound);
+        expect(distrust(told, ours, 500, now, tenureLimits.trustedMs) === undefined).toBe(sound);
       }),
       { numRuns: 500 },
     );

@@ -3,7 +3,6 @@ import { TributaryError } from '../../core/errors.ts';
 import type { Fault, FaultPoint } from '../../core/faults.ts';
 import type { KafkaAccess } from '../../core/kafka.ts';
 import { connectRedis } from '../../core/redis.ts';
-import { lastPosition } from '../../core/repair.ts';
 import type { Change } from '../../schemas/types.ts';
 import { counted, tick } from '../support/counting-fold.ts';
 import { env, log, transactionalId } from '../support/loop-servers.ts';
@@ -109,7 +108,7 @@ describe('the transactional loop', () => {
       const run = world.run();
       await world.settled();
       const [before] = await world.kafka.offsets('unify.state');
-      const counted = await lastPosition(world.kafka, codec);
+      const counted = await world.lastPosition();
       await world.offer(Array.from({ length: 20 }, () => tick));
       // The tick behind which a position must stand: log time goes on while it waits for it.
       const begun = Date.now();
@@ -121,8 +120,8 @@ describe('the transactional loop', () => {
       }
       await run.stop();
       const [after] = await world.kafka.offsets('unify.state');
-      const ticked = await lastPosition(world.kafka, codec);
-      expect((ticked.position?.time ?? 0) - (counted.position?.time ?? 0)).toBeGreaterThanOrEqual(5_000);
+      const ticked = await world.lastPosition();
+      expect((ticked?.time ?? 0) - (counted?.time ?? 0)).toBeGreaterThanOrEqual(5_000);
       // One position and one marker, for all those ticks.
       expect((after?.latest ?? 0) - (before?.latest ?? 0)).toBe(2);
       expect(await world.judged()).toEqual(right(changes));
@@ -193,7 +192,7 @@ describe('when nearly every record cannot be decided', () => {
       await expect(run.ended).rejects.toMatchObject({ code: 'REJECTING' });
       await expect(run.stop()).rejects.toMatchObject({ code: 'REJECTING' });
       expect((await world.outcome()).deadLetters).toEqual([]);
-      expect((await lastPosition(world.kafka, codec)).position).toBeUndefined();
+      expect(await world.lastPosition()).toBeUndefined();
     }));
 });
 
