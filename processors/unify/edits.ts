@@ -205,7 +205,8 @@ function beats(rules: EntityRules, rule: CanonicalRule, one: Standing, other: St
   // Lead and Contact of one email are one person, and the Contact leads.
   const isLead = (object: string): boolean => rules.lead !== null && object === rules.lead.object;
   if (mine.platform === theirs.platform && isLead(mine.object) !== isLead(theirs.object)) return isLead(theirs.object);
-  if (rule.fillIfEmpty) return false;
+  // What was merged away has no date (merge.ts).
+  if (rule.fillIfEmpty) return other.time === 0 && one.time > 0;
   return one.time !== other.time ? one.time > other.time : one.source >= other.source;
 }
 

@@ -8,7 +8,7 @@
  * Which of two survives does not depend on who was seen first: the one with a Salesforce record that leads (a contact, an
  * account), else the one with an Intercom user or company, else the smaller id. The other's id lives on as an alias.
  */
-import type { EntityState, JobState, Observation, Position, RefState } from '../../schemas/types.ts';
+import type { CanonicalField, EntityState, JobState, Observation, Position, RefState } from '../../schemas/types.ts';
 import { asksOf } from './asks.ts';
 import { joinCreates, planCreates } from './creates.ts';
 import { rejoin } from './edits.ts';
@@ -20,7 +20,7 @@ import { arrivalsOf, claimsOf, membersOf, ownedBy, parseRef } from './keys.ts';
 import { type Draft, refound, resume } from './ledger.ts';
 import { type EntityKind, sideOf } from './rules.ts';
 import { addMember, removeMember, someMembers } from './sets.ts';
-import { comparePositions, laterOf, noPosition } from './values.ts';
+import { comparePositions, laterOf, noPosition, secondOf } from './values.ts';
 import { stopWaiting } from './waiting.ts';
 import type { Lane, World } from './world.ts';
 
@@ -125,8 +125,19 @@ function standing(world: World, entity: EntityState): number {
   return (on('salesforce') ? 2 : 0) + (on('intercom') ? 1 : 0);
 }
 
-/** Makes two entities one. Returns the emails whose claimants changed. */
-function join(world: World, left: EntityState, right: EntityState, reason: string, cause: Cause): readonly string[] {
+/** Makes two entities one, without some fields of the first. Returns the emails whose claimants changed. */
+function join(
+  world: World,
+  left: EntityState,
+  right: EntityState,
+  reason: string,
+  cause: Cause,
+  without: readonly string[] = [],
+): readonly string[] {
+  const fieldsOf = (entity: EntityState): EntityState['fields'] =>
+    entity === left
+      ? Object.fromEntries(Object.entries(left.fields).filter(([name]) => !without.includes(name)))
+      : entity.fields;
   const lead = standing(world, left) - standing(world, right);
   const [survivor, loser] = lead > 0 || (lead === 0 && left.id < right.id) ? [left, right] : [right, left];
   const emails = [...withdraw(world, survivor), ...withdraw(world, loser)];
@@ -140,6 +151,7 @@ function join(world: World, left: EntityState, right: EntityState, reason: strin
   const refs = listRefs(world, [...survivor.refs, ...loser.refs]);
   const entity: EntityState = {
     ...survivor,
+    fields: fieldsOf(survivor),
     refs,
     asks: Math.max(survivor.asks, loser.asks),
     creates: joinCreates(survivor, loser),
@@ -154,7 +166,7 @@ function join(world: World, left: EntityState, right: EntityState, reason: strin
   });
   tellTwofold(world, entity);
   const draft = draftOf(world, entity, headOf(world, entity));
-  rejoin(world, draft, loser.fields);
+  rejoin(world, draft, fieldsOf(loser));
   emails.push(...restand(world, draft, cause));
   planAccount(world, loser, cause);
   if (entity.entity === 'account') fanOut(world, membersOf(loser.id), 'move', cause.lane, moveMember);
@@ -246,11 +258,13 @@ function takeWaiting(world: World, ref: RefState, cause: Cause): RefState {
  */
 export function redirect(world: World, known: RefState, into: string, at: Position, cause: Cause): void {
   const wasAlive = !known.deleted;
+  // Told as deleted at first, or found so by a call after it, or read after it: the earliest of these is nearest.
+  const endedAt = wasAlive ? at.time : Math.min(at.time, known.newest.time);
   const ref: RefState = { ...known, deleted: true, into, queued: null, newest: laterOf(known.newest, at) };
   world.putRef(ref);
-  const mine = ref.id === '' ? undefined : yieldValues(world, ref);
   const target = world.ref(into);
   const other = target === undefined || target.id === '' ? undefined : world.living(target.id);
+  const mine = yieldValues(world, ref, other, endedAt);
   world.journal({
     id: mine?.id ?? ref.ref,
     kind: 'moved',
@@ -263,17 +277,35 @@ export function redirect(world: World, known: RefState, into: string, at: Positi
     if (wasAlive && mine !== undefined) end(world, mine, ref, cause, false);
     return;
   }
-  adopt(world, ref, other, cause);
+  adopt(world, ref, other, cause, endedAt);
 }
 
-/** What the ended record said counts only where the other one says nothing, however new it is: somebody chose the other. */
-function yieldValues(world: World, ref: RefState): EntityState | undefined {
-  const entity = world.living(ref.id);
+/** Two records of a kind that people made one. A lead and the contact that it became are not two to choose between. */
+const isMerge = (ref: RefState): boolean => ref.into !== null && parseRef(ref.into).object === parseRef(ref.ref).object;
+
+/** The platforms tell the second of a merge: what was edited within it may have been after it, and is no choice of anybody. */
+const isAfter = ({ time, version }: CanonicalField, at: number): boolean =>
+  version > 1 ? secondOf(time) >= secondOf(at) : secondOf(time) > secondOf(at);
+
+/**
+ * What the ended record said counts only where the other one says nothing, however new it is: somebody chose the other.
+ * Where two people were made one, so does what any record of the ended one's said until then.
+ */
+function yieldValues(
+  world: World,
+  ref: RefState,
+  other: EntityState | undefined,
+  endedAt: number,
+): EntityState | undefined {
+  const entity = ref.id === '' ? undefined : world.living(ref.id);
   if (entity === undefined) return undefined;
+  const isAnother = isMerge(ref) && entity.id !== other?.id;
   const fields = Object.fromEntries(
     Object.entries(entity.fields).map(([name, field]) => [
       name,
-      field.source === ref.ref ? { ...field, time: 0, at: noPosition } : field,
+      field.source === ref.ref || (isAnother && !isAfter(field, endedAt))
+        ? { ...field, time: 0, at: noPosition }
+        : field,
     ]),
   );
   const next = { ...entity, fields };
@@ -282,10 +314,16 @@ function yieldValues(world: World, ref: RefState): EntityState | undefined {
 }
 
 /** The customer of an ended record and that of the one it lives on as are one. */
-function adopt(world: World, ref: RefState, other: EntityState, cause: Cause): void {
+function adopt(world: World, ref: RefState, other: EntityState, cause: Cause, endedAt: number): void {
   const mine = ref.id === '' ? undefined : world.living(ref.id);
   if (mine !== undefined && mine.id !== other.id && mine.entity === other.entity) {
-    matchUp(world, join(world, mine, other, `${ref.ref} lives on as ${ref.into ?? ''}`, cause), cause);
+    // What somebody has changed since then, or cleared, stands against what is older.
+    const changed = Object.entries(other.fields).filter(
+      ([name, field]) => field.version > 1 && isAfter(field, endedAt) && field.time >= (mine.fields[name]?.time ?? 0),
+    );
+    const without = isMerge(ref) ? changed.map(([name]) => name) : [];
+    const emails = join(world, mine, other, `${ref.ref} lives on as ${ref.into ?? ''}`, cause, without);
+    matchUp(world, emails, cause);
     return;
   }
   if (mine === undefined) {
@@ -304,7 +342,8 @@ export function welcome(world: World, ref: string, cause: Cause): void {
   for (const name of arrivals) {
     const waiting = world.ref(name);
     const other = world.living(world.ref(ref)?.id ?? '');
-    if (waiting?.into === ref && other !== undefined && waiting.id !== other.id) adopt(world, waiting, other, cause);
+    if (waiting?.into === ref && other !== undefined && waiting.id !== other.id)
+      adopt(world, waiting, other, cause, waiting.newest.time);
   }
 }
 

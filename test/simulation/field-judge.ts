@@ -9,6 +9,7 @@ import { isRefused, isRejected } from './refusals.ts';
 import type { Ran } from './simulate.ts';
 import { filled, isOptedOut } from './standing.ts';
 import type { Kind, Shown, Stored } from './stores.ts';
+import type { World } from './world.ts';
 
 /** An edit is known within this, without these faults. */
 const knownWithinMs = 15_000;
@@ -25,6 +26,12 @@ export function whyUnlisted({ heard, people }: Ran, edit: Edit | undefined): str
   return isTold ? '' : 'its notification was lost, and Intercom lists no company without people';
 }
 
+/** The platform whose value the other one does not take. */
+function stuckOn(world: World, field: MappedField, a: Shown, b: Shown): PlatformName | null {
+  if (isRefused(world, field, b.values[field.canonical] ?? null)) return 'intercom';
+  return isRejected(world, field, a.values[field.canonical] ?? null) ? 'salesforce' : null;
+}
+
 export class FieldJudge {
   readonly #judging: Judging;
 
@@ -33,47 +40,63 @@ export class FieldJudge {
   }
 
   judge(name: string, { kind, whose }: Party, field: MappedField, a: Shown, b: Shown, isPeopled: boolean): void {
+    const excuse = isPeopled
+      ? ''
+      : whyUnlisted(this.#judging.ran, this.#last('intercom', kind, whose, field.canonical));
+    if (!this.agrees(name, [whose], field, a, b, excuse)) return;
+    const about = [a.id, b.id];
+    const edits = this.#judging.ran.people.edits.filter(
+      (edit) => edit.kind === kind && edit.whose === whose && edit.field === field.canonical && about.includes(edit.id),
+    );
+    this.stands(name, field, edits, a, b);
+  }
+
+  /** Do two records say the same? false: they do not, or need not, and nothing more can be said of the value. */
+  agrees(name: string, whose: readonly number[], field: MappedField, a: Shown, b: Shown, excuse = ''): boolean {
     const about = [a.id, b.id];
     const { canonical } = field;
     const [sales, inter] = [a.values[canonical] ?? null, b.values[canonical] ?? null];
-    const { on } = this.#judging.ran.history.world;
-    const oneWay = on.has('oneway');
-    // Two who never give in: it only has to end.
-    if (on.has('thirdwriter') && canonical === 'department') return;
     const { world } = this.#judging.ran.history;
-    const stuck = isRefused(world, field, inter) ? 'intercom' : isRejected(world, field, sales) ? 'salesforce' : null;
+    const { on } = world;
+    // Two who never give in: it only has to end.
+    if (on.has('thirdwriter') && canonical === 'department') return false;
     // Neither side takes the other's: each keeps its own.
-    if (stuck === 'intercom' && isRejected(world, field, sales)) return;
+    if (isRefused(world, field, inter) && isRejected(world, field, sales)) return false;
     // Mapped by the change alone: without one nobody carries it, and what was there before may stay as it is.
-    if (field.later === true && !this.#isMapped(field, whose)) return;
+    if (field.later === true && !whose.every((one) => this.#isMapped(field, one))) return false;
     // Consent gets stricter wherever somebody says so, and where it cannot be written it stays so where it was said.
-    if (oneWay && field.type === 'optOut' && inter === true) return;
-    if (stuck === null && !this.#judging.alike(field, sales, inter)) {
-      const given = this.#judging.journal.some(
-        (entry) =>
-          (entry.kind === 'settled' || entry.kind === 'refused') &&
-          [field.salesforce, field.intercom].includes(entry.field) &&
-          about.some((id) => entry.source.endsWith(id)),
-      );
-      this.#judging.broken(
-        given ? 'quiet' : 'agree',
-        `${name}: ${canonical} is ${JSON.stringify(sales)} in Salesforce and ${JSON.stringify(inter)} in Intercom`,
-        about,
-        isPeopled ? '' : whyUnlisted(this.#judging.ran, this.#last('intercom', kind, whose, canonical)),
-      );
-      return;
-    }
-    const edits = this.#judging.ran.people.edits.filter(
-      (edit) => edit.kind === kind && edit.whose === whose && edit.field === canonical && about.includes(edit.id),
+    if (on.has('oneway') && field.type === 'optOut' && inter === true) return false;
+    if (stuckOn(world, field, a, b) !== null || this.#judging.alike(field, sales, inter)) return true;
+    const given = this.#judging.journal.some(
+      (entry) =>
+        (entry.kind === 'settled' || entry.kind === 'refused') &&
+        [field.salesforce, field.intercom].includes(entry.field) &&
+        about.some((id) => entry.source.endsWith(id)),
     );
-    const owner = oneWay ? 'salesforce' : (field.owner ?? null);
+    this.#judging.broken(
+      given ? 'quiet' : 'agree',
+      `${name}: ${canonical} is ${JSON.stringify(sales)} in Salesforce and ${JSON.stringify(inter)} in Intercom`,
+      about,
+      excuse,
+    );
+    return false;
+  }
+
+  /** Is what both say the right value? */
+  stands(name: string, field: MappedField, edits: readonly Edit[], a: Shown, b: Shown): void {
+    const { world } = this.#judging.ran.history;
+    const { on } = world;
+    const { canonical } = field;
+    const about = [a.id, b.id];
+    const [sales, inter] = [a.values[canonical] ?? null, b.values[canonical] ?? null];
+    const owner = on.has('oneway') ? 'salesforce' : (field.owner ?? null);
     if (on.has('config') && canonical === 'phone') return;
     if (owner !== null) return this.#owner(name, field, owner, edits, sales, about);
     if (field.type === 'optOut') return this.#consent(name, edits, sales, about);
     if (field.fillIfEmpty === true) return this.#filled(name, field, edits, sales, about);
     // Parts of a name may come from both sides: nobody entered the whole.
     if (on.has('names') && canonical === 'lastName') return;
-    this.#newest(name, field, edits, stuck === 'intercom' ? inter : sales, about);
+    this.#newest(name, field, edits, stuckOn(world, field, a, b) === 'intercom' ? inter : sales, about);
   }
 
   #last(platform: PlatformName, kind: Kind, whose: number, field: string): Edit | undefined {

@@ -10,6 +10,7 @@ import { FieldJudge, whyUnlisted } from './field-judge.ts';
 import { companyFields, type MappedField, type PlatformName, personFields } from './fields.ts';
 import { joinedWrong } from './joined.ts';
 import { accounted, prompt, quota, silent, writesBounded } from './limits.ts';
+import { judgeMerged } from './merged.ts';
 import { rewritten } from './others.ts';
 import { isAlive, Parties, type Party } from './parties.ts';
 import type { Judging, Violation } from './promises.ts';
@@ -59,6 +60,7 @@ export class Oracle {
     this.#parties = new Parties(ran);
     if (ran.endless) return;
     for (const party of this.#parties.all) this.#party(party);
+    judgeMerged(judging, this.#parties, this.#fields);
     for (const text of joinedWrong(ran.unify.outputs)) judging.broken('joined', text);
     prompt(judging);
     writesBounded(judging);
@@ -71,8 +73,9 @@ export class Oracle {
     const about = [...salesforce, ...intercom].map(({ id }) => id);
     if (whose < 0) return broken('duplicates', `a ${kind} that nobody entered: ${about.join(', ')}`, about);
     duplicated(this.#judging, this.#parties, party);
-    // Whose records were merged is for people to settle on the other platform; that nobody is made anew stands above.
-    if (this.#parties.isAmbiguous(party) || ran.people.merged.has(name)) return;
+    if (this.#parties.isAmbiguous(party)) return;
+    // What stands of who was merged is judged with whom they were merged with (merged.ts).
+    if (ran.people.merged.has(name)) return this.#ended(name, party, true);
     const alive = { salesforce: salesforce.filter(isAlive), intercom: intercom.filter(isAlive) };
     // Nothing is created for what was deleted; what came back is held to everything.
     const isGone = ran.people.gone.has(name);
@@ -117,12 +120,8 @@ export class Oracle {
   }
 
   #membership(name: string, a: Shown, b: Shown): void {
-    const numberOf = (platform: PlatformName, id: string): number | undefined =>
-      this.#parties.all.find(
-        (one) => one.kind === 'company' && one[platform].some((company) => company.id === id && company.alive),
-      )?.whose;
-    const there = [...new Set(b.companies.flatMap((id) => numberOf('intercom', id) ?? []))];
-    const here = [...new Set(a.companies.flatMap((id) => numberOf('salesforce', id) ?? []))];
+    const there = [...new Set(b.companies.flatMap((id) => this.#parties.companyOf('intercom', id) ?? []))];
+    const here = [...new Set(a.companies.flatMap((id) => this.#parties.companyOf('salesforce', id) ?? []))];
     if (here.length === there.length && here.every((one) => there.includes(one))) return;
     this.#judging.broken(
       'agree',

@@ -82,6 +82,13 @@ export class Parties {
     );
   }
 
+  /** The living company that an id stands for. */
+  companyOf(platform: PlatformName, id: string): number | undefined {
+    return this.all.find(
+      (one) => one.kind === 'company' && one[platform].some((company) => company.id === id && company.alive),
+    )?.whose;
+  }
+
   hasPeople(company: number): boolean {
     const ids =
       this.all.find((one) => one.kind === 'company' && one.whose === company)?.intercom.map(({ id }) => id) ?? [];

@@ -6,7 +6,7 @@ import type { Caller } from '../../twins/salesforce/model.ts';
 import type { Clock } from './clock.ts';
 import { companyFields, givenName, type MappedField, type PlatformName, personFields } from './fields.ts';
 import { isRejected } from './refusals.ts';
-import { intercomBody, intercomValue, type Kind, type Stored, type Stores } from './stores.ts';
+import { intercomBody, intercomValue, type Kind, type Shown, type Stored, type Stores } from './stores.ts';
 import type { Trace } from './trace.ts';
 import type { Action, History } from './world.ts';
 
@@ -39,6 +39,16 @@ export class People {
   readonly gone = new Set<string>();
   /** `person 3`: merged with somebody somewhere. */
   readonly merged = new Set<string>();
+  readonly merges: {
+    readonly at: number;
+    readonly on: PlatformName;
+    readonly who: number;
+    readonly loser: number;
+    readonly from: string;
+    readonly into: string;
+    /** What the survivor showed right after it. */
+    readonly chosen: Shown['values'];
+  }[] = [];
   /** `person 3`: no lead any more, since then. */
   readonly converted = new Map<string, number>();
   readonly moves: {
@@ -343,6 +353,8 @@ export class People {
       intercom.merge(from, into, now);
       this.#onIntercom();
     }
+    const chosen = this.#stores.find(on, 'person', into)?.values ?? {};
+    this.merges.push({ at: now, on, who, loser, from, into, chosen });
   }
 
   #lock(who: number, forMs: number): void {

@@ -126,6 +126,44 @@ export const kept: readonly Kept[] = [
     actions: [{ at: 1708, do: 'merge', who: 2, loser: 1, on: 'intercom' }],
   },
   {
+    shows: 'who is merged into somebody gives up their values for those of the one that was chosen, however new',
+    seed: 2,
+    faults: ['merge'],
+    people: [{ intercom: true }, { salesforce: true }, { intercom: true }],
+    actions: [{ at: 528, do: 'merge', who: 0, loser: 2, on: 'salesforce' }],
+  },
+  {
+    shows: 'what is cleared right after a merge is not filled with what the merged one had',
+    seed: 28,
+    faults: ['merge', 'delay'],
+    people: [{ salesforce: true }, { intercom: true }, { intercom: true }],
+    actions: [
+      { at: 1708, do: 'merge', who: 2, loser: 1, on: 'intercom' },
+      { at: 2692, do: 'edit', who: 2, on: 'salesforce', field: 'department', value: null },
+    ],
+  },
+  {
+    shows: 'an edit on what is left of the merged one counts, though a call found the merge before it was told',
+    seed: 20065,
+    faults: ['merge', 'delay'],
+    people: [{ salesforce: true }, { salesforce: true }],
+    actions: [
+      { at: 588, do: 'merge', who: 0, loser: 1, on: 'intercom' },
+      { at: 843, do: 'edit', who: 0, on: 'salesforce', field: 'lastName', value: 'p0 lastName A14' },
+      { at: 2432, do: 'edit', who: 1, on: 'salesforce', field: 'email', value: 'p1.4@x.example' },
+    ],
+  },
+  {
+    shows: 'an edit in the very second of a merge counts: nobody can tell that it was made before it',
+    seed: 30162,
+    faults: ['merge', 'delay'],
+    people: [{ salesforce: true }, { intercom: true }],
+    actions: [
+      { at: 186, do: 'merge', who: 0, loser: 1, on: 'intercom' },
+      { at: 344, do: 'edit', who: 1, on: 'salesforce', field: 'department', value: 'p1 department a27' },
+    ],
+  },
+  {
     shows: 'a company that nobody belonged to is known as soon as somebody does',
     seed: 80,
     faults: ['companies'],

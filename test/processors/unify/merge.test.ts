@@ -138,6 +138,31 @@ describe('two contacts that are merged in Salesforce', () => {
     expect(people.journal('ambiguous').at(-1)).toMatchObject({ id: people.idOf(contact('A')) });
   });
 
+  it.each([
+    ['before the merge yields to the one that was chosen', 18, 'A'],
+    ['after it counts', 25, 'Renamed'],
+  ] as const)("what the loser's contact in Intercom said %s", (_, at, counts) => {
+    const people = two();
+    const there = people.living(contact('B'))?.refs.find((ref) => ref.startsWith('intercom:')) ?? '';
+    const renamed = webhook(there, { name: 'B Renamed' }, at);
+    // Whatever is told first.
+    people
+      .say(deletedEvent(contact('B'), 20, 20))
+      .say(renamed, moved(contact('B'), contact('A'), 26))
+      .pass(40);
+    expect(people.values(contact('A'))).toMatchObject({ lastName: counts });
+  });
+
+  it('what was cleared on the winner since then stays cleared, and nothing of the loser fills it', () => {
+    const people = two().say(
+      event(contact('B'), { Title: 'CTO' }, 15, 15),
+      event(contact('A'), { Title: 'CEO' }, 15, 16),
+    );
+    people.pass(18).say(event(contact('A'), { Title: null }, 25, 25));
+    people.say(deletedEvent(contact('B'), 20, 20), moved(contact('B'), contact('A'), 26)).pass(40);
+    expect(people.values(contact('A'))['title'] ?? null).toBeNull();
+  });
+
   it('of which the winner is seen only later are one when it is', () => {
     const people = new People()
       .say(createdEvent(contact('B'), { Email: 'b@x.example', LastName: 'B', Phone: '+2' }, 3, 3))

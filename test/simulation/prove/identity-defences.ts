@@ -177,7 +177,19 @@ export const identityDefences: readonly Defence[] = [
     name: 'loser-yields',
     protects: 'what a merged record said stands against the choice of whoever merged it',
     worlds: ['merges', 'leads'],
-    patches: [unify('merge', 'field.source === ref.ref ?', 'false ?')],
+    patches: [unify('merge', 'field.source === ref.ref || ', '')],
+  },
+  {
+    name: 'loser-yields-as-a-person',
+    protects: 'what the other records of a merged person said stands against the choice of whoever merged them',
+    worlds: ['merges', 'signups'],
+    patches: [unify('merge', ' || (isAnother && !isAfter(field, endedAt))', '')],
+  },
+  {
+    name: 'cleared-since-the-merge',
+    protects: 'what somebody cleared after a merge is filled again with what the merged person had',
+    worlds: ['merges', 'merge,delay'],
+    patches: [unify('merge', 'field.version > 1 && isAfter(field, endedAt)', 'false')],
   },
   {
     name: 'claims-move',
