@@ -99,6 +99,18 @@ export interface Ask {
   readonly late: boolean;
 }
 
+/** A company that somebody attached the person to before it had an account. */
+export interface Attached {
+  /** Platform id of the company. */
+  readonly company: string;
+  /** When it was seen to be attached. */
+  readonly at: Position;
+  /** Who attached it, empty when the platform names nobody. */
+  readonly by: string;
+  /** The account that counted had not reached the record. */
+  readonly conflict: boolean;
+}
+
 /** The wanted value of one field. */
 export interface CanonicalField {
   /** Value. */
@@ -550,6 +562,8 @@ export interface RefState {
   readonly into: null | string;
   /** Lanes whose queue holds an entry of it, a stale one included: it is not entered twice. */
   readonly entries: readonly string[];
+  /** Companies attached that had no account then: weighed as the edits that they were when they have one. */
+  readonly attached: readonly Attached[];
   /** Fields that a reading did not tell: they are asked without having been seen. */
   readonly looked: readonly string[];
   /** Its edits that were decided, the last 16: a hash of field, value and position each. Offered again, nothing is told of them. */

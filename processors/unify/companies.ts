@@ -97,6 +97,18 @@ export function accountOfLink(
   return attached[0];
 }
 
+/** Would attaching one more company to these say which account a person belongs to, if it had one? Not beside that of their own. */
+export function isTelling(
+  world: World,
+  platform: Platform,
+  ids: readonly string[],
+  current: Value | undefined,
+): boolean {
+  const account = typeof current === 'string' ? world.living(current) : undefined;
+  const homes = account === undefined ? [] : homesOf(world, account, platform);
+  return world.rules.primaryCompany === 'attached' || !ids.some((id) => homes.includes(id));
+}
+
 /** The link wanted for an account; undefined while it has no record there. `id`: the person's, of whom `seen` was seen. */
 export function linkOfAccount(
   world: World,
@@ -169,6 +181,8 @@ function mayBeAttached(world: World, link: Link, customer: EntityState, accountI
     const ref = name.startsWith(`${link.platform}:`) ? world.ref(name) : undefined;
     if (ref === undefined || ref.deleted) return false;
     if (ref.open !== null && link.field in ref.open.fields) return true;
+    // A call in doubt may be carried out again, long after another one has detached it.
+    if (ref.landed.some((ask) => ask.doubt && link.field in ask.expected)) return true;
     // What is attached is about to be told.
     if (ref.reading || ref.open?.verb === 'read') return true;
     return idsOf(ref.seen[link.field]?.value).some((id) => accountAt(world, link.platform, id)?.id === account);

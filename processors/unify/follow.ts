@@ -154,7 +154,7 @@ export function revisit(world: World, member: EntityState, job: JobState): reado
       const before = world.living(member.id);
       if (ref === undefined || ref.deleted || before === undefined) continue;
       const draft = reconsider(world, before, ref);
-      if (draft.changed.length > 0) emails.push(...finish(world, before, draft, job.lane, 0));
+      if (draft.entity !== before || draft.ref !== ref) emails.push(...finish(world, before, draft, job.lane, 0));
     }
     entity = world.living(member.id) ?? entity;
     endWait(world, job.subject, member.id);

@@ -41,6 +41,7 @@ export function newRef(ref: string, entity: EntityKind | null, id: string): RefS
     bound: 'rule',
     looked: [],
     decided: [],
+    attached: [],
     entries: [],
   };
 }

@@ -27,6 +27,7 @@ import { fromPlatform, toPlatform } from './mapping.ts';
 import { type EntityRules, type Link, sideOf } from './rules.ts';
 import { putQuiet } from './standing.ts';
 import { alike, comparePositions, isExact, laterOf, secondOf } from './values.ts';
+import { rememberAttached } from './waiting.ts';
 import type { World } from './world.ts';
 
 /** Webhooks that wait for one answer, and the characters that they may have together. */
@@ -291,6 +292,10 @@ function takeIn(world: World, draft: Draft, sighting: Sighting, look: Look, orig
   if (!isNew || (agreed && link.type !== 'account')) return;
   const stood = before === undefined ? undefined : toPlatform(world, link, draft.entity.fields, before.value);
   const conflict = before !== undefined && stood !== undefined && !alike(stood, before.value);
+  if (link.type === 'account' && before !== undefined) {
+    const { at } = observation;
+    rememberAttached(world, draft, link, { value, before: before.value, at, by: authorOf(observation), conflict });
+  }
   editAll(world, draft, sighting, observation, before === undefined ? 'sight' : 'change', conflict, before?.value);
 }
 

@@ -39,11 +39,14 @@ export function onResult(world: World, result: Result): void {
     return;
   }
   const cause: Cause = { lane: ask.lane, time: result.platformTime };
-  const draft = draftOf(world, entity, ref);
+  // Told to be deleted meanwhile, and written or read after that: it had been brought back.
+  const back = ref.deleted && result.outcome === 'applied' && comparePositions(placeOf(result), ref.newest) > 0;
+  const lived = isAlive(world, entity);
+  const draft = draftOf(world, entity, back ? { ...ref, deleted: false } : ref);
   land(world, draft, ask, result);
   rememberBlocked(world, draft, ask, endAwaiting(world, item, sideOf(draft.rules, item), ask));
   if (result.outcome === 'gone') vanish(world, entity, draft, result, cause);
-  else conclude(world, entity, draft, cause);
+  else conclude(world, lived || !back ? entity : undefined, draft, cause, back);
 }
 
 /** What the reading of a record showed that another one had named (dirty.ts). */

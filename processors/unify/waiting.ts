@@ -2,8 +2,8 @@
  * Links that name what is not known yet: a company nobody has told of, an owner who is in no directory. They say nothing
  * when they are seen, and are decided again when what they name becomes known. Kept as sets by the name waited for.
  */
-import type { EntityState, RefState, Value } from '../../schemas/types.ts';
-import { companyRef, countsAsAccount, idsOf } from './companies.ts';
+import type { EntityState, Position, RefState, Value } from '../../schemas/types.ts';
+import { accountAt, companyRef, countsAsAccount, idsOf, isTelling } from './companies.ts';
 import { edit } from './edits.ts';
 import { directoryKey, waitingFor, wideId } from './keys.ts';
 import type { Draft } from './ledger.ts';
@@ -96,6 +96,54 @@ export function rememberWaiting(
   return untold;
 }
 
+/** Companies of a person that are kept in mind until they have an account. */
+const attachedKept = 20;
+
+/** How a list of companies changed by somebody's hand. */
+interface Attaching {
+  readonly value: Value;
+  readonly before: Value | undefined;
+  readonly at: Position;
+  readonly by: string;
+  readonly conflict: boolean;
+}
+
+/**
+ * Keeps in mind that somebody attached the person to a company that is no account yet: if it would tell their account,
+ * nobody can say which before it is one, and then it is the edit that it was. Several attached at once tell nothing.
+ */
+export function rememberAttached(world: World, draft: Draft, link: Link, change: Attaching): void {
+  const { value, before, at, by, conflict } = change;
+  const { ref } = draft;
+  const now = idsOf(value);
+  const [company, ...more] = now.filter((id) => !idsOf(before).includes(id));
+  const current = link.canonical.map((name) => draft.entity.fields[name]?.value)[0];
+  const isNew =
+    company !== undefined &&
+    more.length === 0 &&
+    !isKnown(world, companyRef(world, link.platform, company)) &&
+    isTelling(world, link.platform, now, current);
+  const kept = ref.attached.filter((one) => now.includes(one.company) && one.company !== company);
+  if (!isNew && kept.length === ref.attached.length) return;
+  const attached = [...kept, ...(isNew ? [{ company, at, by, conflict }] : [])].slice(-attachedKept);
+  draft.ref = { ...ref, attached };
+}
+
+/** The companies that have an account now: each tells the account of the person as it would have when it was attached. */
+function decideAttached(world: World, draft: Draft, link: Link): void {
+  const { ref } = draft;
+  const decided = ref.attached.filter(({ company }) => isKnown(world, companyRef(world, link.platform, company)));
+  if (decided.length === 0) return;
+  draft.ref = { ...ref, attached: ref.attached.filter((one) => !decided.includes(one)) };
+  const list = idsOf(ref.seen[link.field]?.value);
+  for (const { company, at, by, conflict } of decided) {
+    const value = list.includes(company) ? accountAt(world, link.platform, company)?.id : undefined;
+    if (value === undefined) continue;
+    for (const name of link.canonical)
+      edit(world, draft, name, { kind: 'change', value, time: at.time, at, by, conflict });
+  }
+}
+
 /**
  * Weighs anew what a record shows, at the time when it was seen: a link that said nothing then fills what is still empty,
  * and the value of a platform that has come to own its field counts.
@@ -106,6 +154,7 @@ export function reconsider(world: World, entity: EntityState, ref: RefState): Dr
   for (const link of sideOf(rules, ref.ref).links) {
     const seen = ref.seen[link.field];
     if (seen === undefined) continue;
+    if (link.type === 'account' && link.platform === 'intercom') decideAttached(world, draft, link);
     const { fields } = draft.entity;
     const isLink = link.type === 'account' || link.type === 'owner';
     const wanted = toPlatform(world, link, fields, seen.value);

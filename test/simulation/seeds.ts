@@ -26,6 +26,34 @@ export const historyOf = ({ seed, faults, people, companies = [], actions }: Kep
 
 export const kept: readonly Kept[] = [
   {
+    shows:
+      'who is attached to a company that nobody told of belongs to it when it is known, and to their old account no more',
+    seed: 2,
+    faults: ['cold', 'companies'],
+    people: [{ salesforce: true, intercom: true, company: 0 }],
+    companies: [{ on: 'salesforce' }, { on: 'intercom' }],
+    actions: [{ at: 741, do: 'move', who: 0, on: 'intercom', company: 1 }],
+  },
+  {
+    shows: 'a call that attaches somebody long after it timed out, and after they left, is undone',
+    seed: 12,
+    faults: ['late', 'companies'],
+    people: [{ salesforce: true, company: 0 }],
+    companies: [{ on: 'salesforce' }],
+    actions: [{ at: 6291, do: 'move', who: 0, on: 'salesforce', company: null }],
+  },
+  {
+    shows: 'who is attached again while our own call may still do the same ends the same on both sides',
+    seed: 28,
+    faults: ['5xx', 'companies'],
+    people: [{ salesforce: true, company: 0 }],
+    companies: [{ on: 'salesforce' }],
+    actions: [
+      { at: 36880, do: 'move', who: 0, on: 'salesforce', company: null },
+      { at: 55059, do: 'move', who: 0, on: 'intercom', company: 0 },
+    ],
+  },
+  {
     shows: 'an email that is handed over is given to who takes it, although it was refused just before it was free',
     seed: 21,
     faults: ['handover'],

@@ -35,6 +35,8 @@ class Both {
   readonly ran: Command[] = [];
   /** Refs that are gone without anybody having told of it. */
   readonly gone = new Set<string>();
+  /** Of no call is known how often it was carried out. */
+  doubtful = false;
   #at = 10;
   #seq = 10;
   #ids = 0;
@@ -125,7 +127,12 @@ class Both {
     const returned = observation === null ? null : { ...observation, via: 'answer' as const };
     const partition = partitionOf(command.ref === '' ? command.key : command.ref, 4);
     this.say(
-      result(command, partition, { ref, returned: platform === 'intercom' ? returned : null, platformTime: time }),
+      result(command, partition, {
+        ref,
+        returned: platform === 'intercom' ? returned : null,
+        platformTime: time,
+        doubt: this.doubtful,
+      }),
     );
     if (platform === 'salesforce') {
       this.#seq += 1;
@@ -323,13 +330,66 @@ describe('a company that is not known when a person names it', () => {
     expect(world.of(contact)['AccountId']).toBe('001Z');
   });
 
-  it('says nothing against the account that the person was moved to meanwhile', () => {
+  it('becomes their account in place of the one that they have, as if it had been known at once', () => {
+    const { world, a, ref } = office({ primaryCompany: 'attached' });
+    world.edit(ref, { companies: [a, 'u7'] });
+    expect(world.of(contact)['AccountId']).toBe('001A');
+    world.edit('intercom:company:u7', { name: 'Upland' });
+    const account = [...world.store].find(([, fields]) => fields['Name'] === 'Upland')?.[0];
+    expect(world.of(contact)['AccountId']).toBe(account?.split(':')[2]);
+    expect(world.of(ref)['companies']).toEqual(['u7']);
+    expect(world.runner.ref(ref)?.attached).toEqual([]);
+  });
+
+  it('tells nothing beside the company of the account that they have, unless the last one attached counts', () => {
+    const { world, a, ref } = office();
+    world.edit(ref, { companies: [a, 'u7'] });
+    world.edit('intercom:company:u7', { name: 'Upland' });
+    expect(world.of(contact)['AccountId']).toBe('001A');
+    expect(world.of(ref)['companies']).toEqual([a, 'u7'].sort());
+  });
+
+  it('is forgotten when they are detached from it before', () => {
+    const { world, a, ref } = office({ primaryCompany: 'attached' });
+    world.edit(ref, { companies: [a, 'u7'] }).edit(ref, { companies: [a] });
+    world.edit('intercom:company:u7', { name: 'Upland' });
+    expect(world.of(contact)['AccountId']).toBe('001A');
+    expect(world.of(ref)['companies']).toEqual([a]);
+  });
+
+  it('is left alone when it is what they were found with', () => {
+    const { world, a } = office({ primaryCompany: 'attached' });
+    const other = 'intercom:contact:z9';
+    world.edit('salesforce:Contact:003Z', { Email: 'z@x.example', LastName: 'Z', AccountId: '001A' });
+    const ref = world.runner.entityOf('salesforce:Contact:003Z')?.refs.find((one) => one.startsWith('intercom:')) ?? '';
+    expect(world.of(ref)['companies']).toEqual([a]);
+    world.edit(other, { email: 'new@x.example', name: 'New', companies: [a, 'u7'] });
+    world.edit('intercom:company:u7', { name: 'Upland' });
+    expect(world.of(other)['companies']).toEqual([a, 'u7'].sort());
+  });
+
+  it('loses against the account that the person was moved to meanwhile, and is detached', () => {
     const { world, ref, b } = office();
     world.edit(ref, { companies: ['u7'] });
     world.edit(contact, { AccountId: '001B' });
     world.edit('intercom:company:u7', { name: 'Upland' });
     expect(world.of(contact)['AccountId']).toBe('001B');
-    expect(world.of(ref)['companies']).toEqual([b, 'u7'].sort());
+    expect(world.of(ref)['companies']).toEqual([b]);
+  });
+});
+
+describe('a call in doubt that attached somebody', () => {
+  it('and is carried out again after they left is undone again', () => {
+    const { world, b, ref } = office();
+    world.doubtful = true;
+    world.edit(contact, { AccountId: '001B' });
+    world.doubtful = false;
+    expect(world.of(ref)['companies']).toEqual([b]);
+    world.edit(contact, { AccountId: null });
+    expect(world.of(ref)['companies']).toEqual([]);
+    world.edit(ref, { companies: [b] });
+    expect(world.of(ref)['companies']).toEqual([]);
+    expect(world.of(contact)['AccountId']).toBe(null);
   });
 });
 

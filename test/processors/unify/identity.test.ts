@@ -377,6 +377,19 @@ describe('a deleted record', () => {
     expect(people.runner.ref(person(there))?.deleted).toBe(true);
   });
 
+  it('that is written to after its deletion was back, though nobody told of that', () => {
+    const people = linked();
+    const there = contactThere(people);
+    people.say(event(contact('A'), { Title: 'CTO' }, 20, 20));
+    // The deletion is told late; the record is in Intercom again.
+    people.runner.decide(deletedEvent(person(there), 15, -1));
+    expect(people.runner.ref(person(there))?.deleted).toBe(true);
+    people.pass(30);
+    expect(people.runner.ref(person(there))?.deleted).toBe(false);
+    people.say(event(contact('A'), { Title: 'CEO' }, 40, 40)).pass(50);
+    expect(people.intercom.records.get(there)?.fields['custom_attributes.job_title']).toBe('CEO');
+  });
+
   it('gives up its claim and its place in the account when it was the last one, and takes both again', () => {
     const people = new People().say(
       createdEvent(account('A'), { Name: 'Orchard' }, 1, 1),

@@ -278,6 +278,42 @@ export const identityDefences: readonly Defence[] = [
     ],
   },
   {
+    name: 'attached-before-it-is-known',
+    protects: 'who is attached to a company that nobody told of belongs to it on one side only',
+    worlds: ['cold,companies', 'identity', 'scarce', 'skewed'],
+    patches: [
+      unify(
+        'waiting',
+        "if (link.type === 'account' && link.platform === 'intercom') decideAttached(world, draft, link);",
+        '',
+      ),
+    ],
+  },
+  {
+    name: 'left-while-in-doubt',
+    protects: 'somebody whom a late call attaches again stays attached',
+    worlds: ['late,companies', 'calls', 'everything'],
+    patches: [
+      unify(
+        'companies',
+        '    if (ref.landed.some((ask) => ask.doubt && link.field in ask.expected)) return true;\n',
+        '',
+      ),
+    ],
+  },
+  {
+    name: 'written-is-back',
+    protects: 'who was brought back before the deletion was told is given up',
+    worlds: ['everything', 'delay,disorder,undelete,companies'],
+    patches: [
+      unify(
+        'results',
+        "const back = ref.deleted && result.outcome === 'applied' && comparePositions(placeOf(result), ref.newest) > 0;",
+        'const back = false;',
+      ),
+    ],
+  },
+  {
     name: 'contact-leads',
     protects: 'a converted lead is written to for ever',
     worlds: ['leads', 'leads,calls'],
