@@ -1,10 +1,14 @@
 /** What the oracle computes of dates, delays and joined accounts: each part alone, and that it can find something. */
 import { describe, expect, it } from 'vitest';
-import type { Account } from '../../schemas/types.ts';
+import type { FoldRecord } from '../../core/fold.ts';
+import { changeOf } from '../../schemas/change.ts';
+import type { Account, Change } from '../../schemas/types.ts';
+import { event } from '../support/changes.ts';
 import { firstHeard, whyAsNew } from './dates.ts';
 import { joinedWrong } from './joined.ts';
 import type { Edit } from './people.ts';
 import { lateOnes } from './prompt.ts';
+import { whyReplayed } from './replay.ts';
 import type { Emitted } from './writer.ts';
 
 const edit = (platform: 'salesforce' | 'intercom', at: number, field = 'department'): Edit => ({
@@ -85,5 +89,37 @@ describe("a person's event", () => {
     const outputs = [told('customer.events', 'old'), told('account.events', 'new')];
     expect(joinedWrong(outputs)).toHaveLength(1);
     expect(joinedWrong([...outputs, told('customer.events', 'new')])).toEqual([]);
+  });
+});
+
+describe('a write that a replay leads to', () => {
+  const contact = 'salesforce:Contact:003';
+  const config = changeOf({ kind: 'config', config: { n: 1, hash: 'changed', json: '' } });
+  const why = (changes: readonly Change[], asked: Readonly<Record<string, unknown>>): string =>
+    whyReplayed(
+      { platform: 'intercom', write: { what: 'abc', fields: Object.keys(asked), asked } },
+      changes.map((change, offset): FoldRecord => ({ offset, time: offset, key: '', lineage: 1, change })),
+      (_, a, b) => a === b,
+    );
+  const fax = { 'custom_attributes.fax': '7' };
+
+  it('is excused where it carries what was told before the field was mapped, and not since', () => {
+    expect(why([event(contact, { Fax: '7' }, 1, 1), config, event(contact, { Phone: '1' }, 2, 2)], fax)).not.toBe('');
+  });
+
+  it.each([
+    ['told once more since', [event(contact, { Fax: '7' }, 1, 1), config, event(contact, { Fax: '8' }, 2, 2)], fax],
+    ['told whole since', [event(contact, { Fax: '7' }, 1, 1), config, event(contact, {}, 2, 2, { whole: true })], fax],
+    ['first told since', [config, event(contact, { Fax: '7' }, 1, 1)], fax],
+    ['another value', [event(contact, { Fax: '8' }, 1, 1), config], fax],
+    [
+      'a field that was always mapped',
+      [event(contact, { Fax: '7', Phone: '1' }, 1, 1), config],
+      { ...fax, phone: '1' },
+    ],
+    ['no field', [event(contact, { Fax: '7' }, 1, 1), config], {}],
+    ['where nothing was mapped', [event(contact, { Fax: '7' }, 1, 1)], fax],
+  ] as const)('is not excused: %s', (_, changes, asked) => {
+    expect(why(changes, asked)).toBe('');
   });
 });

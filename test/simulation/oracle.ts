@@ -14,6 +14,7 @@ import { judgeMerged } from './merged.ts';
 import { rewritten } from './others.ts';
 import { isAlive, Parties, type Party } from './parties.ts';
 import type { Judging, Violation } from './promises.ts';
+import { whyReplayed } from './replay.ts';
 import type { Ran } from './simulate.ts';
 import type { Shown, Stored } from './stores.ts';
 import type { World } from './world.ts';
@@ -56,7 +57,11 @@ export class Oracle {
     silent(judging);
     accounted(judging);
     quota(judging);
-    if (ran.replayed > 0) judging.broken('replay', `${ran.replayed} writes after all observations came again`);
+    for (const again of ran.replayed) {
+      const { what, fields } = again.write;
+      const text = `${fields.join(', ')} of ${what} is written in ${again.platform} after all observations came again`;
+      judging.broken('replay', text, [what], whyReplayed(again, ran.log.records.slice(0, ran.once), judging.alike));
+    }
     this.#parties = new Parties(ran);
     if (ran.endless) return;
     for (const party of this.#parties.all) this.#party(party);

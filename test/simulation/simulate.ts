@@ -25,6 +25,7 @@ import { Network } from './network.ts';
 import { Others } from './others.ts';
 import { People } from './people.ts';
 import { Chance } from './random.ts';
+import type { Replayed } from './replay.ts';
 import { askOrg, rowsOf, salesforceExchange, salesforceObjects } from './salesforce-door.ts';
 import { SalesforceSource } from './salesforce-source.ts';
 import { type Door, SinkProcess, type Write } from './sink-process.ts';
@@ -73,7 +74,9 @@ export interface Ran {
   /** Commands to read a record again. */
   readonly rereads: number;
   /** Writes that offering all observations again led to. */
-  readonly replayed: number;
+  readonly replayed: readonly Replayed[];
+  /** Records of the log before that. */
+  readonly once: number;
   /** It went on until it was stopped. */
   readonly endless: boolean;
   readonly restarts: number;
@@ -243,21 +246,24 @@ export function simulate(history: History, tracing = false): Ran {
     );
   };
   pulse(1_000);
-  /** Offers every observation once more, as a replay of the raw topics would; returns how many writes that led to. */
-  const replay = (): number => {
-    const made = (): number => intercomSink.writes.length + salesforceSink.writes.length;
-    const before = made();
+  /** Offers every observation once more, as a replay of the raw topics would; returns the writes that that led to. */
+  const replay = (): readonly Replayed[] => {
+    const sinks = { salesforce: salesforceSink, intercom: intercomSink } as const;
+    const before = { salesforce: salesforceSink.writes.length, intercom: intercomSink.writes.length };
     for (const { change, key } of log.records.slice()) if (change.observation !== null) log.append(change, key);
     const until = clock.steps + mostSteps;
     pulse(1_000);
     for (let idle = false; !idle && clock.steps < until && clock.step(); ) idle = isSilent();
-    return made() - before;
+    return (['salesforce', 'intercom'] as const).flatMap((platform) =>
+      sinks[platform].writes.slice(before[platform]).map((write) => ({ platform, write })),
+    );
   };
   const isSilent = (): boolean => clock.drained && clock.idleMs >= silenceMs;
   while (clock.steps < mostSteps && !isSilent() && clock.step())
     if (log.toldAt === clock.now && nextPulse > clock.now + 1_000) pulse(1_000);
   const endless = clock.steps >= mostSteps;
-  const replayed = seed % replayedEach === 0 && !endless ? replay() : 0;
+  const once = log.records.length;
+  const replayed = seed % replayedEach === 0 && !endless ? replay() : [];
   // The last heartbeats are still on their way.
   for (let more = 0; more < 1_000 && unify.position < log.records.length && clock.step(); more++);
   return {
@@ -273,6 +279,7 @@ export function simulate(history: History, tracing = false): Ran {
     heard: intercom.heard,
     rereads,
     replayed,
+    once,
     endless,
     restarts: intercomSink.restarts + salesforceSink.restarts + unify.crashes,
     firstAction: start + firstAction,
