@@ -654,6 +654,8 @@ export interface UnifyPosition {
 export interface Waiting {
   /** Mapped fields, those that a whole record does not name as null. */
   readonly fields: Readonly<Record<string, Value>>;
+  /** Those of the fields in which the record had shown another value before. */
+  readonly turned: readonly string[];
   /** Its position. */
   readonly at: Position;
   /** User or client that wrote it, empty when the platform names none. */

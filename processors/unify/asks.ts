@@ -164,6 +164,7 @@ export function markDone(ref: RefState, field: string, upTo: number, got?: Value
 /** What is known of a value besides its position. */
 interface Known {
   readonly told?: Position | undefined;
+  readonly turned?: boolean;
   readonly named?: boolean;
 }
 
@@ -171,6 +172,7 @@ interface Known {
  * Did our own writing overtake somebody else's value? It stands between the asking of an ask and its result, and is
  * neither what was there before, nor what was asked, nor what came of it. Of what is `known` besides:
  *  told: where the record brought about the value that counts, if it did; after that, what was there before was taken back.
+ *  turned: the record had shown another value before this one; then, too, what was there before was taken back.
  *  named: the platform says that somebody else changed the field to this value; whatever it is, it is theirs if it stands
  *  later than all that was known when the ask was made.
  */
@@ -179,7 +181,7 @@ export function wasOvertaken(
   field: string,
   value: Value,
   at: Position,
-  { told, named = false }: Known = {},
+  { told, turned = false, named = false }: Known = {},
 ): boolean {
   const asks = asksOf(ref).filter(
     (ask) =>
@@ -191,7 +193,7 @@ export function wasOvertaken(
   const isBack = (ask: Ask): boolean =>
     told !== undefined && comparePositions(told, ask.after) > 0 && comparePositions(at, told) > 0;
   const isTheirs = (ask: Ask): boolean => named && comparePositions(at, ask.after) > 0;
-  const isOld = (ask: Ask): boolean => stood(ask, field, value) && !isBack(ask);
+  const isOld = (ask: Ask): boolean => stood(ask, field, value) && !turned && !isBack(ask);
   const isKnown = (ask: Ask): boolean => !isTheirs(ask) && (mayHaveBrought(ref, ask, field, value, at) || isOld(ask));
   return asks.length > 0 && !asks.some(isKnown);
 }

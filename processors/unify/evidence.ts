@@ -21,11 +21,13 @@ export function takeEvidence(world: World, draft: Draft, sighting: Sighting, loo
   const seen = draft.ref.seen[link.field];
   // Somebody else is known to have changed the field after that: nothing of it was left for us to overtake.
   if (seen?.ask === '' && comparePositions(seen.at, observation.at) > 0) {
-    if (look.waited) tellFollowed(world, draft, sighting, observation);
+    if (look.waited !== null)
+      tell(world, draft, sighting, observation, 'its own record said something else before it could be decided');
     return;
   }
   const named = link.platform === 'salesforce';
-  if (!wasOvertaken(draft.ref, link.field, value, observation.at, { told, named })) return;
+  const turned = look.waited?.includes(link.field) ?? false;
+  if (!wasOvertaken(draft.ref, link.field, value, observation.at, { told, turned, named })) return;
   const wanted = toPlatform(world, link, draft.entity.fields, seen?.value, draft.entity.id);
   if (alike(wanted, value)) {
     confirm(draft, link, observation.at);
@@ -37,8 +39,27 @@ export function takeEvidence(world: World, draft: Draft, sighting: Sighting, loo
   editAll(world, draft, sighting, observation, 'evidence', true, isHash ? undefined : stood);
 }
 
-/** It waited, and meanwhile its own record said something else: it never counted. */
-function tellFollowed(world: World, draft: Draft, { link, value }: Sighting, observation: Observation): void {
+/** An echo of a call in doubt that undoes what was seen since: the call was carried out late, or somebody says the same. */
+export function tellDoubtful(
+  world: World,
+  draft: Draft,
+  sighting: Sighting,
+  observation: Observation,
+  echo: number,
+): void {
+  const ask = asksOf(draft.ref)[echo];
+  if (ask?.doubt !== true || ask.resultAt === null) return;
+  tell(
+    world,
+    draft,
+    sighting,
+    observation,
+    'a call of ours in doubt asked for the same, and may have been carried out late',
+  );
+}
+
+/** What never counted, nor was decided: it may be somebody's all the same. */
+function tell(world: World, draft: Draft, { link, value }: Sighting, observation: Observation, reason: string): void {
   const { fields } = draft.entity;
   for (const [field, other] of Object.entries(fromPlatform(world, link, value, { fields }))) {
     const current = fields[field];
@@ -50,7 +71,7 @@ function tellFollowed(world: World, draft: Draft, { link, value }: Sighting, obs
       value: current.value,
       other,
       source: observation.ref,
-      reason: 'its own record said something else before it could be decided',
+      reason,
     });
   }
 }

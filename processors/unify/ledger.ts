@@ -14,6 +14,7 @@ import type {
   EntityState,
   FieldChange,
   Observation,
+  Position,
   RefState,
   Seen,
   Value,
@@ -21,7 +22,7 @@ import type {
 } from '../../schemas/types.ts';
 import { asksOf, echoOf, expectedOf, markDone, originOf } from './asks.ts';
 import { authorOf, edit, editAll } from './edits.ts';
-import { takeEvidence } from './evidence.ts';
+import { takeEvidence, tellDoubtful } from './evidence.ts';
 import { parseRef } from './keys.ts';
 import { fromPlatform, toPlatform } from './mapping.ts';
 import { type EntityRules, type Link, sideOf } from './rules.ts';
@@ -57,8 +58,8 @@ export interface Look {
   readonly answered: Ask | null;
   /** Salesforce says that a call of ours made the change. */
   readonly own: boolean;
-  /** It has waited for an answer, and is decided for the first time. */
-  readonly waited: boolean;
+  /** It has waited for an answer, and is decided for the first time: the fields in which another value had been shown before. */
+  readonly waited: readonly string[] | null;
 }
 
 /**
@@ -70,7 +71,7 @@ export function observe(
   draft: Draft,
   observation: Observation,
   answered: Ask | null,
-  waited = false,
+  waited: Look['waited'] = null,
 ): void {
   expectCreate(draft, observation);
   // An answer goes before what waited for it (landing.ts).
@@ -135,6 +136,7 @@ function mustWait(world: World, draft: Draft, observation: Observation, sighting
   if (!third) return false;
   const waiting: Waiting = {
     fields: Object.fromEntries(sightings.map(({ link, value }) => [link.field, value])),
+    turned: sightings.filter((one) => isTurned(draft.ref, one, observation.at)).map(({ link }) => link.field),
     at: observation.at,
     by: authorOf(observation),
   };
@@ -151,12 +153,20 @@ function mustWait(world: World, draft: Draft, observation: Observation, sighting
   return true;
 }
 
+/** The record had shown another value before this one, taken in or waiting. */
+function isTurned({ seen, waiting }: RefState, { link: { field }, value }: Sighting, at: Position): boolean {
+  const shown = [...waiting].reverse().find((one) => field in one.fields && comparePositions(at, one.at) > 0);
+  if (shown !== undefined) return !alike(shown.fields[field], value);
+  const last = seen[field];
+  return last !== undefined && comparePositions(at, last.at) > 0 && !alike(last.value, value);
+}
+
 /** Takes in what waited for an answer. */
 export function resume(world: World, draft: Draft): void {
   const { waiting, ref } = draft.ref;
   if (waiting.length === 0) return;
   draft.ref = { ...draft.ref, waiting: [] };
-  for (const { fields, at, by } of waiting) {
+  for (const { fields, turned, at, by } of waiting) {
     observe(
       world,
       draft,
@@ -176,7 +186,7 @@ export function resume(world: World, draft: Draft): void {
         into: null,
       },
       null,
-      true,
+      turned,
     );
   }
 }
@@ -272,12 +282,13 @@ function takeIn(world: World, draft: Draft, sighting: Sighting, look: Look, orig
   });
   if (isNew && answered?.verb !== 'read') draft.ref = { ...draft.ref, moved: true };
   if (isNew && link.type === 'email' && typeof before?.value === 'string') draft.left.push(before.value);
+  const wanted = toPlatform(world, link, draft.entity.fields, value);
+  const agreed = wanted !== undefined && alike(wanted, value);
   if (echo >= 0) {
+    if (isNew && !agreed && before !== undefined) tellDoubtful(world, draft, sighting, observation, echo);
     draft.ref = markDone(draft.ref, field, echo);
     return;
   }
-  const wanted = toPlatform(world, link, draft.entity.fields, value);
-  const agreed = wanted !== undefined && alike(wanted, value);
   if (writer !== undefined) {
     const index = asksOf(draft.ref).findIndex((ask) => ask.id === writer.id);
     draft.ref = markDone(draft.ref, field, index, value);

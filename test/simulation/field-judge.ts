@@ -39,10 +39,8 @@ export class FieldJudge {
     this.#judging = judging;
   }
 
-  judge(name: string, { kind, whose }: Party, field: MappedField, a: Shown, b: Shown, isPeopled: boolean): void {
-    const excuse = isPeopled
-      ? ''
-      : whyUnlisted(this.#judging.ran, this.#last('intercom', kind, whose, field.canonical));
+  judge(name: string, { kind, whose }: Party, field: MappedField, a: Shown, b: Shown, isListed: boolean): void {
+    const excuse = isListed ? '' : whyUnlisted(this.#judging.ran, this.#last('intercom', kind, whose, field.canonical));
     if (!this.agrees(name, [whose], field, a, b, excuse)) return;
     const about = [a.id, b.id];
     const edits = this.#judging.ran.people.edits.filter(

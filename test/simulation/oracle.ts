@@ -95,15 +95,15 @@ export class Oracle {
     const [a] = alive.salesforce;
     const [b] = alive.intercom;
     if (a === undefined || b === undefined) return;
-    const isPeopled = kind === 'person' || this.#parties.hasPeople(whose);
+    const isListed = kind === 'person' || this.#parties.isListed(whose);
     for (const field of kind === 'person' ? personFields : companyFields)
-      this.#fields.judge(name, party, field, a, b, isPeopled);
-    this.#ended(name, party, isPeopled);
+      this.#fields.judge(name, party, field, a, b, isListed);
+    this.#ended(name, party, isListed);
     if (kind === 'person') this.#membership(name, a, b);
   }
 
   /** Edit by edit: each counts, is told to have lost, or was overtaken unseen. */
-  #ended(name: string, { kind, whose }: Party, isPeopled: boolean): void {
+  #ended(name: string, { kind, whose }: Party, isListed: boolean): void {
     this.#ends ??= new Ends(this.#judging.ran, this.#judging.alike);
     const { on } = this.#judging.ran.history.world;
     const isFought = on.has('thirdwriter');
@@ -117,7 +117,7 @@ export class Oracle {
       if (hasParts && edit.field === 'lastName') continue;
       const end = this.#ends.of(edit, field);
       const what = `${name}: ${edit.field} became ${JSON.stringify(edit.value)} in ${edit.platform}`;
-      const excuse = isPeopled ? '' : whyUnlisted(this.#judging.ran, edit);
+      const excuse = isListed ? '' : whyUnlisted(this.#judging.ran, edit);
       if (end === 'unknown')
         this.#judging.broken('accounted', `${what}, and nothing became of that`, [edit.id], excuse);
       if (end === 'untold') this.#judging.broken('told', `${what}, and lost without a word`, [edit.id]);

@@ -90,10 +90,21 @@ export class Parties {
   }
 
   hasPeople(company: number): boolean {
+    return this.#isPeopled(company, () => true);
+  }
+
+  /** Intercom lists a company to which somebody belongs who is not archived. */
+  isListed(company: number): boolean {
+    return this.#isPeopled(company, isAlive);
+  }
+
+  #isPeopled(company: number, counts: (person: Shown) => boolean): boolean {
     const ids =
       this.all.find((one) => one.kind === 'company' && one.whose === company)?.intercom.map(({ id }) => id) ?? [];
     return this.all.some(
-      (one) => one.kind === 'person' && one.intercom.some(({ companies }) => companies.some((id) => ids.includes(id))),
+      (one) =>
+        one.kind === 'person' &&
+        one.intercom.some((person) => counts(person) && person.companies.some((id) => ids.includes(id))),
     );
   }
 }

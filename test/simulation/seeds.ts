@@ -399,4 +399,36 @@ export const kept: readonly Kept[] = [
       { at: 2876, do: 'away', forMs: 4706 },
     ],
   },
+  {
+    shows: 'who takes back in Intercom what a call that timed out had written is told to have lost when it is repeated',
+    seed: 300218,
+    faults: ['timeout-after'],
+    people: [{ salesforce: true, intercom: true }, { intercom: true }],
+    actions: [
+      { at: 1697, do: 'edit', who: 1, on: 'salesforce', field: 'seats', value: 104 },
+      { at: 2670, do: 'edit', who: 1, on: 'intercom', field: 'seats', value: null },
+    ],
+  },
+  {
+    shows: 'who enters in Intercom what a call in doubt had asked is told to have lost: it may have been that call',
+    seed: 300384,
+    faults: ['5xx'],
+    people: [{ intercom: true }],
+    actions: [
+      { at: 13412, do: 'edit', who: 0, on: 'salesforce', field: 'assistant', value: 'p0 assistant a07' },
+      { at: 29321, do: 'edit', who: 0, on: 'salesforce', field: 'assistant', value: 'p0 assistant a27' },
+      { at: 67735, do: 'edit', who: 0, on: 'intercom', field: 'assistant', value: 'p0 assistant a07' },
+    ],
+  },
+  {
+    shows: 'a company of archived people alone is listed nowhere',
+    seed: 300136,
+    faults: ['lost', 'undelete'],
+    people: [{ salesforce: true }, { intercom: true }, { salesforce: true, company: 0 }],
+    companies: [{ on: 'salesforce' }],
+    actions: [
+      { at: 816, do: 'company', which: 0, on: 'intercom', field: 'domain', value: 'c0 domain A07' },
+      { at: 21313, do: 'delete', who: 2, on: 'intercom' },
+    ],
+  },
 ];

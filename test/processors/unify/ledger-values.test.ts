@@ -224,6 +224,10 @@ describe('evidence that we wrote over somebody', () => {
     expect(wasOvertaken(ref, field, 'old', second(96), { told: second(80) })).toBe(false);
     expect(wasOvertaken(ref, field, 'ours', second(96), { told: second(95) })).toBe(false);
   });
+  it('is what was there before, when another value had been shown before it', () => {
+    expect(wasOvertaken(ref, field, 'old', second(96), { turned: true })).toBe(true);
+    expect(wasOvertaken(ref, field, 'ours', second(96), { turned: true })).toBe(false);
+  });
   it('is whatever the platform says that somebody else changed it to, later than all that was known when it was asked', () => {
     for (const value of ['old', 'ours', 'theirs'])
       expect(wasOvertaken(ref, field, value, second(96), { named: true })).toBe(true);

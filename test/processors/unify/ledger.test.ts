@@ -695,6 +695,32 @@ describe('a loss', () => {
     pair.event({ Title: 'i1' }, 20, ours).event({ Title: 'a' }, 20, { by: 'ada' }).event({ Title: 'i2' }, 20, ours);
     expect(pair.journal('rejected')).toEqual([`title: ${intercom} has a newer value`]);
   });
+
+  it('is told of what was taken back while our call was under way', () => {
+    const pair = new Pair();
+    pair
+      .event({ Title: 's' }, 10)
+      .webhook({ [title]: 's' }, 10.2)
+      .webhook({ [title]: 'a' }, 10.4);
+    pair.event({ Title: 't' }, 11);
+    pair.answer(pair.only(), { fields: { [title]: 's' }, at: 12 });
+    expect(pair.value('title')).toBe('t');
+    expect(pair.journal('rejected')).toEqual([`title: ${salesforce} has a newer value`]);
+  });
+
+  it('is told of what a call in doubt had asked: it may have been carried out once more, or be somebody', () => {
+    const pair = new Pair();
+    for (const [n, now] of ['s', 't'].entries()) {
+      pair.event({ Title: now }, 10 + 10 * n);
+      pair.answer(pair.only(), { fields: { [title]: now }, at: 11 + 10 * n }, { doubt: n === 0 });
+    }
+    pair.webhook({ [title]: 's' }, 40.5);
+    expect(pair.value('title')).toBe('t');
+    expect(pair.journal('rejected')).toEqual([
+      'title: a call of ours in doubt asked for the same, and may have been carried out late',
+    ]);
+    expect(pair.only()).toMatchObject({ platform: 'intercom', fields: { [title]: 't' } });
+  });
 });
 
 describe('what we wrote before our last write, entered in Intercom at once', () => {

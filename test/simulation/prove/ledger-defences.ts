@@ -114,6 +114,24 @@ export const ledgerDefences: readonly Defence[] = [
     patches: [unify('evidence', "const named = link.platform === 'salesforce';", 'const named = false;')],
   },
   {
+    name: 'taken-back-is-told',
+    protects: 'what was taken back while our call was under way loses without a word',
+    worlds: ['scarce', 'tight', 'calls'],
+    patches: [unify('evidence', 'const turned = look.waited?.includes(link.field) ?? false;', 'const turned = false;')],
+  },
+  {
+    name: 'doubt-is-told',
+    protects: 'what a call in doubt had asked, entered by somebody within two minutes, loses without a word',
+    worlds: ['calls', 'latecalls'],
+    patches: [
+      unify(
+        'ledger',
+        '    if (isNew && !agreed && before !== undefined) tellDoubtful(world, draft, sighting, observation, echo);\n',
+        '',
+      ),
+    ],
+  },
+  {
     name: 'no-silent-loss',
     protects: 'what is older than the newest of its record loses without a word',
     worlds: ['scarce', 'calls'],
