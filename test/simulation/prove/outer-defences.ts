@@ -127,7 +127,7 @@ export const outerDefences: readonly Defence[] = [
     patches: [
       patch(
         'sinks/intercom/execute.ts',
-        'if (valueIn(found.body, marker) === key) return yield* this.#finishContact(found);',
+        'if (valueIn(found.body, marker) === key) return yield* this.#finishContact(found, made.id);',
         '',
       ),
     ],
