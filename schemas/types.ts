@@ -338,6 +338,8 @@ export interface EntityState {
   readonly creates: readonly CreateState[];
   /** Candidates when identity could not decide. */
   readonly ambiguous: readonly string[];
+  /** Queues (platform:lane) that hold an entry of its create, a stale one included: it is not entered twice. */
+  readonly entries: readonly string[];
 }
 
 /** A sink took a command partition (n = 0) or says its window anew (n > 0). Only the newest epoch of a partition is valid. */

@@ -122,9 +122,10 @@ const contentHash = (entity: EntityState): string =>
       .map((name) => `${name}=${JSON.stringify(entity.fields[name]?.value ?? null)}`),
   );
 
-/** Brings the creates of an entity in line with what is wanted. Returns the entity, stored if it changed. */
-export function planCreates(world: World, entity: EntityState, lane: Lane, sourceTime: number): EntityState {
+/** Brings the creates of an entity in line with what is wanted, and stores it if that changed it. */
+export function planCreates(world: World, entity: EntityState, lane: Lane, sourceTime: number): void {
   let next = entity;
+  const lifted: CreateState[] = [];
   for (const platform of platforms) {
     const side = world.rules.entities[entity.entity].sides[platform];
     if (!side.creates || hasRefOn(entity, platform)) continue;
@@ -134,8 +135,9 @@ export function planCreates(world: World, entity: EntityState, lane: Lane, sourc
     const waiting = current?.state === 'gate' || current?.state === 'queued';
     if (waiting && why === '' && lanes.indexOf(lane) < lanes.indexOf(current.lane)) {
       // Somebody works on it now: it does not wait behind a whole snapshot. Its older place in the queue is stale then.
-      next = withCreate(next, current, { ...current, lane });
-      if (current.state === 'queued') enqueueCreate(world, platform, askedAs(next, current), lane);
+      const better = { ...current, lane };
+      next = withCreate(next, current, better);
+      if (current.state === 'queued') lifted.push(better);
       continue;
     }
     if (why !== '') {
@@ -149,7 +151,7 @@ export function planCreates(world: World, entity: EntityState, lane: Lane, sourc
     }
   }
   if (next !== entity) world.putEntity(next);
-  return next;
+  for (const create of lifted) enqueueCreate(world, create.platform, askedAs(next, create), lane);
 }
 
 function newCreate(

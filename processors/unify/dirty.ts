@@ -127,10 +127,24 @@ export function readStranger(world: World, name: string, kind: EntityKind, lane:
   if (world.ref(name) === undefined) enqueueStranger(world, newRef(name, kind, ''), lane);
 }
 
+/** An item names an entity by the id that it had, so its entries are kept there, whoever it was merged into since. */
+const entryOf = (platform: Platform, lane: Lane): string => `${platform}:${lane}`;
+
+/** Puts the create of an entity on its queue, once. The entity has to be stored: it is changed by that. */
 export function enqueueCreate(world: World, platform: Platform, entityId: string, lane: Lane): void {
   const partition = itemPartition(`+${entityId}`);
-  append(world, platform, partition, lane, `+${entityId}`);
   world.stirred.add(`${platform}:${partition}`);
+  const entity = world.entity(entityId);
+  if (entity === undefined || entity.entries.includes(entryOf(platform, lane))) return;
+  append(world, platform, partition, lane, `+${entityId}`);
+  world.putEntity({ ...entity, entries: [...entity.entries, entryOf(platform, lane)] });
+}
+
+/** The entry of a create was taken from its queue. */
+function leaveQueue(world: World, platform: Platform, lane: Lane, entityId: string): void {
+  const entity = world.entity(entityId);
+  if (entity === undefined) return;
+  world.putEntity({ ...entity, entries: entity.entries.filter((entry) => entry !== entryOf(platform, lane)) });
 }
 
 // ---- open asks, counted and listed per partition, so that a new epoch can send them again.
@@ -168,6 +182,7 @@ export function dispatch(world: World, askCreate: AskCreate): void {
       while (budget > 0 && hasItems(world, platform, partition, lane) && hasRoom(world, platform, partition, lane)) {
         const item = takeFirst(world, platform, partition, lane);
         if (item === undefined) break;
+        if (item.startsWith('+')) leaveQueue(world, platform, lane, item.slice(1));
         world.attempt(
           item,
           (one) => (item.startsWith('+') ? askCreate(one, platform, lane, item.slice(1)) : askUpdate(one, lane, item)),

@@ -211,6 +211,7 @@ export function found(world: World, kind: EntityKind, ref: string): EntityState 
     asks: 0,
     creates: [],
     ambiguous: [],
+    entries: [],
   };
 }
 

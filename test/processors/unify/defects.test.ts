@@ -17,7 +17,7 @@ import {
 } from '../../support/changes.ts';
 import { FakeIntercom } from '../../support/fake-intercom.ts';
 import { change, FoldRunner } from '../../support/fold-runner.ts';
-import { moved, People, person, webhook } from './people-world.ts';
+import { moved, People, person, twoWayWithLeads, webhook } from './people-world.ts';
 
 const config = loadConfig({ env: {} });
 const contact = (n: number | string): string => `salesforce:Contact:003${n}`;
@@ -472,5 +472,43 @@ describe('the bulk queue', () => {
     }
     const { n } = people.runner.committed.get(`cur:queue:intercom:${partition}:bulk`) as { n: Record<string, number> };
     expect((n['tail'] ?? 0) - (n['head'] ?? 0)).toBeLessThanOrEqual(1);
+  });
+});
+
+describe('the queues of creates', () => {
+  const waiting = (people: People): number =>
+    [...people.runner.committed].reduce((sum, [key, value]) => {
+      const { n } = value as { n: Record<string, number> };
+      return key.startsWith('cur:queue:intercom:') ? sum + (n['tail'] ?? 0) - (n['head'] ?? 0) : sum;
+    }, 0);
+
+  it('hold somebody once while the window is shut, however often they come to be wanted there and not', () => {
+    const people = new People(twoWayWithLeads(), 0).say(createdEvent(contact('A'), ada, 2, 2)).marks(10);
+    for (let n = 0; n < 20; n++) {
+      const at = 100 + n * 20;
+      people.say(
+        event(contact('A'), { Email: null }, at, at),
+        event(contact('A'), { Email: ada.Email }, at + 1, at + 1),
+      );
+      people.marks(at + 10);
+    }
+    expect(people.living(contact('A'))?.creates).toMatchObject([{ state: 'queued' }]);
+    expect(waiting(people)).toBe(1);
+    for (let partition = 0; partition < 4; partition++) people.say(epoch(partition, `e${partition}`, 1, 50));
+    people.pass(600);
+    expect(people.creates('intercom').length).toBe(1);
+    expect(waiting(people)).toBe(0);
+    expect(people.living(contact('A'))?.entries).toEqual([]);
+  });
+
+  it('hold somebody once in each lane who is lifted to a better one again and again', () => {
+    const people = new People(twoWayWithLeads(), 0);
+    for (let n = 0; n < 10; n++) {
+      const at = 100 + n * 30;
+      people.say(row(contact('A'), ada, at)).marks(at + 10);
+      people.say(event(contact('A'), { Phone: `${n}` }, at + 11, at)).marks(at + 12);
+      people.say(event(contact('A'), { Email: null }, at + 13, at + 1)).marks(at + 20);
+    }
+    expect(waiting(people)).toBeLessThanOrEqual(2);
   });
 });

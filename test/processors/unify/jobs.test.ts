@@ -29,6 +29,7 @@ const entity = (id: string): EntityState => ({
   asks: 0,
   creates: [],
   ambiguous: [],
+  entries: [],
 });
 
 /** Fills a world without the cost of a decision for each member; what is kept is the same. */

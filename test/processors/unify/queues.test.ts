@@ -210,6 +210,7 @@ function entity(who: number, value: number): EntityState {
     asks: 0,
     creates: [],
     ambiguous: [],
+    entries: [],
   };
 }
 
