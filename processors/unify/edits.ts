@@ -202,11 +202,12 @@ function beats(rules: EntityRules, rule: CanonicalRule, one: Standing, other: St
   if (rule.type === 'optOut' && (one.value === true) !== (other.value === true)) return one.value === true;
   const [mine, theirs] = [parseRef(one.source), parseRef(other.source)];
   if (rule.owner !== null && mine.platform !== theirs.platform) return mine.platform === rule.owner;
+  // What was merged away has no date (merge.ts).
+  if ((one.time === 0) !== (other.time === 0)) return other.time === 0;
   // Lead and Contact of one email are one person, and the Contact leads.
   const isLead = (object: string): boolean => rules.lead !== null && object === rules.lead.object;
   if (mine.platform === theirs.platform && isLead(mine.object) !== isLead(theirs.object)) return isLead(theirs.object);
-  // What was merged away has no date (merge.ts).
-  if (rule.fillIfEmpty) return other.time === 0 && one.time > 0;
+  if (rule.fillIfEmpty) return false;
   return one.time !== other.time ? one.time > other.time : one.source >= other.source;
 }
 

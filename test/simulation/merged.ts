@@ -109,7 +109,7 @@ function agree(judging: Judging, fields: FieldJudge, group: Group): void {
   for (const a of salesforce)
     for (const b of intercom)
       for (const field of personFields) {
-        if (field.type === 'email' && isTakenFrom(judging, group, field, a, b)) continue;
+        if (isTakenFrom(judging, intercom, field, a, b)) continue;
         if (!fields.agrees(name, whose, field, a, b)) continue;
         const edits = ran.people.edits.filter(
           (edit) => edit.kind === 'person' && edit.field === field.canonical && about.includes(edit.id),
@@ -126,7 +126,8 @@ function agree(judging: Judging, fields: FieldJudge, group: Group): void {
  */
 function isChosen({ ran, alike, broken }: Judging, { name, whose, salesforce, intercom }: Group): void {
   const [merge, ...others] = ran.people.merges.filter(({ who }) => whose.includes(who));
-  if (merge === undefined || others.length > 0) return;
+  // While the first snapshot is read, what counted is not settled.
+  if (merge === undefined || others.length > 0 || !ran.settled) return;
   const records = [...salesforce, ...intercom];
   for (const field of personFields) {
     const value = merge.chosen[field.canonical] ?? null;
@@ -157,13 +158,14 @@ function belong({ broken }: Judging, parties: Parties, { name, salesforce, inter
  * Another contact of the same person has the email, or had it when it was merged away, and Intercom gives it to no other:
  * the journal says so.
  */
-function isTakenFrom(
+export function isTakenFrom(
   { ran, journal, alike }: Judging,
-  { intercom }: Group,
+  intercom: readonly Shown[],
   field: MappedField,
   a: Shown,
   b: Shown,
 ): boolean {
+  if (field.type !== 'email') return false;
   const wanted = a.values[field.canonical] ?? null;
   const holders = [
     ...intercom.filter(({ values }) => alike(field, values[field.canonical] ?? null, wanted)).map(({ id }) => id),

@@ -15,6 +15,7 @@ import { rewritten } from './others.ts';
 import { isAlive, Parties, type Party } from './parties.ts';
 import type { Judging, Violation } from './promises.ts';
 import { whyReplayed } from './replay.ts';
+import { judgeSharing } from './sharing.ts';
 import type { Ran } from './simulate.ts';
 import type { Shown, Stored } from './stores.ts';
 import type { World } from './world.ts';
@@ -66,6 +67,7 @@ export class Oracle {
     if (ran.endless) return;
     for (const party of this.#parties.all) this.#party(party);
     judgeMerged(judging, this.#parties, this.#fields);
+    judgeSharing(judging, this.#parties, this.#fields);
     for (const text of joinedWrong(ran.unify.outputs)) judging.broken('joined', text);
     prompt(judging);
     writesBounded(judging);

@@ -82,6 +82,14 @@ export class Parties {
     );
   }
 
+  /** Are they to be on both platforms? Not who is a lead, or was deleted on the one where they are missing. */
+  isWanted(records: readonly Shown[], whose: readonly number[]): boolean {
+    const { people, history } = this.#ran;
+    const isOneWay = history.world.on.has('oneway') && records.every(({ platform }) => platform === 'intercom');
+    const isLead = whose.some((who) => history.people[who]?.lead === true || history.people[who]?.visitor === true);
+    return !isOneWay && !isLead && whose.every((who) => !people.gone.has(`person ${who}`));
+  }
+
   /** The living company that an id stands for. */
   companyOf(platform: PlatformName, id: string): number | undefined {
     return this.all.find(
