@@ -193,6 +193,8 @@ export interface Command {
   readonly askedAt: number;
   /** After this log time it is answered `expired` without a call, ms. */
   readonly expiresAt: number;
+  /** An earlier try of it may have been carried out: what it may have made is looked for first. */
+  readonly doubt: boolean;
   /** What caused it: changes offset or job. */
   readonly lineage: string;
 }

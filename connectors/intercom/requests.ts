@@ -11,6 +11,7 @@ export type IntercomRequest =
   | { readonly kind: 'createContact'; readonly body: Body }
   | { readonly kind: 'updateContact'; readonly id: string; readonly body: Body }
   | { readonly kind: 'findContact'; readonly id: string }
+  | { readonly kind: 'searchContacts'; readonly body: Body }
   /** One page of a contact's companies; pages count from 1. */
   | { readonly kind: 'listCompaniesOf'; readonly contact: string; readonly page: number }
   /** By `company_id`: creates the company, or updates the one that has it. */
@@ -47,6 +48,7 @@ const methods: Methods = {
   updateContact: (client, { id, body }) =>
     client.contacts.update({ ...body, contact_id: id } as Intercom.UpdateContactRequest),
   findContact: (client, { id }) => client.contacts.find({ contact_id: id }),
+  searchContacts: (client, { body }) => client.contacts.search(body as unknown as Intercom.SearchRequest),
   // For its URL only: the client's own page is always empty, it looks for `companies` where `data` is sent.
   listCompaniesOf: (client, { contact, page }) =>
     client.contacts.listAttachedCompanies({ contact_id: contact, page, per_page: companiesPerPage }),

@@ -11,7 +11,7 @@ import { syncFlows } from '../flows/index.ts';
 import { fitting } from './asks.ts';
 import { enqueueCreate, enqueueRef, isHeld, lanes, makeAsk, sendCreate } from './dirty.ts';
 import { awaitEmails, loadAwaited } from './emails.ts';
-import { emailOf, isAlive, isLead, livingRefs, newRef } from './identity.ts';
+import { emailOf, isAlive, isLead, livingRefs, mayJoin, namesakeOf, newRef } from './identity.ts';
 import { blockedBy, claimsOf, marksKey, membersOf } from './keys.ts';
 import { prefetch } from './prefetch.ts';
 import { platforms } from './rules.ts';
@@ -21,6 +21,8 @@ import { addTimer, currentTo, fireTimers } from './timers.ts';
 import { hashId, noPosition } from './values.ts';
 import type { Lane, Platform, World } from './world.ts';
 
+/** As long as a search may not show what was made: not found after that, it is not there. */
+const putOffMs = 60_000;
 /** Other customers of one email that the journal names. */
 const candidatesTold = 10;
 
@@ -47,12 +49,18 @@ export function assess(world: World, entity: EntityState): EntityState {
   const met = entity.creates.some(
     (one) => metAnother(one) && one.hash === contentHash(entity) && !hasRefOn(entity, one.platform),
   );
-  const sharing = lacks && isAlive(world, entity) ? rivals(world, entity) : [];
-  const candidates = sharing.length > 0 ? sharing : met ? entity.ambiguous : [];
+  const isOpen = lacks && isAlive(world, entity);
+  const sharing = isOpen ? rivals(world, entity) : [];
+  const namesake = isOpen ? namesakeOf(world, entity) : undefined;
+  const candidates = sharing.length > 0 ? sharing : namesake ? [namesake.named.id] : met ? entity.ambiguous : [];
   if (candidates.join() === entity.ambiguous.join()) return entity;
   const next = { ...entity, ambiguous: candidates };
   world.putEntity(next);
-  if (entity.ambiguous.length === 0) tellAmbiguous(world, next, 'others claim the same email');
+  const isTold = entity.ambiguous.length > 0 || candidates.length === 0;
+  if (!isTold && sharing.length > 0) tellAmbiguous(world, next, 'others claim the same email');
+  // One who can take the record does so at once (merge.ts).
+  else if (!isTold && namesake !== undefined && !mayJoin(world, next, namesake.named))
+    tellAmbiguous(world, next, `${namesake.ref} names one who has a record of its kind, and may be a copy of that`);
   return next;
 }
 
@@ -122,6 +130,15 @@ const contentHash = (entity: EntityState): string =>
       .map((name) => `${name}=${JSON.stringify(entity.fields[name]?.value ?? null)}`),
   );
 
+/** The create of a gate or of a place in the queue: it waits there under the id that it has, or will be, asked under. */
+const waitingAs = (
+  entity: EntityState | undefined,
+  platform: Platform,
+  state: 'gate' | 'queued',
+  id: string,
+): CreateState | undefined =>
+  entity?.creates.find((one) => one.platform === platform && one.state === state && askedAs(entity, one) === id);
+
 /** Brings the creates of an entity in line with what is wanted, and stores it if that changed it. */
 export function planCreates(world: World, entity: EntityState, lane: Lane, sourceTime: number): void {
   let next = entity;
@@ -143,11 +160,13 @@ export function planCreates(world: World, entity: EntityState, lane: Lane, sourc
     if (why !== '') {
       if (current?.state === 'none' && current.why === why) continue;
       if (current !== undefined && metAnother(current)) continue;
-      next = withCreate(next, current, newCreate(platform, side.object, 'none', lane, { why }));
+      next = withCreate(next, current, newCreate(platform, side.object, 'none', lane, { ...doubtOf(current), why }));
     } else if (!waiting && !(current?.state === 'refused' && current.hash === contentHash(next))) {
-      const gateUntil = sourceTime + world.rules.entities[entity.entity].createGateMs;
-      next = withCreate(next, current, newCreate(platform, side.object, 'gate', lane, { gateUntil }));
-      addTimer(world, 'gate', gateUntil, gateItem(platform, entity.id));
+      const doubt = doubtOf(current);
+      const gateUntil = Math.max(sourceTime + world.rules.entities[entity.entity].createGateMs, doubt.gateUntil);
+      const gated = newCreate(platform, side.object, 'gate', lane, { ...doubt, gateUntil });
+      next = withCreate(next, current, gated);
+      addTimer(world, 'gate', gateUntil, gateItem(platform, askedAs(entity, gated)));
     }
   }
   if (next !== entity) world.putEntity(next);
@@ -164,11 +183,15 @@ function newCreate(
   return { platform, object, state, lane, gateUntil: 0, ask: null, hash: '', why: '', ...more };
 }
 
+/** What is not wanted any more may have been made all the same: that is remembered for when it is wanted again. */
+const doubtOf = (create: CreateState | undefined): Pick<CreateState, 'ask' | 'gateUntil'> =>
+  create?.ask?.doubt === true ? { ask: create.ask, gateUntil: create.gateUntil } : { ask: null, gateUntil: 0 };
+
 // ---- gates
 
 const gateItem = (platform: Platform, id: string): string => `${platform}|${id}`;
 
-/** Entity id of a gate. */
+/** Id of a gate. */
 const gatedId = (item: string): string => item.slice(item.indexOf('|') + 1);
 
 /**
@@ -184,8 +207,8 @@ export function openGates(world: World): void {
     },
     fire: (one, item) => openGate(one, item.slice(0, item.indexOf('|')) as Platform, gatedId(item)),
     fail: (outer, item, reason) => {
-      const entity = outer.entity(gatedId(item));
-      const create = createOn(entity, item.slice(0, item.indexOf('|')) as Platform);
+      const entity = outer.living(gatedId(item));
+      const create = waitingAs(entity, item.slice(0, item.indexOf('|')) as Platform, 'gate', gatedId(item));
       if (entity === undefined || create === undefined) return;
       outer.putEntity(withCreate(entity, create, { ...create, state: 'refused', why: reason.slice(0, 200) }));
     },
@@ -194,21 +217,21 @@ export function openGates(world: World): void {
 }
 
 function openGate(world: World, platform: Platform, id: string): void {
-  const known = world.entity(id);
-  const create = createOn(known, platform);
-  if (known === undefined || create?.state !== 'gate') return;
+  const known = world.living(id);
+  const create = waitingAs(known, platform, 'gate', id);
+  // Put off since by a longer wait, which has a timer of its own.
+  if (known === undefined || create === undefined || create.gateUntil > currentTo(world)) return;
   const entity = assess(world, known);
-  const why = hasRefOn(entity, platform) ? 'linked' : reasonAgainst(world, entity, platform);
+  const isLinked = hasRefOn(entity, platform);
+  const why = isLinked ? 'linked' : reasonAgainst(world, entity, platform);
+  const ask = isLinked ? null : create.ask;
   world.putEntity(
-    withCreate(entity, create, why === '' ? { ...create, state: 'queued' } : { ...create, state: 'none', why }),
+    withCreate(entity, create, why === '' ? { ...create, state: 'queued' } : { ...create, state: 'none', why, ask }),
   );
   if (why === '') enqueueCreate(world, platform, id, create.lane);
 }
 
-/**
- * A create that ended without a record: kept as refused, or queued again when it had only expired. If a call of it may
- * have been applied, it is asked again with the very same values: only so does the platform recognise it as the same.
- */
+/** A create that ended without a record: kept as refused, or asked again when it had only expired. */
 export function endCreate(world: World, entity: EntityState, create: CreateState, result: Result, why: string): void {
   storeEnd(world, entity, create, result, why);
   // A record that was told of meanwhile, as if the create had made it, is asked for itself now.
@@ -218,7 +241,14 @@ export function endCreate(world: World, entity: EntityState, create: CreateState
 
 function storeEnd(world: World, entity: EntityState, create: CreateState, result: Result, why: string): void {
   if (result.outcome === 'expired') {
-    const ask = result.doubt || result.calls > 0 || create.ask?.doubt === true ? create.ask : null;
+    const { keyed } = world.rules.entities[entity.entity].sides[create.platform];
+    const doubt = result.doubt || create.ask?.doubt === true;
+    if (doubt && !keyed) {
+      putOff(world, entity, create, result.platformTime === 0 ? world.now : result.platformTime);
+      return;
+    }
+    // If a call of it may have been carried out, only the very same values are recognised as the same.
+    const ask = doubt && create.ask !== null ? { ...create.ask, doubt } : null;
     const next = withCreate(entity, create, { ...create, state: 'queued', ask });
     world.putEntity(next);
     enqueueCreate(world, create.platform, ask === null ? entity.id : askedAs(entity, create), create.lane);
@@ -241,6 +271,25 @@ function storeEnd(world: World, entity: EntityState, create: CreateState, result
     reason: `not created on ${create.platform}: ${why}`,
   });
 }
+
+/**
+ * A create that may have been carried out, and that the platform would carry out once more. Its record tells of itself, and
+ * is linked by our id, unless that is lost; so it is asked again when the marks have passed the time that a search may
+ * lag. The sink looks for our id first; the values are the same, for the email that another
+ * contact has is all that the platform knows it by.
+ */
+function putOff(world: World, entity: EntityState, create: CreateState, resultAt: number): void {
+  if (create.ask === null) return;
+  // As a call that is over: what is told of its record meanwhile waits for no answer.
+  const ask = { ...create.ask, expected: create.ask.fields, resultAt, doubt: true };
+  const gateUntil = world.now + putOffMs;
+  world.putEntity(withCreate(entity, create, { ...create, state: 'gate', gateUntil, ask }));
+  addTimer(world, 'gate', gateUntil, gateItem(create.platform, askedAs(entity, create)));
+}
+
+/** The same at the end of an epoch: its sink may have made the call. */
+export const putOffCreate = (world: World, entity: EntityState, create: CreateState): void =>
+  putOff(world, entity, create, world.now);
 
 /** The platform has the record already, as that of other customers, and the rules do not say that they are this one. */
 export function meetAnother(
@@ -266,16 +315,16 @@ export function retryCreate(world: World, entity: EntityState): void {
 /** Makes the ask of a queued create, from the newest values, if it is still wanted. */
 export function askCreate(world: World, platform: Platform, lane: Lane, id: string): void {
   const known = world.living(id);
+  const create = waitingAs(known, platform, 'queued', id);
   // Raised to a better lane, or settled meanwhile: this place in the queue is stale.
-  const isThis = (one: CreateState, of: EntityState): boolean =>
-    one.platform === platform && one.state === 'queued' && one.lane === lane && askedAs(of, one) === id;
-  const create = known?.creates.find((one) => isThis(one, known));
-  if (known === undefined || create === undefined) return;
+  if (known === undefined || create?.lane !== lane) return;
   const entity = assess(world, known);
   const busy = entity.creates.some((one) => one.platform === platform && one.state === 'open');
-  const why = hasRefOn(entity, platform) ? 'linked' : busy ? 'asked already' : reasonAgainst(world, entity, platform);
+  const isLinked = hasRefOn(entity, platform);
+  const why = isLinked ? 'linked' : busy ? 'asked already' : reasonAgainst(world, entity, platform);
   if (why !== '') {
-    world.putEntity(withCreate(entity, create, busy ? null : { ...create, state: 'none', why, ask: null }));
+    const ask = isLinked ? null : create.ask;
+    world.putEntity(withCreate(entity, create, busy ? null : { ...create, state: 'none', why, ask }));
     return;
   }
   const side = world.rules.entities[entity.entity].sides[platform];
@@ -286,7 +335,7 @@ export function askCreate(world: World, platform: Platform, lane: Lane, id: stri
   };
   const fields = create.ask?.fields ?? wanted;
   const fresh = makeAsk(world, `+${id}`, entity.asks + 1, 'create', lane, fields, {}, noPosition);
-  const ask = { ...fresh, doubt: create.ask !== null };
+  const ask = { ...fresh, doubt: create.ask?.doubt === true };
   const next = withCreate({ ...entity, asks: entity.asks + 1 }, create, { ...create, state: 'open', ask });
   world.putEntity(next);
   awaitEmails(world, `+${id}`, side, ask.fields);

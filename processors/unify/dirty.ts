@@ -6,7 +6,16 @@
  * An item is a ref (to update) or `+<entity id>` (to create on the platform).
  */
 import { partitionOf } from '../../schemas/topics.ts';
-import type { Ask, Command, CursorState, EntityState, Position, RefState, Value } from '../../schemas/types.ts';
+import type {
+  Ask,
+  Command,
+  CreateState,
+  CursorState,
+  EntityState,
+  Position,
+  RefState,
+  Value,
+} from '../../schemas/types.ts';
 import { comparable, fitting } from './asks.ts';
 import { awaitEmails, loadAwaited } from './emails.ts';
 import { isSecondary, newRef } from './identity.ts';
@@ -368,6 +377,7 @@ function send(
     lane: ask.lane,
     askedAt: ask.askedAt,
     expiresAt: ask.expiresAt,
+    doubt: ask.doubt,
     lineage: ask.lineage,
   };
   world.emit({
@@ -379,8 +389,14 @@ function send(
   });
 }
 
-/** A sink took the partition: its open asks are sent again, with a new life, under the new epoch. */
-export function resend(world: World, platform: Platform, partition: number): void {
+/** Puts off a create that a sink of the epoch before may have carried out; creates.ts knows how. */
+export type PutOff = (world: World, entity: EntityState, create: CreateState) => void;
+
+/**
+ * A sink took the partition: its open asks are sent again, with a new life, under the new epoch. A create that the platform
+ * would carry out twice is put off instead.
+ */
+export function resend(world: World, platform: Platform, partition: number, putOff: PutOff): void {
   world.load(Array.from({ length: openSlotCount }, (_, slot) => openKey(platform, partition, slot)));
   for (let slot = 0; slot < openSlotCount; slot++) {
     for (const item of world.items(openKey(platform, partition, slot))) {
@@ -390,6 +406,11 @@ export function resend(world: World, platform: Platform, partition: number): voi
           (one) => one.platform === platform && one.state === 'open' && one.ask?.id.startsWith(`${item}#`) === true,
         );
         if (entity === undefined || create?.ask == null) continue;
+        if (!world.rules.entities[entity.entity].sides[platform].keyed) {
+          closed(world, platform, item, create.ask);
+          putOff(world, entity, create);
+          continue;
+        }
         // A sink of the epoch before may have begun it: from now on it is in doubt, whatever a later sink says of itself.
         const ask = { ...create.ask, expiresAt: world.now + askLifeMs, askedAt: world.now, doubt: true };
         world.putEntity({ ...entity, creates: entity.creates.map((one) => (one === create ? { ...one, ask } : one)) });

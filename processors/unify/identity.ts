@@ -2,15 +2,17 @@
  * Whose record is it? A record that is seen for the first time belongs
  *
  * 1. to the customer of a record that was merged or converted into it (merge.ts);
- * 2. to the customer that it names: by our id, which we write into records, or by the id of its Salesforce record. Named,
- *    but with a living record of this kind already, the name was copied by whoever cloned the record: it proves nothing;
+ * 2. to the customer that it names: by our id, which we write into records, or by the id of its Salesforce record; but not
+ *    where that one has a living record of this kind already;
  * 3. to the one customer that claims its email and has no living record of this kind;
  * 4. else to a customer of its own.
  *
  * A contact and a lead are different kinds, a deleted record is none. What an operator pinned or took apart is known
  * already and is not matched anew. An email change moves a claim, not an identity; but when it makes two customers of
  * which each has what the other lacks agree, they are one (merge.ts). Where a guess would be needed the customer is
- * ambiguous: nothing of it is created or written until an operator's pin, or the others' leaving, ends it (creates.ts).
+ * ambiguous: nothing of it is created or written until an operator's pin, or the others' leaving, ends it (creates.ts). So
+ * it is with a customer whose record names another one: it may be a clone, with our id copied, or a second record of that
+ * person, which a call of ours made that was carried out late.
  */
 import type { EntityState, Observation, RefState } from '../../schemas/types.ts';
 import { arrivalsOf, claimsOf, parseRef, refKey, wideId } from './keys.ts';
@@ -136,7 +138,7 @@ function matchOf(world: World, kind: EntityKind, observation: Observation): Matc
   if (arrived !== undefined) return { entity: arrived, reason: 'merged or converted into it' };
   const free = (entity: EntityState | undefined): entity is EntityState =>
     entity?.entity === kind && !hasKind(world, entity, observation.ref) && !isApart(world, entity);
-  const named = byMarker(world, kind, observation);
+  const named = byMarker(world, kind, observation.ref, observation.fields);
   if (free(named)) return { entity: named, reason: 'marker' };
   const claimant = byEmail(world, kind, observation);
   return free(claimant) ? { entity: claimant, reason: 'email' } : undefined;
@@ -160,28 +162,47 @@ function byArrival(world: World, ref: string): EntityState | undefined {
 }
 
 /** Customer that a record names: by our id, else by the id of its Salesforce record. */
-export function byMarker(world: World, kind: EntityKind, observation: Observation): EntityState | undefined {
+export function byMarker(
+  world: World,
+  kind: EntityKind,
+  ref: string,
+  fields: Observation['fields'],
+): EntityState | undefined {
   const rules = world.rules.entities[kind];
-  const side = sideOf(rules, observation.ref);
-  const marker = observation.fields[side.marker];
+  const side = sideOf(rules, ref);
+  const marker = fields[side.marker];
   const named = typeof marker === 'string' && marker !== '' ? world.living(marker) : undefined;
-  return named ?? bySalesforceId(world, rules, side, observation);
+  return named ?? bySalesforceId(world, rules, side, ref, fields);
 }
 
 function bySalesforceId(
   world: World,
   rules: EntityRules,
   side: Side,
-  observation: Observation,
+  ref: string,
+  fields: Observation['fields'],
 ): EntityState | undefined {
-  const { platform } = parseRef(observation.ref);
+  const { platform } = parseRef(ref);
   const [name] = rules.sides.salesforce.byField.get('Id')?.canonical ?? [];
   const link = side.links.find((one) => name !== undefined && one.canonical.includes(name));
-  const value = platform === 'salesforce' || link === undefined ? undefined : observation.fields[link.field];
+  const value = platform === 'salesforce' || link === undefined ? undefined : fields[link.field];
   if (typeof value !== 'string' || value === '') return undefined;
   for (const one of [rules.sides.salesforce, rules.lead]) {
     const id = one === null ? '' : (world.ref(`salesforce:${one.object}:${wideId(value.trim())}`)?.id ?? '');
     if (id !== '') return world.living(id);
+  }
+  return undefined;
+}
+
+/** Another customer that a living record of this one names, and that record; not one of whom an operator said whose it is. */
+export function namesakeOf(
+  world: World,
+  entity: EntityState,
+): { readonly named: EntityState; readonly ref: string } | undefined {
+  for (const { ref, bound, seen } of livingRefs(world, entity)) {
+    const fields = Object.fromEntries(Object.entries(seen).map(([field, { value }]) => [field, value]));
+    const named = bound === 'rule' ? byMarker(world, entity.entity, ref, fields) : undefined;
+    if (named !== undefined && named.id !== entity.id && named.entity === entity.entity) return { named, ref };
   }
   return undefined;
 }

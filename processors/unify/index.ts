@@ -5,7 +5,7 @@
 import type { Fold, FoldRecord, Output, State } from '../../core/fold.ts';
 import type { Epoch } from '../../schemas/types.ts';
 import { onAction } from './actions.ts';
-import { askCreate, openGates } from './creates.ts';
+import { askCreate, openGates, putOffCreate } from './creates.ts';
 import { dispatch, resend, stirAll } from './dirty.ts';
 import { checkEchoes } from './echoes.ts';
 import { advanceJobs, realignAll } from './jobs.ts';
@@ -110,7 +110,7 @@ function onEpoch(world: World, epoch: Epoch): void {
         }
       : cursor.s,
   });
-  if (isNew) resend(world, epoch.platform, epoch.partition);
+  if (isNew) resend(world, epoch.platform, epoch.partition, putOffCreate);
   world.stirred.add(`${epoch.platform}:${epoch.partition}`);
 }
 

@@ -7,7 +7,7 @@ import type { Ask, FieldRefusal, Observation, Quiet, RefState, Result } from '..
 import { isOneCall, landedWith, reaches } from './asks.ts';
 import { awaitEcho } from './echoes.ts';
 import { parseRef } from './keys.ts';
-import { type Draft, observe, putSeen, resume } from './ledger.ts';
+import { type Draft, observe, putSeen, resume, resumeBefore } from './ledger.ts';
 import { sideOf } from './rules.ts';
 import { isQuiet, putQuiet } from './standing.ts';
 import { alike, comparePositions, secondOf } from './values.ts';
@@ -51,11 +51,23 @@ function landWrite(world: World, draft: Draft, ask: Ask, result: Result): void {
     assume(world, draft, closed);
     return;
   }
-  if (result.returned !== null) observe(world, draft, result.returned, closed);
+  if (result.returned !== null) {
+    if (ask.verb === 'create') resumeBefore(world, draft, closed, lookedAt(result.returned, result));
+    observe(world, draft, result.returned, draft.ref.landed.find((one) => one.id === closed.id) ?? closed);
+  }
   // A sink that was stopped between two calls of one ask names what it did not come to: that is asked again.
   const unfinished = result.returned?.unknown ?? [];
   for (const field of Object.keys(closed.expected))
     if (!unfinished.includes(field)) leaveUnanswered(world, draft, ask, field);
+}
+
+/**
+ * The answer to a create may be a look at what an earlier try had made, much later: then it shows all of the second in
+ * which the record was last changed, and what happened until then goes first. Up to when, ms.
+ */
+function lookedAt({ at }: Observation, { platformTime }: Result): number {
+  const isLook = secondOf(platformTime) > secondOf(at.time);
+  return isLook ? (secondOf(at.time) + 1) * 1000 : at.time;
 }
 
 /** The date that the one call of an ask gave the record, ms; null: the answer does not tell it. */

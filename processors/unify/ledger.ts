@@ -100,8 +100,9 @@ function sightingsOf(draft: Draft, observation: Observation): readonly Sighting[
 // ---- rule 0: what has to wait for an answer
 
 /**
- * A record may be told of before the result of its own create is: then the create is an open ask of it. Our mark in it
- * says so; another record of the person that was linked meanwhile has nothing to do with the create.
+ * A record may be told of before the result of its own create is: then the create is an open ask of it, or, where it was put
+ * off in doubt, a landed one. Our mark in it says so; another record of the person that was linked meanwhile has nothing to
+ * do with the create.
  */
 function expectCreate(draft: Draft, observation: Observation): void {
   const { platform, object } = parseRef(draft.ref.ref);
@@ -111,7 +112,8 @@ function expectCreate(draft: Draft, observation: Observation): void {
   const isNew =
     open !== null && observation.fields[marker] === open.fields[marker] && landed.every((ask) => ask.id !== open.id);
   if (!isNew && landed.length === draft.ref.landed.length) return;
-  draft.ref = { ...draft.ref, landed: isNew ? [...landed, open] : landed };
+  const asked = open?.resultAt == null ? open : { ...open, fields: {} };
+  draft.ref = { ...draft.ref, landed: isNew && asked !== null ? [...landed, asked] : landed };
 }
 
 const openWrite = (ref: RefState): Ask | undefined =>
@@ -163,33 +165,37 @@ function isTurned({ seen, waiting }: RefState, { link: { field }, value }: Sight
 
 /** Takes in what waited for an answer. */
 export function resume(world: World, draft: Draft): void {
-  const { waiting, ref } = draft.ref;
+  const { waiting } = draft.ref;
   if (waiting.length === 0) return;
   draft.ref = { ...draft.ref, waiting: [] };
-  for (const { fields, turned, at, by } of waiting) {
-    observe(
-      world,
-      draft,
-      {
-        ref,
-        op: 'seen',
-        via: 'event',
-        whole: false,
-        created: false,
-        fields,
-        unknown: [],
-        at,
-        modified: null,
-        origin: null,
-        by: by === '' ? null : by,
-        transaction: null,
-        into: null,
-      },
-      null,
-      turned,
-    );
-  }
+  for (const one of waiting) observe(world, draft, asObservation(draft.ref.ref, one), null, one.turned);
 }
+
+/** Takes in what waited and happened before a moment, ms: the oldest of it is what came of the create. */
+export function resumeBefore(world: World, draft: Draft, create: Ask, time: number): void {
+  const { ref, waiting } = draft.ref;
+  const older = waiting.filter(({ at }) => at.time < time).sort((a, b) => comparePositions(a.at, b.at));
+  draft.ref = { ...draft.ref, waiting: [] };
+  for (const [n, one] of older.entries())
+    observe(world, draft, asObservation(ref, one), n === 0 ? create : null, one.turned);
+  draft.ref = { ...draft.ref, waiting: waiting.filter((one) => !older.includes(one)) };
+}
+
+const asObservation = (ref: string, { fields, at, by }: Waiting): Observation => ({
+  ref,
+  op: 'seen',
+  via: 'event',
+  whole: false,
+  created: false,
+  fields,
+  unknown: [],
+  at,
+  modified: null,
+  origin: null,
+  by: by === '' ? null : by,
+  transaction: null,
+  into: null,
+});
 
 // ---- one field
 

@@ -131,7 +131,7 @@ function ownerOf(world: World, entity: EntityState, result: Result): EntityState
     known !== undefined && known.id !== ''
       ? world.living(known.id)
       : outcome === 'exists' && returned !== null
-        ? byMarker(world, entity.entity, returned)
+        ? byMarker(world, entity.entity, result.ref, returned.fields)
         : undefined;
   if (owner !== undefined && owner.id !== entity.id) return owner;
   // Met, while another record was found to be this customer's: it is not the one that was looked for.

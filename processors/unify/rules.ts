@@ -27,6 +27,11 @@ export interface Side {
   /** Does any flow write this entity to this platform? */
   readonly written: boolean;
   readonly creates: boolean;
+  /**
+   * Does a create asked twice make one record? Salesforce and Intercom's companies are upserted by our id. A contact of
+   * Intercom has no such key: an email that another contact has is all that stands in its way.
+   */
+  readonly keyed: boolean;
 }
 
 export interface EntityRules {
@@ -91,6 +96,7 @@ export function compileRules(config: RulesConfig): Rules {
         written: written[platform],
         // Leads come from the lead flow alone.
         creates: source !== 'lead' && flow[platform]?.create === true,
+        keyed: platform === 'salesforce' || kind === 'account',
       };
     };
     const fields = new Map<string, CanonicalRule>();

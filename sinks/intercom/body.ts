@@ -43,6 +43,10 @@ export function valueIn(body: Readonly<Record<string, unknown>>, name: string): 
   return isRecord(custom) ? custom[name.slice(prefix.length)] : undefined;
 }
 
+/** Ids of the records that a list holds. */
+export const idsIn = ({ data }: Readonly<Record<string, unknown>>): readonly string[] =>
+  Array.isArray(data) ? data.flatMap((one) => (isRecord(one) && typeof one['id'] === 'string' ? [one['id']] : [])) : [];
+
 /** The field asked that the platform calls `field`; undefined: none, it may name any part of the body or of its own. */
 export const askedName = (names: readonly string[], field: string): string | undefined =>
   names.find((name) => field !== '' && (name === field || name === `${prefix}${field}`));

@@ -2,9 +2,12 @@
  * One command → as few calls as it takes → its one answer. One call per changed contact; memberships are calls of their
  * own, because Intercom has no field for them. Pure: the calls are steps, and whoever drives them gives the verdicts.
  *
- * Everything here may be repeated: updates and memberships are levels, companies are created by an upsert, and a contact
- * created twice meets Intercom's own 409, whose contact either carries our marker (then an earlier try made it) or is
- * somebody else's (then it exists, and identity decides).
+ * Updates and memberships are levels and companies are created by an upsert: these are repeated until the platform has said
+ * something definite. Creating a contact is not: all that keeps Intercom from making a second one is the email, which
+ * somebody may have changed on the first. After a try that may have been carried out the contact is looked for by our marker;
+ * search lags, so not to find it proves nothing, and unify is told of the doubt. Asked again, much later, what carries our
+ * marker is looked for before anything is made. A 409 names a contact that either carries our marker (then an earlier try
+ * made it) or is somebody else's (then it exists, and identity decides).
  */
 import type { Verdict } from '../../connectors/intercom/classify.ts';
 import type { IntercomRequest } from '../../connectors/intercom/requests.ts';
@@ -15,7 +18,17 @@ import { embeddedIds, intercomId, intercomRef } from '../../processors/decode/in
 import type { Command, FieldRefusal, Observation } from '../../schemas/types.ts';
 import { insist, pauseAfter, type Step } from '../step.ts';
 import { culprit, type Ok, refusal, type Settled, told, withCompanies, withoutCompanies } from './answer.ts';
-import { askedName, type Fields, linksOf, membershipField, scalarNames, toBody, valueIn, without } from './body.ts';
+import {
+  askedName,
+  type Fields,
+  idsIn,
+  linksOf,
+  membershipField,
+  scalarNames,
+  toBody,
+  valueIn,
+  without,
+} from './body.ts';
 
 export type IntercomStep = Step<IntercomRequest>;
 /** Field that holds our id, per object. */
@@ -29,6 +42,16 @@ type Told = Ok & { readonly observation: Observation };
 const creationRounds = 3;
 /** Without these a contact would be created that nobody can recognise again. */
 const identifying = new Set(['email', 'external_id', 'role']);
+
+/** A contact may have been made, and it is not known which. */
+class InDoubt extends Error {
+  readonly verdict: Extract<Verdict, { kind: 'retry' }>;
+
+  constructor(verdict: Extract<Verdict, { kind: 'retry' }>) {
+    super(verdict.text);
+    this.verdict = verdict;
+  }
+}
 
 /** The platform answered, twice, without what makes an answer of it. */
 class Untold extends Error {}
@@ -108,6 +131,7 @@ class Job {
       if (verdict.kind !== 'retry') return;
       this.#doubt ||= verdict.doubt;
       this.#trouble = { field: '', code: verdict.code, message: verdict.text };
+      if (verdict.doubt && request.kind === 'createContact') throw new InDoubt(verdict);
     });
     this.#time = settled.time === 0 ? this.#time : settled.time;
     if (settled.kind === 'ok') this.#sentAt ??= settled.sentAt;
@@ -182,6 +206,36 @@ class Job {
   }
 
   *#createContact(): Work<Answer> {
+    if (this.#command.doubt) {
+      const mine = yield* this.#findMine();
+      if (mine !== undefined) return mine;
+    }
+    try {
+      return yield* this.#makeContact();
+    } catch (error) {
+      if (!(error instanceof InDoubt)) throw error;
+      const { code, text } = error.verdict;
+      yield { kind: 'pause', ms: pauseAfter(0), code, text };
+      return (yield* this.#findMine()) ?? this.unanswered();
+    }
+  }
+
+  /** The contact that an earlier try made, as far as search shows it: it may not do so for minutes. */
+  *#findMine(): Work<Answer | undefined> {
+    const { key } = this.#command;
+    const marker = this.#markers.contact;
+    const query = { field: marker, operator: '=', value: key };
+    const came = yield* this.#call({ kind: 'searchContacts', body: { query } });
+    if (came.kind !== 'ok') return this.#refused(came);
+    for (const id of idsIn(came.body)) {
+      // What search tells may be out of date.
+      const found = yield* this.#call(this.#find(id));
+      if (found.kind === 'ok' && valueIn(found.body, marker) === key) return yield* this.#finishContact(found, id);
+    }
+    return undefined;
+  }
+
+  *#makeContact(): Work<Answer> {
     const { fields, key } = this.#command;
     const marker = this.#markers.contact;
     const droppable = (name: string): boolean => !identifying.has(name) && name !== marker;

@@ -234,6 +234,7 @@ test('the sink role writes what is asked of it, with the marker, and answers wit
     lane: 'live',
     askedAt: Date.now(),
     expiresAt: Date.now() + 60_000,
+    doubt: false,
     lineage: '',
   };
   const producer = await kafka.producer();

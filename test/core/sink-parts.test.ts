@@ -20,6 +20,7 @@ const command = (id: string, given: Partial<Command> = {}): Command => ({
   lane: 'live',
   askedAt: 0,
   expiresAt: 0,
+  doubt: false,
   lineage: '',
   ...given,
 });

@@ -135,6 +135,7 @@ class Play {
           lane: one.lane,
           askedAt: logAhead,
           expiresAt: logAhead + this.#now + one.life,
+          doubt: false,
           lineage: '',
         };
         this.#offered.push({ command, partition: one.partition });

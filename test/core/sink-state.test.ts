@@ -35,6 +35,7 @@ const command = (given: Partial<Command> = {}): Command => {
     lane: 'live',
     askedAt: logAhead,
     expiresAt: logAhead + 60_000,
+    doubt: false,
     lineage: '',
     ...given,
   };

@@ -6,16 +6,21 @@ import type { Shown } from './stores.ts';
 
 const wholeSecond = (ms: number): number => Math.floor(ms / 1000);
 
-export function duplicated(judging: Judging, parties: Parties, party: Party): void {
+/** Says who is there twice. True: nobody could know that they are one, so they are two people to whoever looks. */
+export function duplicated(judging: Judging, parties: Parties, party: Party): boolean {
   const { kind, whose } = party;
   const name = `${kind} ${whose}`;
   const about = [...party.salesforce, ...party.intercom].map(({ id }) => id);
+  let strangers = false;
   for (const platform of ['salesforce', 'intercom'] as const) {
     const made = party[platform].filter(({ id }) => !judging.ran.people.byPeople.has(`${platform}:${kind}:${id}`));
     const byPeople = judging.ran.people.enteredOn(platform, kind, whose);
     // Who shares an email may be found and linked as somebody else.
     const most = (byPeople > 0 && !parties.isAmbiguous(party)) || parties.isVisitor(party) ? 0 : 1;
-    if (made.length > most)
+    if (made.length > most && made.length === 1 && areStrangers(judging, party, made)) {
+      judging.broken('duplicates', `${name} is two people, on ${platform} as well`, about, strange);
+      strangers = true;
+    } else if (made.length > most)
       judging.broken(
         'duplicates',
         `${name} was created on ${platform} ${made.length} times, entered ${byPeople}`,
@@ -23,6 +28,34 @@ export function duplicated(judging: Judging, parties: Parties, party: Party): vo
         lateMade(judging, platform, name, made, most),
       );
   }
+  return strangers;
+}
+
+const strange =
+  'their email was changed on one side before anybody had read it: no two records ever showed the same one';
+
+/** Were two records entered of which nobody was shown one email, until another was made of them? */
+function areStrangers({ ran }: Judging, party: Party, made: readonly Shown[]): boolean {
+  const { people, stores, log } = ran;
+  const until = Math.min(...made.map(({ platform, id }) => stores.createdAt(platform, id)));
+  const entered = [...party.salesforce, ...party.intercom]
+    .filter(({ platform, id }) => people.byPeople.has(`${platform}:person:${id}`))
+    .map(({ platform, id }) => {
+      const told = log.records.filter(
+        ({ time, change }) => time <= until && change.observation?.ref.endsWith(`:${id}`) === true,
+      );
+      return { platform, id, told, first: told[0]?.time ?? Number.POSITIVE_INFINITY };
+    });
+  const shown = (platform: PlatformName, field: string): readonly string[] =>
+    entered
+      .filter((one) => one.platform === platform)
+      .flatMap(({ told }) => told.map(({ change }) => String(change.observation?.fields[field] ?? '').toLowerCase()));
+  const wasChanged = entered.some(({ id, first }) =>
+    people.edits.some((edit) => edit.id === id && edit.field === 'email' && !edit.first && edit.at <= first),
+  );
+  const [here, there] = [shown('salesforce', 'Email'), shown('intercom', 'email')];
+  const isShared = here.some((email) => email !== '' && there.includes(email));
+  return wasChanged && here.length > 0 && there.length > 0 && !isShared;
 }
 
 /**

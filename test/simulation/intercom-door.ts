@@ -19,6 +19,8 @@ function wireOf(request: IntercomRequest): Wire {
       return ['PUT', `/contacts/${request.id}`, request.body];
     case 'findContact':
       return ['GET', `/contacts/${request.id}`];
+    case 'searchContacts':
+      return ['POST', '/contacts/search', request.body];
     case 'listCompaniesOf':
       return ['GET', `/contacts/${request.contact}/companies?page=${request.page}&per_page=60`];
     case 'upsertCompany':
@@ -37,7 +39,7 @@ function wireOf(request: IntercomRequest): Wire {
 }
 
 export function written(request: IntercomRequest): readonly Write[] {
-  if (wireOf(request)[0] === 'GET') return [];
+  if (wireOf(request)[0] === 'GET' || request.kind === 'searchContacts') return [];
   if ('contact' in request) return [{ what: request.contact, fields: ['companies'], asked: {} }];
   const asked = 'body' in request ? valuesOf(request.body) : {};
   return [{ what: 'id' in request ? request.id : '', fields: Object.keys(asked), asked }];

@@ -79,7 +79,7 @@ export class Oracle {
     const name = `${kind} ${whose}`;
     const about = [...salesforce, ...intercom].map(({ id }) => id);
     if (whose < 0) return broken('duplicates', `a ${kind} that nobody entered: ${about.join(', ')}`, about);
-    duplicated(this.#judging, this.#parties, party);
+    if (duplicated(this.#judging, this.#parties, party)) return;
     if (this.#parties.isAmbiguous(party)) return;
     // What stands of who was merged is judged with whom they were merged with (merged.ts).
     if (ran.people.merged.has(name)) return this.#ended(name, party, true);

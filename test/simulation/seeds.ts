@@ -228,6 +228,50 @@ export const kept: readonly Kept[] = [
     actions: [{ at: 3592, do: 'edit', who: 0, on: 'intercom', field: 'department', value: 'p0 department a58' }],
   },
   {
+    shows:
+      'who has their email changed in a contact whose create timed out, and which is not known yet, is not made twice',
+    seed: 100254,
+    faults: ['429', 'timeout-after'],
+    people: [{ salesforce: true, intercom: true }, { salesforce: true }],
+    actions: [{ at: 1659, do: 'edit', who: 1, on: 'intercom', field: 'email', value: 'p1.4@x.example' }],
+  },
+  {
+    shows:
+      'what was told of a contact before the look that answers its create counts as it happened, and so does the look',
+    seed: 100254,
+    faults: ['429', 'timeout-after', 'norm'],
+    people: [{ salesforce: true, intercom: true }, { salesforce: true }],
+    actions: [{ at: 1659, do: 'edit', who: 1, on: 'intercom', field: 'email', value: 'p1.4@x.example' }],
+  },
+  {
+    shows: 'several edits of an email that wait for the answer to a create all count',
+    seed: 50174,
+    faults: ['timeout-after'],
+    people: [{ salesforce: true }, { salesforce: true }, { salesforce: true }, { salesforce: true }],
+    actions: [
+      { at: 780, do: 'edit', who: 3, on: 'intercom', field: 'email', value: 'p3.1@x.example' },
+      { at: 2947, do: 'edit', who: 3, on: 'intercom', field: 'email', value: 'p3.8@x.example' },
+    ],
+  },
+  {
+    shows:
+      'a create that is carried out a minute after it timed out makes no second contact, nor a second person of it',
+    seed: 100016,
+    faults: ['late'],
+    people: [{ intercom: true }],
+    actions: [
+      { at: 29401, do: 'create', who: 1, on: 'salesforce' },
+      { at: 47788, do: 'edit', who: 1, on: 'salesforce', field: 'email', value: 'p1.right@x.example' },
+    ],
+  },
+  {
+    shows: 'who has another email on one side before anybody has read it is two people to whoever looks',
+    seed: 100139,
+    faults: ['cold'],
+    people: [{ salesforce: true }, { salesforce: true, intercom: true }],
+    actions: [{ at: 176, do: 'edit', who: 1, on: 'salesforce', field: 'email', value: 'p1.1@x.example' }],
+  },
+  {
     shows: 'a value of a person that our later write repeats is theirs by its date, and newer than their one before',
     seed: 100194,
     faults: ['delay'],

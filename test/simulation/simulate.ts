@@ -44,7 +44,8 @@ const warmUpMs = 20_000;
 const silenceMs = 200_000;
 /**
  * Beats after the last news, ms: heartbeats are most of what idle time brings. Gates open at the fourth second, and at the
- * thirteenth where Intercom's mark, ten seconds behind, lets them; late echoes are read, and asks expire, by the 75th.
+ * thirteenth where Intercom's mark, ten seconds behind, lets them; late echoes are read, and asks expire, by the 75th, and so are
+ * creates in doubt asked again.
  */
 const beatsAt = [1_000, 4_000, 13_000, 30_000, 75_000, silenceMs];
 /** How far the platforms' clocks may differ. */

@@ -26,6 +26,7 @@ const asked: Command = {
   lane: 'live',
   askedAt: 0,
   expiresAt: 0,
+  doubt: false,
   lineage: '',
 };
 let workspace: { readonly model: IntercomModel; readonly scrolls: Scrolls };

@@ -24,10 +24,11 @@ const drawn = fc.record({
   scalars: fc.subarray(['name', 'email', 'phone', 'owner_id', 'custom_attributes.level', 'custom_attributes.tier']),
   companies: fc.option(links, { nil: undefined }),
   before: fc.option(links, { nil: undefined }),
+  doubt: fc.boolean(),
 });
 type Drawn = typeof drawn extends fc.Arbitrary<infer T> ? T : never;
 
-function commandOf({ verb, object, scalars, companies, before }: Drawn): Command {
+function commandOf({ verb, object, scalars, companies, before, doubt }: Drawn): Command {
   const create = verb === 'create';
   const asked = {
     ...Object.fromEntries(scalars.map((name) => [name, `${name} wanted`])),
@@ -47,6 +48,7 @@ function commandOf({ verb, object, scalars, companies, before }: Drawn): Command
     lane: 'live',
     askedAt: 0,
     expiresAt: 0,
+    doubt,
     lineage: '',
   };
 }
@@ -114,6 +116,9 @@ function run(command: Command, answers: readonly Verdict[]): Outcome {
 
 const writes = new Set<IntercomRequest['kind']>(['createContact', 'updateContact', 'upsertCompany', 'updateCompany']);
 
+/** It was carried out, or may have been. */
+const mayStand = (verdict: Verdict): boolean => verdict.kind === 'ok' || (verdict.kind === 'retry' && verdict.doubt);
+
 /** Names of a body as a command spells them. */
 const namesIn = (body: Readonly<Record<string, unknown>>): readonly string[] =>
   Object.entries(body).flatMap(([name, value]) =>
@@ -130,12 +135,14 @@ describe('whatever Intercom answers', () => {
         const outcome = run(command, answers);
         if (outcome === 'uncalled') return;
         const { answer, requests } = outcome;
-        const bodies = requests.flatMap((request) => ('body' in request ? [request.body] : []));
+        const isWrite = (one: IntercomRequest): one is Extract<IntercomRequest, { readonly body: object }> =>
+          'body' in one && one.kind !== 'searchContacts';
+        const bodies = requests.filter(isWrite).map(({ body }) => body);
         const said = answers.slice(0, requests.length);
         const wanted = linksOf(command.fields['companies']) ?? [];
         const before = linksOf(command.before['companies']) ?? [];
         const written =
-          requests.flatMap((one, n) => ('body' in one && said[n]?.kind === 'ok' ? [one.body] : [])).at(-1) ?? {};
+          requests.flatMap((one, n) => (isWrite(one) && said[n]?.kind === 'ok' ? [one.body] : [])).at(-1) ?? {};
         const isAsked = (name: string): boolean =>
           name in command.fields || (command.verb === 'create' && (name === 'role' || name === 'company_id'));
         expect(
@@ -177,6 +184,9 @@ describe('whatever Intercom answers', () => {
                 (name) => namesIn(written).includes(name) || answer.refusals.some(({ field }) => field === name),
               ),
             'a refusal says why': answer.outcome !== 'refused' || answer.refusals.length > 0,
+            'a contact is not made twice':
+              command.verb !== 'create' ||
+              said.filter((one, n) => mayStand(one) && requests[n]?.kind === 'createContact').length < 2,
             'expired is what time ran out of': answer.outcome !== 'expired' || answer.calls > 0,
             'what may stand is in doubt':
               answer.outcome !== 'expired' ||

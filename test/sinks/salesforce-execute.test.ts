@@ -76,6 +76,7 @@ const command = (given: Partial<Command>): Command => {
     lane: 'live',
     askedAt: 0,
     expiresAt: 0,
+    doubt: false,
     lineage: '',
     ...given,
   };

@@ -48,6 +48,7 @@ function commandOf({ verb, object, fields, email, lane }: Drawn, n: number): Com
     lane,
     askedAt: 0,
     expiresAt: 0,
+    doubt: false,
     lineage: '',
   };
 }

@@ -45,6 +45,11 @@ export class FakeIntercom {
       return message === undefined ? [] : [{ field, code: 'PLATFORM_REFUSED', message }];
     });
     if (command.verb === 'create') {
+      // What an earlier try of a call in doubt made is looked for by our id.
+      const made = [...this.records.entries()].find(
+        ([, record]) => command.doubt && record.fields['custom_attributes.tributary_id'] === command.key,
+      );
+      if (made) return this.#answer(made[0], 'applied', []);
       const email = command.fields['email'];
       const existing = [...this.records.entries()].find(
         ([, record]) => record.object === command.object && email !== undefined && record.fields['email'] === email,

@@ -165,6 +165,7 @@ export class SinkWorld {
       lane: 'live',
       askedAt: Date.now(),
       expiresAt: Date.now() + 60_000,
+      doubt: false,
       lineage: '',
       ...given,
     };

@@ -75,8 +75,73 @@ describe('creates', () => {
     if (first === undefined) throw new Error('nothing was asked');
     org.intercom.run(first);
     org.say(event(contact(1), { Email: 'ada@x.example' }, 11, 11));
-    org.answer(first, { outcome: 'expired', doubt: true, calls: 1 }).pass(20);
+    org.answer(first, { outcome: 'expired', doubt: true, calls: 1 }).pass(80);
     expect(org.people()).toEqual(['ada@x.example']);
+  });
+
+  it('of a contact in doubt wait until a search must show it, and tell the sink to look: its email may be another by now', () => {
+    const org = new Org().say(createdEvent(contact(1), ada, 2, 2));
+    const [first] = org.ask(10);
+    if (first === undefined) throw new Error('nothing was asked');
+    const [made] = [org.intercom.run(first)];
+    const record = org.intercom.records.get((made.ref ?? '').slice('intercom:contact:'.length));
+    if (record === undefined) throw new Error('nobody was made');
+    record.fields['email'] = 'ada.byron@x.example';
+    org.answer(first, { outcome: 'expired', doubt: true, calls: 1 });
+    expect(org.ask(59)).toEqual([]);
+    const [again] = org.ask(61);
+    expect(again).toMatchObject({ verb: 'create', doubt: true, fields: first.fields, key: first.key });
+    org.pass(80);
+    expect(org.intercom.records.size).toBe(1);
+  });
+
+  it('of a contact that tells of itself while they wait are not asked again, and what somebody edits is not held up', () => {
+    const org = new Org().say(createdEvent(contact(1), ada, 2, 2));
+    const [first] = org.ask(10);
+    if (first === undefined) throw new Error('nothing was asked');
+    const { ref = '' } = org.intercom.run(first);
+    org.answer(first, { outcome: 'expired', doubt: true, calls: 1 });
+    org.say(webhook(ref, first.fields, 20));
+    org.say(event(contact(1), { Title: 'CTO' }, 21, 21));
+    expect(org.ask(22)).toMatchObject([]);
+    expect(org.runner.commands().at(-1)).toMatchObject({
+      verb: 'update',
+      ref,
+      fields: { 'custom_attributes.job_title': 'CTO' },
+    });
+    org.pass(80);
+    expect(org.runner.commands().filter(({ verb, object }) => verb === 'create' && object === 'contact').length).toBe(
+      1,
+    );
+  });
+
+  it('of a contact stay in doubt when they are not wanted for a while', () => {
+    const org = new Org().say(createdEvent(contact(1), ada, 2, 2));
+    const [first] = org.ask(10);
+    if (first === undefined) throw new Error('nothing was asked');
+    org.intercom.run(first);
+    org.answer(first, { outcome: 'expired', doubt: true, calls: 1 });
+    org.say(event(contact(1), { Email: null }, 11, 11)).pass(30);
+    org.say(event(contact(1), { Email: 'ada@elsewhere.example' }, 31, 31));
+    expect(org.ask(59)).toEqual([]);
+    expect(org.ask(61)).toMatchObject([{ verb: 'create', doubt: true, fields: first.fields }]);
+  });
+
+  it('are put off where a sink is lost that may have made the contact, and sent again at once where the platform has a key', () => {
+    const org = new Org().say(
+      createdEvent(account, { Name: 'Orchard' }, 1, 1),
+      createdEvent(contact(1), { ...ada, AccountId: '001A' }, 2, 2),
+    );
+    const asked = org.ask(10);
+    const again: Command[] = [];
+    for (let partition = 0; partition < 4; partition++) {
+      const before = org.runner.commands().length;
+      org.say(epoch(partition, `later${partition}`, 0, 50));
+      again.push(...org.runner.commands().slice(before));
+    }
+    expect(asked.map(({ object }) => object).sort()).toEqual(['company', 'contact']);
+    expect(again).toMatchObject([{ object: 'company', verb: 'create', doubt: true }]);
+    expect(org.ask(61)).toMatchObject([{ object: 'contact', verb: 'create', doubt: true }]);
   });
 
   it('stay in doubt when another sink, which knows of no call, lets them expire', () => {
@@ -86,7 +151,7 @@ describe('creates', () => {
     org.intercom.run(first);
     org.say(event(contact(1), { Email: 'ada@x.example' }, 11, 11));
     org.say(epoch(Number(first.epoch.slice(1)), 'later', 0, 50));
-    org.answer(org.runner.commands().at(-1), { outcome: 'expired', calls: 0 }).pass(20);
+    org.answer(org.ask(61)[0], { outcome: 'expired', calls: 0 }).pass(80);
     expect(org.people()).toEqual(['ada@x.example']);
   });
 

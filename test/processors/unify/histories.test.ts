@@ -204,7 +204,8 @@ class Play {
   }
 
   settle(): void {
-    this.at += 5;
+    // Creates in doubt wait until a search must show them.
+    this.at += 65;
     for (let rounds = 0; rounds < 400; rounds++) {
       while (this.stream.length > 0) this.deliver();
       this.runner.decide(mark(this.at));

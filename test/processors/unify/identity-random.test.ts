@@ -218,13 +218,24 @@ class Play {
       const have = this.people.set(name).join(' ');
       if (want !== have) wrong.push(`${name} holds [${have}], not [${want}]`);
     }
+    // Has it a record that carries the id of another, or that of another's Salesforce record?
+    const namesAnother = (entity: EntityState): boolean =>
+      entity.refs.some((name) => {
+        const ref = byRef.get(name);
+        const seen = (field: string): string => String(ref?.seen[field]?.value ?? '');
+        const marker = seen(isIntercom(name) ? 'custom_attributes.tributary_id' : 'Tributary_Id__c');
+        const sold = byRef.get(`salesforce:Contact:${seen('custom_attributes.salesforce_id')}`)?.id ?? '';
+        return ref?.deleted === false && [marker, sold].some((id) => id !== '' && living(id) !== entity.id);
+      });
     for (const entity of entities.filter((one) => one.entity === 'customer' && lives(one))) {
       const lacks = ['salesforce:', 'intercom:'].some((side) => !entity.refs.some((name) => name.startsWith(side)));
       const email = entity.fields['email']?.value;
       const others =
         lacks && typeof email === 'string' ? this.people.set(`email:${email}`).filter((id) => id !== entity.id) : [];
       const met = entity.creates.some((one) => one.state === 'refused' && one.why.startsWith('ambiguous'));
-      if (!met && others.length === 0 && entity.ambiguous.length > 0) wrong.push(`${entity.id} is held for no reason`);
+      const named = lacks && namesAnother(entity);
+      if (!met && !named && others.length === 0 && entity.ambiguous.length > 0)
+        wrong.push(`${entity.id} is held for no reason`);
       if (others.length > 0 && entity.ambiguous.length === 0) wrong.push(`${entity.id} is ambiguous and not held`);
     }
     return wrong;

@@ -151,15 +151,56 @@ describe('our id in a record', () => {
   it.each([
     ['at first sight', false],
     ['later', true],
-  ])('is a copy where a living record of the kind has it already: cloned by a person, %s', (_, later) => {
+  ])(
+    'names one who has a record of the kind already, as if cloned by a person, %s: nobody is made until it is told',
+    (_, later) => {
+      const people = new People().say(createdEvent(contact('A'), ada, 2, 2));
+      const id = people.idOf(contact('A'));
+      const clone = { ...ada, Email: 'clone@x.example' };
+      if (later)
+        people.say(createdEvent(contact('B'), clone, 3, 3), event(contact('B'), { Tributary_Id__c: id }, 4, 4));
+      else people.say(createdEvent(contact('B'), { ...clone, Tributary_Id__c: id }, 3, 3));
+      expect(people.living(contact('B'))?.id).not.toBe(id);
+      people.pass(10);
+      expect(people.creates('intercom').map(({ key }) => key)).toEqual([id]);
+      expect(people.journal('ambiguous')).toMatchObject([{ id: people.idOf(contact('B')), other: [id] }]);
+      expect(people.journal('ambiguous')[0]?.reason).toContain(contact('B'));
+    },
+  );
+
+  it.each([
+    ['pinned to what it is', (b: string) => action('pin', b, b)],
+    ['cleared of it', (b: string) => event(b, { Tributary_Id__c: null }, 20, 20)],
+  ])('copied, is somebody of their own once %s', (_, say) => {
     const people = new People().say(createdEvent(contact('A'), ada, 2, 2));
     const id = people.idOf(contact('A'));
-    const clone = { ...ada, Email: 'clone@x.example' };
-    if (later) people.say(createdEvent(contact('B'), clone, 3, 3), event(contact('B'), { Tributary_Id__c: id }, 4, 4));
-    else people.say(createdEvent(contact('B'), { ...clone, Tributary_Id__c: id }, 3, 3));
-    expect(people.living(contact('B'))?.id).not.toBe(id);
-    people.pass(10);
-    // Its own id takes the place of the copy.
+    people.say(createdEvent(contact('B'), { ...ada, Email: 'clone@x.example', Tributary_Id__c: id }, 3, 3)).pass(10);
+    people.say(say(contact('B'))).pass(30);
+    expect(people.creates('intercom').map(({ key }) => key)).toEqual([id, people.idOf(contact('B'))]);
+    // Their own id takes the place of the copy.
+    expect(people.salesforce.get('003B')?.['Tributary_Id__c']).toBe(people.idOf(contact('B')));
+  });
+
+  it('in a second contact that a late call made is no second person, and becomes theirs when the first is gone', () => {
+    const people = new People().say(createdEvent(contact('A'), ada, 2, 2)).pass(10);
+    const id = people.idOf(contact('A'));
+    const second = { ...adaThere, email: 'old@x.example', 'custom_attributes.tributary_id': id };
+    people.say(webhook(person('i2'), second, 20)).pass(30);
+    expect(people.idOf(person('i2'))).not.toBe(id);
+    expect(people.creates('salesforce')).toEqual([]);
+    people.say(webhook(person('c1'), {}, 40, { op: 'deleted', whole: false })).pass(50);
+    expect(people.creates('salesforce')).toEqual([]);
+    people.say(webhook(person('i2'), { ...second, phone: '+1' }, 60)).pass(70);
+    expect(people.idOf(person('i2'))).toBe(people.living(contact('A'))?.id);
+    expect([...people.creates('salesforce'), ...people.creates('intercom')].length).toBe(1);
+  });
+
+  it('copied, holds nobody who has a record on either side: their own id takes its place', () => {
+    const people = new People()
+      .say(createdEvent(contact('A'), ada, 2, 2), createdEvent(contact('B'), { ...ada, Email: 'b@x.example' }, 2, 3))
+      .pass(10);
+    people.say(event(contact('B'), { Tributary_Id__c: people.idOf(contact('A')) }, 20, 20)).pass(30);
+    expect(people.journal('ambiguous')).toEqual([]);
     expect(people.salesforce.get('003B')?.['Tributary_Id__c']).toBe(people.idOf(contact('B')));
   });
 

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { partitionOf } from '../../../schemas/topics.ts';
 import type { Command } from '../../../schemas/types.ts';
-import { createdEvent, deletedEvent, epoch, event, result, row, second } from '../../support/changes.ts';
+import { createdEvent, deletedEvent, epoch, event, row, second } from '../../support/changes.ts';
 import {
   account,
   action,
@@ -316,18 +316,13 @@ describe('a create that is under way when its customer is merged', () => {
     expect(people.journal('ambiguous').at(-1)).toMatchObject({ id });
   });
 
-  it('is sent again under a new epoch, the same, and counts once in the window', () => {
+  it('is put off under a new epoch and not asked again of whom the survivor has, and takes no place in the window', () => {
     const { people, create } = start(true);
     people.say(moved(contact('B'), contact('A'), 21));
-    const partition = partitionOf(create.key, 4);
-    people.say(epoch(partition, 'later', 0, 50));
-    const again = people.commands('intercom').filter((command) => command.id === create.id);
-    expect(again.map((command) => [command.key, command.epoch])).toEqual([
-      [create.key, create.epoch],
-      [create.key, 'later'],
-    ]);
-    for (const command of again) people.ran.push(command);
-    people.say(result(again[1] as Command, partition, people.run(create))).pass(40);
+    people.say(epoch(partitionOf(create.key, 4), 'later', 0, 50));
+    people.ran.push(create);
+    people.pass(90);
+    expect(people.commands('intercom').filter((command) => command.key === create.key)).toEqual([create]);
     for (let n = 0; n < 4; n++) {
       const cursor = people.runner.committed.get(`cur:part:intercom:${n}`) as { n: { open?: number } };
       expect(cursor.n.open ?? 0).toBe(0);
@@ -346,8 +341,25 @@ describe('a create that is under way when its customer is merged', () => {
       true,
     );
     expect(new Set(again.map((command) => command.id)).size).toBe(again.length);
-    people.pass(60);
+    people.pass(90);
     expect(people.intercom.records.size).toBe(1);
+  });
+
+  it('and is put off is asked again for the survivor, who has nobody there, under the id it was first asked for', () => {
+    const people = new People().say(
+      createdEvent(contact('A'), { LastName: 'A' }, 2, 2),
+      createdEvent(contact('B'), { Email: 'b@x.example', LastName: 'B' }, 2, 3),
+    );
+    people.marks(10).runner.tick();
+    const [create] = people.waiting();
+    if (create === undefined) throw new Error('nothing was asked');
+    people.answer(create, { outcome: 'expired', doubt: true, calls: 1 });
+    people
+      .say(moved(contact('B'), contact('A'), 21))
+      .marks(90)
+      .runner.tick();
+    const again = people.waiting().filter((command) => command.key === create.key);
+    expect(again).toMatchObject([{ verb: 'create', doubt: true, fields: create.fields }]);
   });
 });
 

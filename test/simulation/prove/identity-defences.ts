@@ -51,18 +51,6 @@ export const identityDefences: readonly Defence[] = [
     ],
   },
   {
-    name: 'doubtful-create-repeats',
-    protects: 'a create in doubt is asked again as another one',
-    worlds: ['calls', 'timeout-after,5xx', 'latecalls'],
-    patches: [
-      unify(
-        'creates',
-        'const ask = result.doubt || result.calls > 0 || create.ask?.doubt === true ? create.ask : null;',
-        'const ask = null;',
-      ),
-    ],
-  },
-  {
     name: 'same-create-values',
     protects: 'a create in doubt is repeated with other values, which the platform takes for another record',
     worlds: ['calls', 'timeout-after,5xx', 'latecalls'],
@@ -220,6 +208,24 @@ export const identityDefences: readonly Defence[] = [
         'return undefined;',
       ),
       unify('merge', '      claimants.length > 1 && claimants.every', '      false && claimants.every'),
+    ],
+  },
+  {
+    name: 'create-in-doubt-waits',
+    protects: 'a contact whose email is changed after a create that timed out had made it is made twice',
+    worlds: ['calls', 'latecalls'],
+    patches: [unify('creates', '    if (doubt && !keyed) {\n', '    if (doubt && keyed) {\n')],
+  },
+  {
+    name: 'look-comes-after',
+    protects: 'what somebody edited before a create was answered by a look at its contact is taken for the outcome',
+    worlds: ['calls,norm', 'latecalls,norm'],
+    patches: [
+      unify(
+        'landing',
+        "    if (ask.verb === 'create') resumeBefore(world, draft, closed, lookedAt(result.returned, result));\n",
+        '',
+      ),
     ],
   },
   {

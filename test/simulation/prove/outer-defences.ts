@@ -9,7 +9,13 @@ export const outerDefences: readonly Defence[] = [
     name: 'resend',
     protects: 'what a sink had not answered when it was killed is never answered',
     worlds: ['processes'],
-    patches: [patch('processors/unify/index.ts', '  if (isNew) resend(world, epoch.platform, epoch.partition);\n', '')],
+    patches: [
+      patch(
+        'processors/unify/index.ts',
+        '  if (isNew) resend(world, epoch.platform, epoch.partition, putOffCreate);\n',
+        '',
+      ),
+    ],
   },
   {
     name: 'resent-is-in-doubt',
@@ -123,8 +129,13 @@ export const outerDefences: readonly Defence[] = [
   {
     name: 'own-create-found',
     protects: 'the contact that an earlier try created is taken for one that was there before',
-    worlds: ['calls', 'latecalls', 'processes'],
+    worlds: ['calls,losses', 'latecalls,losses'],
     patches: [
+      patch(
+        'sinks/intercom/execute.ts',
+        '    for (const id of idsIn(came.body)) {\n',
+        '    for (const id of idsIn(came.body).slice(0, 0)) {\n',
+      ),
       patch(
         'sinks/intercom/execute.ts',
         'if (valueIn(found.body, marker) === key) return yield* this.#finishContact(found, made.id);',
