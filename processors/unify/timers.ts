@@ -77,7 +77,9 @@ function fireBucket(world: World, kind: TimerKind, bucket: number, budget: numbe
   }
   world.putItems(segment, items.slice(0, items.length - taken.length));
   const n = { ...world.cursor(timersKey(kind)).n };
-  if (count > taken.length) n[String(bucket)] = count - taken.length;
+  // Counted from what the segment held: were the count wrong, it would fire for ever.
+  const left = last * segmentSize + items.length - taken.length;
+  if (left > 0) n[String(bucket)] = left;
   else delete n[String(bucket)];
   world.putCursor(timersKey(kind), Object.keys(n).length > 0 ? { n, s: {} } : undefined);
   return taken.length;

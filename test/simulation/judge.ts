@@ -1,17 +1,11 @@
 /** Runs a history and judges it; some are judged a second time, by folding and offering all of it again. */
 
-import { memoryCodec } from '../../core/registry.ts';
-import { createUnify } from '../../processors/unify/index.ts';
-import { rulesOf } from './fields.ts';
 import { Oracle } from './oracle.ts';
 import { type Promise, promises, type Violation } from './promises.ts';
+import { refolded } from './refold.ts';
 import { shrink } from './shrink.ts';
 import { type Ran, simulate } from './simulate.ts';
 import { generate, type History, readWorld } from './world.ts';
-import { applyPuts, type Decider, encodedDecider, plainDecider } from './writer.ts';
-
-/** Every so many histories are folded again in other batches, the first of each run of the tests among them. */
-const foldedAgain = 50;
 
 export interface Judged {
   readonly ran: Ran;
@@ -21,54 +15,7 @@ export interface Judged {
 export function judge(history: History, tracing = false): Judged {
   const ran = simulate(history, tracing);
   const { violations } = new Oracle(ran);
-  const { seed } = history;
-  return { ran, violations: seed % foldedAgain === 1 ? [...violations, ...bytes(ran)] : violations };
-}
-
-const codec = memoryCodec();
-
-/** Keys in order: encoded records have their schema's, plain ones that of their making. */
-const text = (value: unknown): string =>
-  JSON.stringify(value, (_key, inner: unknown) =>
-    typeof inner === 'object' && inner !== null && !Array.isArray(inner)
-      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : inner,
-  );
-
-/** The same changes in one batch, and each by itself, give what the history gave. */
-function bytes(ran: Ran): readonly Violation[] {
-  const said = ran.unify.outputs.map((output) => text(output));
-  const state = [...ran.unify.committed].map(([key, value]) => `${key} ${text(value)}`).sort();
-  const again = (name: string, decider: Decider, size: number): readonly Violation[] => {
-    const base = new Map<string, object>();
-    let n = 0;
-    for (let from = 0; from < ran.log.records.length; from += size) {
-      const { outputs, puts } = decider(ran.log.records.slice(from, from + size), base);
-      applyPuts(base, puts);
-      for (const output of outputs) {
-        const now = text(output);
-        if (now !== said[n]) {
-          const broken = `folded again ${name}, output ${n} of changes/${from}… is ${now}, it was ${said[n] ?? 'none'}`;
-          return [{ promise: 'bytes', text: broken, about: [], excuse: '' }];
-        }
-        n += 1;
-      }
-    }
-    const folded = [...base].map(([key, value]) => `${key} ${text(value)}`).sort();
-    const differs = folded.findIndex((line, i) => line !== state[i]);
-    if (n === said.length && differs < 0 && folded.length === state.length) return [];
-    return [
-      {
-        promise: 'bytes',
-        text: `folded again ${name}, the state is ${folded[differs] ?? 'shorter'}`,
-        about: [],
-        excuse: '',
-      },
-    ];
-  };
-  const fold = createUnify(rulesOf(ran.history.world));
-  const whole = ran.history.seed % (foldedAgain * 5) === 1 ? encodedDecider(fold, codec) : plainDecider(fold);
-  return [...again('as a whole', whole, ran.log.records.length + 1), ...again('one by one', plainDecider(fold), 1)];
+  return { ran, violations: [...violations, ...refolded(ran)] };
 }
 
 export const isOurs = ({ excuse }: Violation): boolean => excuse === '';

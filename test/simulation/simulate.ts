@@ -282,7 +282,7 @@ export function simulate(history: History, tracing = false): Ran {
     replayed,
     once,
     endless,
-    restarts: intercomSink.restarts + salesforceSink.restarts + unify.crashes,
+    restarts: intercomSink.restarts + salesforceSink.restarts,
     firstAction: start + firstAction,
     settled: !cold,
   };

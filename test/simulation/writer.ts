@@ -1,7 +1,5 @@
 /**
- * unify as a process: micro-batches of any size over `changes`, each one transaction; killed between any two effects,
- * taken over with a zombie that goes on, its mirror rolled back or emptied. What it knows after a take-over is what its
- * own transactions have put and nothing else.
+ * What decides a micro-batch of unify: the fold over plain values, or the loop's own micro-batch.
  */
 import type { Codec } from '../../core/codec.ts';
 import { MicroBatch } from '../../core/decide.ts';
@@ -15,7 +13,8 @@ export interface Emitted {
   readonly partition: number | undefined;
 }
 
-export type Puts = ReadonlyMap<string, object | undefined>;
+/** By key; null deletes. */
+export type Puts = ReadonlyMap<string, object | null>;
 
 export interface Decided {
   readonly outputs: readonly Emitted[];
@@ -24,8 +23,13 @@ export interface Decided {
   readonly poisons: readonly string[];
 }
 
+/** The state that a batch is decided upon. */
+export interface Base {
+  get(key: string): object | undefined;
+}
+
 /** What decides a batch over a state that is all at hand. */
-export type Decider = (records: readonly FoldRecord[], base: ReadonlyMap<string, object>) => Decided;
+export type Decider = (records: readonly FoldRecord[], base: Base) => Decided;
 
 /** Stands for a key that was deleted, so that one look tells it from one that was not put. */
 const gone: object = {};
@@ -73,7 +77,7 @@ export function plainDecider(fold: Fold): Decider {
     }
     return {
       outputs,
-      puts: new Map([...puts].map(([key, value]) => [key, value === gone ? undefined : value])),
+      puts: new Map([...puts].map(([key, value]) => [key, value === gone ? null : value])),
       poisons,
     };
   };
@@ -111,7 +115,7 @@ export function encodedDecider(fold: Fold, codec: Codec): Decider {
         value: value === null ? null : codec.decode(value).value,
         partition,
       })),
-      puts: new Map([...batch.puts].map(([key, stored]) => [key, stored?.value])),
+      puts: new Map([...batch.puts].map(([key, stored]) => [key, stored?.value ?? null])),
       poisons,
     };
   };
@@ -119,7 +123,7 @@ export function encodedDecider(fold: Fold, codec: Codec): Decider {
 
 export function applyPuts(base: Map<string, object>, puts: Puts): void {
   for (const [key, value] of puts) {
-    if (value === undefined) base.delete(key);
+    if (value === null) base.delete(key);
     else base.set(key, value);
   }
 }

@@ -39,6 +39,26 @@ describe('timers', { timeout: 60_000 }, () => {
     { weight: 2, arbitrary: fc.record({ do: fc.constant('pass' as const), by: fc.nat(90_000) }) },
   );
 
+  it('whose count says more than there are come to an end: deciding would go on for ever', () => {
+    const world = new StructureWorld(rules, false);
+    const fired = world.run((one) => {
+      addTimer(one, 'gate', second * 1000, 'first');
+      const [bucket = ''] = Object.keys(one.cursor(timersKey('gate')).n);
+      one.putCursor(timersKey('gate'), { n: { [bucket]: 1_000 }, s: {} });
+      const items: string[] = [];
+      for (let record = 0; record < 30; record++) {
+        fireTimers(one, 'gate', second * 1000, {
+          load: () => undefined,
+          fire: (_, item) => items.push(item),
+          fail: () => undefined,
+          subject: (item) => item,
+        });
+      }
+      return { items, left: one.cursor(timersKey('gate')).n };
+    });
+    expect(fired).toEqual({ items: ['first'], left: {} });
+  });
+
   it('fire once each, never before the sources have passed them, a portion at a time, and none is forgotten', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 40 }), fc.boolean(), (steps, forgetful) => {

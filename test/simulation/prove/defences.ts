@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { identityDefences } from './identity-defences.ts';
 import { ledgerDefences } from './ledger-defences.ts';
+import { mirrorDefences } from './mirror-defences.ts';
 import { outerDefences } from './outer-defences.ts';
 
 export const root = new URL('../../../', import.meta.url).pathname;
@@ -25,7 +26,12 @@ export interface Defence {
   readonly worlds: readonly string[];
 }
 
-export const defences: readonly Defence[] = [...ledgerDefences, ...identityDefences, ...outerDefences];
+export const defences: readonly Defence[] = [
+  ...ledgerDefences,
+  ...identityDefences,
+  ...outerDefences,
+  ...mirrorDefences,
+];
 
 /** @throws Error for a name that is not in the list. */
 export function patchesOf(name: string): readonly Patch[] {
