@@ -1,7 +1,8 @@
 /** Field by field of a person or company on both platforms: do they agree, and on the right value? */
 import { firstHeard, isAskedAnyway, wholeSecond, whyAsNew } from './dates.ts';
 import { tellingOf } from './ends.ts';
-import type { MappedField, PlatformName } from './fields.ts';
+import { type MappedField, type PlatformName, rulesOf } from './fields.ts';
+import { whyFrozen } from './frozen.ts';
 import type { Party } from './parties.ts';
 import type { Edit } from './people.ts';
 import type { Judging } from './promises.ts';
@@ -65,7 +66,9 @@ export class FieldJudge {
     // Consent gets stricter wherever somebody says so, and where it cannot be written it stays so where it was said.
     if (on.has('oneway') && field.type === 'optOut' && inter === true) return false;
     if (stuckOn(world, field, a, b) !== null || this.#judging.alike(field, sales, inter)) return true;
-    const given = this.#judging.journal.some(
+    const { journal } = this.#judging;
+    const { people } = this.#judging.ran;
+    const given = journal.some(
       (entry) =>
         (entry.kind === 'settled' || entry.kind === 'refused') &&
         [field.salesforce, field.intercom].includes(entry.field) &&
@@ -75,7 +78,7 @@ export class FieldJudge {
       given ? 'quiet' : 'agree',
       `${name}: ${canonical} is ${JSON.stringify(sales)} in Salesforce and ${JSON.stringify(inter)} in Intercom`,
       about,
-      excuse,
+      excuse || whyFrozen(canonical, about, { edits: people.edits, journal }, rulesOf(world).freeze),
     );
     return false;
   }

@@ -2,9 +2,10 @@
 import { describe, expect, it } from 'vitest';
 import type { FoldRecord } from '../../core/fold.ts';
 import { changeOf } from '../../schemas/change.ts';
-import type { Account, Change } from '../../schemas/types.ts';
+import type { Account, Change, JournalEntry } from '../../schemas/types.ts';
 import { event } from '../support/changes.ts';
 import { firstHeard, whyAsNew } from './dates.ts';
+import { whyFrozen } from './frozen.ts';
 import { joinedWrong } from './joined.ts';
 import type { Edit } from './people.ts';
 import { lateOnes } from './prompt.ts';
@@ -121,5 +122,29 @@ describe('a write that a replay leads to', () => {
     ['where nothing was mapped', [event(contact, { Fax: '7' }, 1, 1)], fax],
   ] as const)('is not excused: %s', (_, changes, asked) => {
     expect(why(changes, asked)).toBe('');
+  });
+});
+
+describe('a field that is frozen', () => {
+  const freeze = { alternations: 2, withinMs: 1_000 };
+  const told = { kind: 'frozen', field: 'department', source: 'intercom:contact:abc' } as JournalEntry;
+  const edits = [edit('intercom', 100), edit('salesforce', 400), edit('intercom', 700)];
+  const why = (made: readonly Edit[], journal: readonly JournalEntry[]): string =>
+    whyFrozen('department', ['003', 'abc'], { edits: made, journal }, freeze);
+
+  it('is excused where people changed it often enough in that time, on both sides', () => {
+    expect(why(edits, [told])).not.toBe('');
+  });
+
+  it.each([
+    ['nobody tells', edits, []],
+    ['another field is told of', edits, [{ ...told, field: 'title' }]],
+    ['it was too few times', edits.slice(1), [told]],
+    ['it was too slow', [...edits.slice(0, 2), edit('intercom', 1_100)], [told]],
+    ['one side alone changed it', edits.map((one, n) => edit('intercom', one.at + n)), [told]],
+    ['it was another record', edits.map((one) => ({ ...one, id: 'other' })), [told]],
+    ['one of them only entered it', [{ ...edits[0], first: true } as Edit, ...edits.slice(1)], [told]],
+  ])('is not excused where %s', (_, made, journal) => {
+    expect(why(made, journal)).toBe('');
   });
 });
