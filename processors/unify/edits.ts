@@ -13,7 +13,7 @@ import type { Draft, Sighting } from './ledger.ts';
 import { fromPlatform } from './mapping.ts';
 import { type CanonicalRule, type EntityRules, sideOf } from './rules.ts';
 import { standingOf } from './standing.ts';
-import { alike, comparePositions, hashId, isEmpty, laterOf, secondOf, shown } from './values.ts';
+import { alike, comparePositions, hashId, isEmpty, laterOf, shown } from './values.ts';
 import type { Platform, World } from './world.ts';
 
 export interface Edit {
@@ -27,6 +27,8 @@ export interface Edit {
   readonly by: string;
   /** The canonical value had not reached this record: two people wrote at once. */
   readonly conflict: boolean;
+  /** Log offset at which the ask was made that had written what it replaces; null: none of ours had. */
+  readonly replaces: number | null;
 }
 
 type Verdict =
@@ -40,16 +42,13 @@ export function editAll(
   draft: Draft,
   { link, value }: Sighting,
   observation: Observation,
-  kind: Edit['kind'],
-  conflict: boolean,
-  before: Value | undefined,
+  { before, ...how }: Pick<Edit, 'kind' | 'conflict' | 'replaces'> & { readonly before: Value | undefined },
 ): void {
   const time = observation.modified ?? observation.at.time;
   const by = authorOf(observation);
   const { fields } = draft.entity;
-  for (const [name, canonical] of Object.entries(fromPlatform(world, link, value, { fields, before }))) {
-    edit(world, draft, name, { kind, value: canonical, time, at: observation.at, by, conflict });
-  }
+  for (const [name, canonical] of Object.entries(fromPlatform(world, link, value, { fields, before })))
+    edit(world, draft, name, { ...how, value: canonical, time, at: observation.at, by });
 }
 
 export const authorOf = ({ by, origin }: Observation): string =>
@@ -138,13 +137,15 @@ function judge(
   if (rule.fillIfEmpty && !isEmpty(current.value)) {
     return { wins: false, reason: `${rule.name} is only filled where it is empty` };
   }
-  // Salesforce tells whole seconds: who changed the very value that counts did so after it, though dated before it.
-  const isNext = one.kind === 'change' && !one.conflict && secondOf(one.time) === secondOf(current.time);
-  if (isNext && !rule.fillIfEmpty) return { wins: true, reason: 'newest' };
+  if (!rule.fillIfEmpty && answers(one, current)) return { wins: true, reason: 'newest' };
   const newer = one.time !== current.time ? one.time > current.time : source > current.source;
   if (!newer) return { wins: false, reason: `${current.source} has a newer value` };
   return { wins: true, reason: rule.fillIfEmpty ? 'fill' : 'newest' };
 }
+
+/** Did it replace the very value that counts, where we had written it? Then it comes after it, whatever the clocks say. */
+const answers = (one: Edit, current: CanonicalField): boolean =>
+  one.kind === 'change' && !one.conflict && one.replaces !== null && one.replaces >= current.offset;
 
 /**
  * What a record shows at first is no edit: a side without a say fills what nobody has said, and loses untold. Only where
@@ -246,7 +247,7 @@ function setField(world: World, draft: Draft, name: string, one: Edit, reason: s
   const next: CanonicalField = {
     value: one.value,
     version: (old?.version ?? 0) + 1,
-    time: same ? Math.max(one.time, old.time) : one.time,
+    time: same || (old !== undefined && answers(one, old)) ? Math.max(one.time, old.time) : one.time,
     at: same ? laterOf(old.at, one.at) : one.at,
     source,
     by: one.by,

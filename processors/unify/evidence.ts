@@ -36,7 +36,8 @@ export function takeEvidence(world: World, draft: Draft, sighting: Sighting, loo
   // What was attached or detached is told against what stood there before we wrote; of a long list that is not known.
   const stood = asksOf(draft.ref).findLast((ask) => link.field in ask.before)?.before[link.field];
   const isHash = Array.isArray(value) && typeof stood === 'string';
-  editAll(world, draft, sighting, observation, 'evidence', true, isHash ? undefined : stood);
+  const before = isHash ? undefined : stood;
+  editAll(world, draft, sighting, observation, { kind: 'evidence', conflict: true, replaces: null, before });
 }
 
 /** An echo of a call in doubt that undoes what was seen since: the call was carried out late, or somebody says the same. */

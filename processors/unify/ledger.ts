@@ -29,7 +29,7 @@ import { type EntityRules, type Link, sideOf } from './rules.ts';
 import { putQuiet } from './standing.ts';
 import { alike, comparePositions, isExact, laterOf, secondOf } from './values.ts';
 import { rememberAttached } from './waiting.ts';
-import type { World } from './world.ts';
+import { offsetOf, type World } from './world.ts';
 
 /** Webhooks that wait for one answer, and the characters that they may have together. */
 const waitingKept = 4;
@@ -203,6 +203,9 @@ function observeField(world: World, draft: Draft, sighting: Sighting, look: Look
   const { field } = sighting.link;
   const { value } = sighting;
   const { observation, answered, own } = look;
+  const assumed = assumedFrom(draft.ref, field, look);
+  // The echo will say it, and whether anybody came after it.
+  if (assumed !== undefined && !assumed.late) return;
   const origin = own ? originOf(draft.ref, field, value) : undefined;
   switch (orderOf(draft, sighting, look, origin)) {
     case 'newer':
@@ -313,7 +316,13 @@ function takeIn(world: World, draft: Draft, sighting: Sighting, look: Look, orig
     const { at } = observation;
     rememberAttached(world, draft, link, { value, before: before.value, at, by: authorOf(observation), conflict });
   }
-  editAll(world, draft, sighting, observation, before === undefined ? 'sight' : 'change', conflict, before?.value);
+  const replaced = asksOf(draft.ref).find(({ id }) => id === before?.ask);
+  editAll(world, draft, sighting, observation, {
+    kind: before === undefined ? 'sight' : 'change',
+    conflict,
+    replaces: replaced === undefined ? null : offsetOf(replaced.lineage),
+    before: before?.value,
+  });
 }
 
 /**
@@ -321,15 +330,24 @@ function takeIn(world: World, draft: Draft, sighting: Sighting, look: Look, orig
  * somebody's after it: an answer may be a look at what an earlier try had done), the one whose change the stream tells, or one whose echo
  * is long overdue while Salesforce says that nobody has changed the record since.
  */
-function writerAsk(ref: RefState, field: string, { observation, answered }: Look, origin: Origin): Ask | undefined {
+function writerAsk(ref: RefState, field: string, look: Look, origin: Origin): Ask | undefined {
+  const { answered } = look;
   if (answered !== null && field in answered.expected && !answered.done.includes(field)) return answered;
   if (origin !== undefined) return asksOf(ref)[origin.ask];
+  return assumedFrom(ref, field, look);
+}
+
+/**
+ * The ask whose echo is still to come of this field, where the record is read meanwhile and Salesforce says that nobody has
+ * changed it since the call: what the reading shows is what came of it.
+ */
+function assumedFrom(ref: RefState, field: string, { observation, answered }: Look): Ask | undefined {
   const seen = ref.seen[field];
   const { modified } = observation;
-  if (answered?.verb !== 'read' || seen?.answer !== true || modified === null) return undefined;
+  const isRead = answered?.verb === 'read' && parseRef(ref.ref).platform === 'salesforce';
+  if (!isRead || seen?.answer !== true || modified === null) return undefined;
   return ref.landed.find(
-    (ask) =>
-      ask.id === seen.ask && ask.late && !ask.done.includes(field) && secondOf(modified) <= secondOf(ask.resultAt ?? 0),
+    (ask) => ask.id === seen.ask && !ask.done.includes(field) && secondOf(modified) <= secondOf(ask.resultAt ?? 0),
   );
 }
 
@@ -362,7 +380,7 @@ export function refound(world: World, draft: Draft): void {
   for (const link of sideOf(draft.rules, draft.ref.ref).links) {
     const seen = draft.ref.seen[link.field];
     if (seen === undefined) continue;
-    const one = { kind: 'sight', time: seen.at.time, at: seen.at, by: '', conflict: false } as const;
+    const one = { kind: 'sight', time: seen.at.time, at: seen.at, by: '', conflict: false, replaces: null } as const;
     for (const [name, value] of Object.entries(fromPlatform(world, link, seen.value, draft.entity)))
       edit(world, draft, name, { ...one, value });
   }

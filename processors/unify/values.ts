@@ -55,6 +55,8 @@ const sign = (difference: number): -1 | 0 | 1 => (difference > 0 ? 1 : differenc
 /** Known better than to the second: it has a place in the stream, or milliseconds. */
 export const isExact = (position: Position): boolean => position.seq >= 0 || !position.second;
 
+/** Of two that cannot be told apart the one that is better known. */
 export function laterOf(a: Position, b: Position): Position {
-  return comparePositions(b, a) > 0 ? b : a;
+  const order = comparePositions(b, a);
+  return order > 0 || (order === 0 && isExact(b) && !isExact(a)) ? b : a;
 }

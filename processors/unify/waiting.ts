@@ -140,7 +140,7 @@ function decideAttached(world: World, draft: Draft, link: Link): void {
     const value = list.includes(company) ? accountAt(world, link.platform, company)?.id : undefined;
     if (value === undefined) continue;
     for (const name of link.canonical)
-      edit(world, draft, name, { kind: 'change', value, time: at.time, at, by, conflict });
+      edit(world, draft, name, { kind: 'change', value, time: at.time, at, by, conflict, replaces: null });
   }
 }
 
@@ -165,7 +165,15 @@ export function reconsider(world: World, entity: EntityState, ref: RefState): Dr
       const lacks = current === undefined || (isLink && isEmpty(current.value));
       const owns = rules.fields.get(name)?.owner === link.platform && !current?.source.startsWith(`${link.platform}:`);
       if (!lacks && !owns) continue;
-      edit(world, draft, name, { kind: 'sight', value, time: seen.at.time, at: seen.at, by: '', conflict: false });
+      edit(world, draft, name, {
+        kind: 'sight',
+        value,
+        time: seen.at.time,
+        at: seen.at,
+        by: '',
+        conflict: false,
+        replaces: null,
+      });
     }
   }
   return draft;

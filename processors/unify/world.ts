@@ -23,6 +23,9 @@ export type Platform = 'salesforce' | 'intercom';
 type JournalNote = Pick<JournalEntry, 'kind' | 'id' | 'reason'> &
   Partial<Pick<JournalEntry, 'field' | 'value' | 'other' | 'source'>>;
 
+/** Of the record that a lineage names. */
+export const offsetOf = (lineage: string): number => Number(lineage.slice(lineage.lastIndexOf('/') + 1));
+
 export class World {
   readonly #state: State;
   readonly record: FoldRecord;

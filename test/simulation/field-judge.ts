@@ -185,11 +185,30 @@ export class FieldJudge {
       const text = `${field.canonical} is ${told(winner)}, and the same record said ${told(own)} later`;
       return { promise: 'order', text, excuse: this.#hidden(winner, own, field) };
     }
+    const answer = edits.find((edit) => this.#answers(edit, winner, field));
+    if (answer !== undefined) {
+      const text = `${field.canonical} is ${told(winner)}, which ${told(answer)} replaced where we had written it`;
+      return { promise: 'newest', text, excuse: this.#unheard(answer, field) };
+    }
     const newest = edits.at(-1);
     const slackMs = toleranceMs + this.#lagMs() + Math.abs(this.#judging.ran.clock.skewMs);
     if (newest === undefined || newest.at - winner.at <= slackMs) return undefined;
     const text = `${field.canonical} is ${told(winner)}, and ${told(newest)} is newer`;
     return { promise: 'newest', text, excuse: this.#asNew(winner, newest) || this.#unheard(newest, field) };
+  }
+
+  /** Did somebody replace what a write of ours had brought to their record? Then they come after it, whatever the clocks say. */
+  #answers(edit: Edit, winner: Edit, field: MappedField): boolean {
+    const { alike, ran } = this.#judging;
+    if (edit.id === winner.id || edit.at <= winner.at || !alike(field, edit.before, winner.value)) return false;
+    return ran.writes[edit.platform].some(
+      ({ what, at, asked }) =>
+        what === edit.id &&
+        at > winner.at &&
+        at < edit.at &&
+        alike(field, (asked[field[edit.platform]] ?? null) as Stored, winner.value) &&
+        field[edit.platform] in asked,
+    );
   }
 
   /** Intercom's REST tells whole seconds: two edits within one are in no order there. Salesforce's stream has one. */

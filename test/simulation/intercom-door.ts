@@ -38,8 +38,8 @@ function wireOf(request: IntercomRequest): Wire {
   }
 }
 
-export function written(request: IntercomRequest): readonly Write[] {
-  if (wireOf(request)[0] === 'GET' || request.kind === 'searchContacts') return [];
+export function written(request: IntercomRequest, { status }: Answer): readonly Write[] {
+  if (wireOf(request)[0] === 'GET' || request.kind === 'searchContacts' || status >= 300) return [];
   if ('contact' in request) return [{ what: request.contact, fields: ['companies'], asked: {} }];
   const asked = 'body' in request ? valuesOf(request.body) : {};
   return [{ what: 'id' in request ? request.id : '', fields: Object.keys(asked), asked }];

@@ -38,35 +38,7 @@ export function quota(judging: Judging): void {
     }
 }
 
-/** After the first snapshot has settled: each edit is written once to the other side, once back where it lost. */
+/** Each edit is written once to the other side, once back where it lost, and once more where a call's outcome is in doubt. */
 export function writesBounded(judging: Judging): void {
-  const { people, writes, network, restarts, firstAction, settled, history } = judging.ran;
-  if (!settled) return;
-  const edits = people.edits.filter((edit) => !edit.first);
-  // Where it is late with anything, some of the first snapshot's work may fall into the time of the edits.
-  const isCalm = [...history.world.on].every((one) => one === 'companies' || one === 'oneway');
-  if (isCalm) for (const { id, text } of excessOf(judging.ran, judging.journal)) judging.broken('writes', text, [id]);
-  const late = isCalm ? 0 : (history.people.length + history.companies.length) * 4;
-  for (const platform of ['salesforce', 'intercom'] as const) {
-    const made = writes[platform].filter(({ at }) => at >= firstAction).length;
-    // A person entered is created and then told who they are there; a move leaves one company and joins another.
-    const entered = new Set(people.edits.filter(({ first, at }) => first && at >= firstAction).map(({ id }) => id))
-      .size;
-    const allowed =
-      edits.length +
-      people.moves.length * 2 +
-      entered * 4 +
-      (network.doubtful + restarts * 4) * 2 +
-      people.deletions +
-      // A locked row is tried again.
-      people.locks * 8 +
-      // Joined records take over each other's values.
-      (people.merged.size + people.converted.size) * 8 +
-      late;
-    if (made > allowed)
-      judging.broken(
-        'writes',
-        `${made} writes to ${platform} for ${edits.length} edits (${allowed} allowed) in ${history.world.name}`,
-      );
-  }
+  for (const { id, text } of excessOf(judging.ran, judging.journal)) judging.broken('writes', text, [id]);
 }

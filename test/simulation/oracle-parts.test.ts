@@ -54,7 +54,7 @@ describe('an edit that is carried over', () => {
     people: { edits: [edit('salesforce', 0)], entered: new Map([['intercom:person:abc', 0]]) },
     writes: {
       salesforce: [],
-      intercom: [{ at: after, what: 'abc', fields: ['custom_attributes.department'], asked: {} }],
+      intercom: [{ at: after, what: 'abc', fields: ['custom_attributes.department'], asked: {}, told: true }],
     },
   });
 

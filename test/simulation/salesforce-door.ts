@@ -54,15 +54,18 @@ export function askOrg(api: RestApi, model: SalesforceModel, request: Salesforce
   );
 }
 
-/** Rows that a request writes. */
-export const rowsOf = (request: SalesforceRequest): readonly Write[] => {
+/** Rows that a request has written. */
+export const rowsOf = (request: SalesforceRequest, { status, body }: RestAnswer): readonly Write[] => {
   const written = ({ Id = '', ...fields }: Row): Write => ({
     what: String(Id),
     fields: Object.keys(fields),
     asked: fields,
   });
-  if (request.kind === 'update' || request.kind === 'upsert') return request.rows.map(written);
-  return request.kind === 'upsertOne' ? [written(request.row)] : [];
+  if (status >= 300) return [];
+  if (request.kind === 'upsertOne') return [written(request.row)];
+  if (request.kind !== 'update' && request.kind !== 'upsert') return [];
+  const results = body as readonly { readonly success: boolean }[];
+  return request.rows.filter((_, n) => results[n]?.success === true).map(written);
 };
 
 const limitReached = [

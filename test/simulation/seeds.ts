@@ -67,15 +67,32 @@ export const kept: readonly Kept[] = [
     ],
   },
   {
-    shows: 'who changes the value that counts is later than it, though Salesforce tells only the second',
-    seed: 51011,
+    shows: 'who changes what we had written comes after it, though Salesforce tells only the second',
+    seed: 100171,
     faults: [],
     people: [{ salesforce: true }],
     actions: [
-      { at: 11170, do: 'create', who: 2, on: 'intercom' },
-      { at: 11170, do: 'create', who: 2, on: 'salesforce' },
-      { at: 11988, do: 'edit', who: 2, on: 'salesforce', field: 'lastName', value: 'p2 lastName a39' },
+      { at: 3469, do: 'edit', who: 0, on: 'intercom', field: 'email', value: 'p0.6@x.example' },
+      { at: 3904, do: 'edit', who: 0, on: 'salesforce', field: 'email', value: 'p0.7@x.example' },
     ],
+  },
+  {
+    shows: 'who changes what we had written comes after it, whatever the clocks say',
+    seed: 100022,
+    faults: ['skew'],
+    people: [{ intercom: true }],
+    actions: [
+      { at: 2178, do: 'edit', who: 0, on: 'intercom', field: 'seats', value: 102 },
+      { at: 4064, do: 'edit', who: 0, on: 'salesforce', field: 'seats', value: 103 },
+    ],
+  },
+  {
+    shows: 'what a flow made of our create is no edit, where the record is read before the stream has told of it',
+    seed: 100016,
+    faults: ['norm'],
+    people: [{ intercom: true, company: 0 }],
+    companies: [{ on: 'intercom' }],
+    actions: [],
   },
   {
     shows:

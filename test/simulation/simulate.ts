@@ -28,7 +28,7 @@ import { Chance } from './random.ts';
 import type { Replayed } from './replay.ts';
 import { askOrg, rowsOf, salesforceExchange, salesforceObjects } from './salesforce-door.ts';
 import { SalesforceSource } from './salesforce-source.ts';
-import { type Door, SinkProcess, type Write } from './sink-process.ts';
+import { type Door, SinkProcess, type Written } from './sink-process.ts';
 import { Stores } from './stores.ts';
 import { short, Trace } from './trace.ts';
 import { UnifyProcess } from './unify-process.ts';
@@ -69,7 +69,7 @@ export interface Ran {
   readonly log: ChangesLog;
   readonly network: Network;
   readonly unify: UnifyProcess;
-  readonly writes: Readonly<Record<'salesforce' | 'intercom', readonly (Write & { readonly at: number })[]>>;
+  readonly writes: Readonly<Record<'salesforce' | 'intercom', readonly Written[]>>;
   /** Notifications that arrived: of which record, when it happened, and when it came. */
   readonly heard: readonly Heard[];
   /** Commands to read a record again. */

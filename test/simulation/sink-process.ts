@@ -27,14 +27,21 @@ export interface Write {
   readonly asked: Readonly<Record<string, unknown>>;
 }
 
+/** One that reached the platform, and stands there. */
+export interface Written extends Write {
+  readonly at: number;
+  /** The answer to it was said to unify: nobody has any reason to write it again. */
+  told: boolean;
+}
+
 /** A platform as its sink meets it. */
 export interface Door<Request, Reply, Verdict> {
   /** What the platform does with a call that reaches it now. */
   perform(request: Request, now: number): Reply;
   /** What production's classification makes of what came back. */
   verdict(outcome: Outcome<Reply>): Verdict | Passing;
-  /** Writes of a request, one per record; a read has none. */
-  writes(request: Request): readonly Write[];
+  /** What stands of a request, one per record: nothing of a read, nor of what was refused. */
+  writes(request: Request, reply: Reply): readonly Write[];
   readonly name: (request: Request) => string;
 }
 
@@ -67,7 +74,8 @@ interface Life {
 
 export class SinkProcess<Request, Reply, Verdict extends { readonly kind: string }> {
   /** Records written by calls that reached the platform. */
-  readonly writes: (Write & { readonly at: number })[] = [];
+  readonly writes: Written[] = [];
+  readonly #answered = new Map<Turn<null>, Written[]>();
   restarts = 0;
   readonly #options: SinkOptions<Request, Reply, Verdict>;
   readonly #quota: Quota;
@@ -214,14 +222,18 @@ export class SinkProcess<Request, Reply, Verdict extends { readonly kind: string
       this.#wait(life, turn, work, until, Math.min(waitMs, 2_000), () => this.#call(life, turn, work, until, step));
       return;
     }
+    let made: readonly Written[] = [];
     network.call(
       platform,
       door.name(step.request),
       () => {
-        for (const one of door.writes(step.request)) this.writes.push({ at: clock.now, ...one });
-        return door.perform(step.request, clock.now);
+        const reply = door.perform(step.request, clock.now);
+        made = door.writes(step.request, reply).map((one) => ({ ...one, at: clock.now, told: false }));
+        this.writes.push(...made);
+        return reply;
       },
       (outcome) => {
+        if (outcome.kind === 'answered') this.#answered.set(turn, [...(this.#answered.get(turn) ?? []), ...made]);
         const verdict = door.verdict(outcome);
         if ('kind' in verdict && verdict.kind === 'wait') this.#quota.pause((verdict as { ms: number }).ms, clock.now);
         this.#step(life, turn, work, until, verdict);
@@ -258,7 +270,10 @@ export class SinkProcess<Request, Reply, Verdict extends { readonly kind: string
       const report =
         answer === undefined ? life.state.interrupted(entry, clock.now) : life.state.answered(entry, answer, clock.now);
       if (report !== undefined) this.#report(report);
+      if (this.#life === life && report !== undefined && report.result.outcome !== 'expired')
+        for (const one of this.#answered.get(turn) ?? []) one.told ||= entry.command.ref.endsWith(`:${one.what}`);
     }
+    this.#answered.delete(turn);
     life.state.ended(turn);
     if (this.#life === life) this.#pump(life);
   }

@@ -110,8 +110,7 @@ function wins(field: Field, current: Counting | undefined, one: Counting, kind: 
   if (!theirs) return true;
   if (current.first && current.value === null) return true;
   if (field === 'filled' && current.value !== null) return false;
-  const sameSecond = Math.floor(one.time / 1000) === Math.floor(current.time / 1000);
-  return (kind === 'change' && aware && sameSecond && field !== 'filled') || newer;
+  return (kind === 'change' && aware && field !== 'filled') || newer;
 }
 
 /** Plays claims about one field into a customer of three living records; what a record says first is a sight. */
@@ -138,7 +137,15 @@ function play(field: Field, all: readonly Claim[]) {
     const at: Position = { time, seq: ref.startsWith('salesforce') ? place : -1, second: ref.startsWith('salesforce') };
     const one: Counting = { value: valuesOf(field)[value] ?? null, time, ref, place, first: expected === undefined };
     const draft = draftOf(world, entity, { ...newRef(ref, 'customer', 'c'), newest: at });
-    edit(world, draft, field, { kind, value: one.value, time, at, by: '', conflict });
+    edit(world, draft, field, {
+      kind,
+      value: one.value,
+      time,
+      at,
+      by: '',
+      conflict,
+      replaces: conflict ? null : world.record.offset,
+    });
     entity = { ...draft.entity, refs };
     changed.push(...draft.changed);
     said.push(one.value);
@@ -146,8 +153,13 @@ function play(field: Field, all: readonly Claim[]) {
     const won = wins(field, expected, one, kind, !conflict);
     if (!won && kind === 'change') lost.push(one);
     if (won) {
-      const before = expected?.ref === ref ? expected : one;
-      expected = { ...one, time: Math.max(time, before.time), place: Math.max(place, before.place) };
+      const isOwn = expected?.ref === ref;
+      const isAnswer = kind === 'change' && !conflict;
+      expected = {
+        ...one,
+        time: Math.max(time, isOwn || isAnswer ? (expected?.time ?? 0) : 0),
+        place: Math.max(place, isOwn ? (expected?.place ?? 0) : place),
+      };
     }
   }
   const journal = world.outputs.map(({ value }) => value as JournalEntry);
@@ -242,7 +254,15 @@ describe('edits in seconds of their own', () => {
           left -= 1;
           const at = { time: one.time * 1000, seq: -1, second: true };
           const draft = draftOf(world, entity, newRef(ref, 'customer', 'c'));
-          edit(world, draft, 'free', { kind: 'change', value: one.time, time: at.time, at, by: '', conflict: true });
+          edit(world, draft, 'free', {
+            kind: 'change',
+            value: one.time,
+            time: at.time,
+            at,
+            by: '',
+            conflict: true,
+            replaces: null,
+          });
           entity = { ...draft.entity, refs };
         }
         expect(entity.fields['free']?.value).toBe(Math.max(...times.map(({ time }) => time)));

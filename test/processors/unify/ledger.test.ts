@@ -202,6 +202,20 @@ describe('an edit', () => {
     expect(other.value('title')).toBe('s');
   });
 
+  it('that replaces what we had written comes after it, whatever the clocks say', () => {
+    const pair = new Pair().event({ Title: 's' }, 30);
+    pair.answer(pair.only(), { fields: { [title]: 's' }, at: 12 }).webhook({ [title]: 'i' }, 13.2);
+    expect(pair.value('title')).toBe('i');
+    // What counts is not dated back by it: their earlier values stay earlier.
+    expect(pair.runner.entityOf(salesforce)?.fields['title']?.time).toBe((second + 30) * 1000);
+  });
+
+  it('that replaces the same value, which nobody carried there, is dated as any other', () => {
+    const pair = new Pair().webhook({ [title]: 'b' }, 20.2);
+    pair.event({ Title: 'a' }, 5);
+    expect(pair.value('title')).toBe('b');
+  });
+
   it('in Salesforce back to the very value that we wrote is an edit: the stream names who wrote', () => {
     const pair = new Pair();
     pair.webhook({ [title]: 'b' }, 20.1);

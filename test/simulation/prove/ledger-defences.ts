@@ -144,6 +144,25 @@ export const ledgerDefences: readonly Defence[] = [
     ],
   },
   {
+    name: 'answer-comes-after',
+    protects: 'who changes what we had written loses to it where the clocks differ, or tell no more than the second',
+    worlds: ['skew', 'calm'],
+    patches: [
+      unify(
+        'edits',
+        "  if (!rule.fillIfEmpty && answers(one, current)) return { wins: true, reason: 'newest' };\n",
+        '',
+      ),
+    ],
+  },
+  {
+    name: 'reading-before-echo',
+    protects:
+      'what a flow made of our value is taken for an edit where the record is read before the stream has told of it',
+    worlds: ['norm,companies', 'everything'],
+    patches: [unify('ledger', '  if (assumed !== undefined && !assumed.late) return;\n', '')],
+  },
+  {
     name: 'doubt-two-minutes',
     protects: 'a call that timed out and lands late is taken for an edit',
     worlds: ['latecalls'],
