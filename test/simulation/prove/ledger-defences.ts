@@ -105,7 +105,15 @@ export const ledgerDefences: readonly Defence[] = [
     name: 'create-is-made-once',
     protects: 'what a create in doubt had asked, entered again by somebody within two minutes, is taken for its echo',
     worlds: ['calls', 'latecalls'],
-    patches: [unify('asks', '(!ask.doubt || isMadeOnce(ref, ask))', '!ask.doubt')],
+    patches: [
+      unify('asks', '(!ask.doubt || isMadeOnce(ref, ask))', '!ask.doubt'),
+      // Told it is all the same, as the echo of a call in doubt.
+      unify(
+        'ledger',
+        '    if (isNew && !agreed && before !== undefined) tellDoubtful(world, draft, sighting, observation, echo);\n',
+        '',
+      ),
+    ],
   },
   {
     name: 'named-by-the-stream',
