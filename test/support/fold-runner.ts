@@ -26,6 +26,8 @@ export class FoldRunner {
   misses = 0;
   offset = 0;
   time = 1_790_000_000_000;
+  /** Told of every decision: what was decided, what it put out, and the state before it. */
+  onDecided: ((part: Change, emitted: readonly Emitted[], before: ReadonlyMap<string, object>) => void) | undefined;
   readonly #cached = new Set<string>();
   readonly #forgetful: boolean;
 
@@ -38,6 +40,7 @@ export class FoldRunner {
   /** Decides one change; returns what it put out. */
   decide(part: Change, key = 'key'): readonly Emitted[] {
     const record: FoldRecord = { offset: this.offset++, time: this.time, key, lineage: 7, change: part };
+    const before = this.onDecided === undefined ? undefined : new Map(this.committed);
     if (this.#forgetful) this.#cached.clear();
     for (const name of this.fold.recalls(record)) this.#cached.add(name);
     const batch = new MicroBatch(this.fold, codec, (name) =>
@@ -62,6 +65,7 @@ export class FoldRunner {
       }),
     );
     this.outputs.push(...emitted);
+    if (before !== undefined) this.onDecided?.(part, emitted, before);
     return emitted;
   }
 

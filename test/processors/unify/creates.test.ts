@@ -56,6 +56,24 @@ describe('a person of Intercom', () => {
   });
 });
 
+describe('a gate', () => {
+  it('that is set anew waits anew: the marks that pass the first do not open it', () => {
+    const people = new People().say(createdEvent(contact('A'), ada, 2, 2), createdEvent(contact('B'), ada, 3, 3));
+    expect(people.living(contact('A'))?.creates).toMatchObject([{ state: 'none', why: 'ambiguous' }]);
+    people.say(event(contact('B'), { Email: 'b@x.example' }, 20, 20)).marks(10);
+    people.runner.tick();
+    expect(people.living(contact('A'))?.creates).toMatchObject([{ state: 'gate', gateUntil: (second + 22) * 1000 }]);
+    expect(people.creates('intercom')).toEqual([]);
+    people.pass(30);
+    expect(
+      people
+        .creates('intercom')
+        .map(({ fields }) => fields['email'])
+        .sort(),
+    ).toEqual(['ada@x.example', 'b@x.example']);
+  });
+});
+
 describe('a company of Intercom', () => {
   it('becomes an account only with a name', () => {
     const people = new People().say(webhook(company('k1'), { company_id: 'k', name: null }, 2)).pass(10);
