@@ -52,7 +52,7 @@ export function whyText({ entity, refs, fields }: Why): string {
   const ambiguous = entity.ambiguous.length === 0 ? [] : [`ambiguous with ${entity.ambiguous.join(', ')}`];
   const creates = entity.creates.map(
     ({ platform, state, why: reason }) =>
-      `not on ${platform}: ${state === 'none' || state === 'refused' ? `${state}, ${reason}` : state}`,
+      `not on ${platform}: ${state === 'none' || state === 'refused' ? `${state}, ${oneLine(reason)}` : state}`,
   );
   return [head, ...ambiguous, ...creates, ...fields.map(fieldText)].join('\n');
 }
@@ -69,7 +69,7 @@ function fieldText({ field, value, set, lost, carried }: Explanation): string {
 
 function carriedText({ ref, field, seen, wanted, state, ask, outcome }: Carried): string {
   const differs = state === 'equal' ? '' : `, wanted ${wanted === undefined ? 'cannot be said yet' : text(wanted)}`;
-  const by = ask === '' ? '' : `; ${ask}${outcome === '' ? '' : ` ${outcome}`}`;
+  const by = ask === '' ? '' : `; ${ask}${outcome === '' ? '' : ` ${oneLine(outcome)}`}`;
   return `${state}: ${ref} ${field} ${text(seen)}${differs}${by}`;
 }
 
@@ -77,5 +77,8 @@ const claim = ({ source, by, time, reason }: Claim): string => {
   const who = by === '' ? '' : ` (${by})`;
   return `${source}${who} at ${new Date(time).toISOString()}: ${reason}`;
 };
+
+/** A platform's own words may have lines in them. */
+const oneLine = (words: string): string => words.replace(/\s+/g, ' ').trim();
 
 const text = (value: Value): string => JSON.stringify(value);

@@ -164,7 +164,7 @@ export class Play {
   answer(how: string, into: string): void {
     const [command] = this.people.waiting();
     if (command === undefined) return;
-    const refused = [{ field: '', code: 'PLATFORM_REFUSED', message: 'no' }];
+    const refused = [{ field: '', code: 'PLATFORM_REFUSED', message: 'no:\nnot this one' }];
     const platformTime = this.people.intercom.now * 1000;
     const ran = (): ReturnType<People['run']> => this.people.run(command);
     if (how === 'applied') this.people.answer(command, ran());

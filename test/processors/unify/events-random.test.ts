@@ -1,0 +1,126 @@
+/** Canonical events under any history: each is what the one before it and its own changes make of it, and none says nothing. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { namedFields } from '../../../processors/unify/rules.ts';
+import type {
+  Account,
+  AccountEvent,
+  Customer,
+  CustomerEvent,
+  EntityState,
+  FieldChange,
+  Value,
+} from '../../../schemas/types.ts';
+import type { Emitted } from '../../support/fold-runner.ts';
+import { histories, Play } from './people-play.ts';
+
+type AnyEvent = CustomerEvent | AccountEvent;
+type Image = Customer | Account;
+
+const imageOf = (event: AnyEvent): Image => ('customer' in event ? event.customer : event.account);
+const kindOf = (event: AnyEvent): EntityState['entity'] => ('customer' in event ? 'customer' : 'account');
+/** Links are told as what they name, which moves by itself. */
+const links = ['ownerEmail', 'account'];
+
+/** Canonical values of an image, by field; what has none is left out. */
+function valuesOf(event: AnyEvent): ReadonlyMap<string, Value> {
+  const image = imageOf(event);
+  const named = namedFields[kindOf(event)].filter((name) => !links.includes(name));
+  const all: [string, Value][] = [
+    ...named.map((name): [string, Value] => [name, image[name as keyof Image] as Value]),
+    ...Object.entries(image.attributes),
+  ];
+  return new Map(all.filter(([, value]) => value !== null).sort());
+}
+
+/** The values after changes. */
+function after(before: ReadonlyMap<string, Value>, changed: readonly FieldChange[]): ReadonlyMap<string, Value> {
+  const values = new Map(before);
+  for (const { field, new: value } of changed) {
+    if (links.includes(field)) continue;
+    if (value === null) values.delete(field);
+    else values.set(field, value);
+  }
+  return new Map([...values].sort());
+}
+
+class Watch {
+  readonly wrong: string[] = [];
+  readonly #last = new Map<string, AnyEvent>();
+  readonly #latest = new Map<string, AnyEvent>();
+
+  put(emitted: readonly Emitted[]): readonly AnyEvent[] {
+    for (const { topic, key, value } of emitted) {
+      if (topic === 'customer.latest' || topic === 'account.latest') this.#latest.set(key, value as AnyEvent);
+    }
+    const events = emitted.filter(({ topic }) => topic === 'customer.events' || topic === 'account.events');
+    for (const { key, value } of events) this.#event(key, value as AnyEvent);
+    for (const [key, event] of this.#last)
+      if (JSON.stringify(this.#latest.get(key)) !== JSON.stringify(event))
+        this.wrong.push(`latest of ${key} is not its last`);
+    return events.map(({ value }) => value as AnyEvent);
+  }
+
+  #event(key: string, event: AnyEvent): void {
+    const { changed, version, type } = event;
+    const say = (what: string): number => this.wrong.push(`${type} ${version} of ${key}: ${what}`);
+    const before = this.#last.get(key);
+    this.#last.set(key, event);
+    if (version !== (before?.version ?? 0) + 1) say('does not follow the one before');
+    if (before?.type === 'merged') say('comes after its end');
+    if ((type === 'created') !== (before === undefined)) say('is not the first, or the first is another');
+    if (type === 'changed' && changed.length === 0) say('changed nothing');
+    if (type !== 'changed' && type !== 'created' && type !== 'joined' && changed.length > 0) say('changed something');
+    const expected = after(before === undefined ? new Map() : valuesOf(before), changed);
+    const shown = valuesOf(event);
+    if (JSON.stringify([...shown]) !== JSON.stringify([...expected]))
+      say(`shows ${JSON.stringify([...shown])}, not ${JSON.stringify([...expected])}`);
+    for (const one of changed) {
+      const was =
+        before === undefined || links.includes(one.field) ? one.old : (valuesOf(before).get(one.field) ?? null);
+      if (JSON.stringify(one.old) !== JSON.stringify(was)) say(`${one.field} was not what it says`);
+      if (JSON.stringify(one.old) === JSON.stringify(one.new)) say(`${one.field} did not change`);
+    }
+  }
+}
+
+describe('events at random', { timeout: 60_000 }, () => {
+  it('follow each other by one, are what their changes say, and stand in latest as the last', () => {
+    fc.assert(
+      fc.property(histories(40), (steps) => {
+        const play = new Play();
+        const watch = new Watch();
+        watch.put(play.people.runner.outputs);
+        play.people.runner.onDecided = (_, emitted) => watch.put(emitted);
+        for (const one of steps) play.step(one);
+        play.settle();
+        expect(watch.wrong).toEqual([]);
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  it('are not said of an observation that comes again at once', () => {
+    let repeated = 0;
+    fc.assert(
+      fc.property(histories(25), (steps) => {
+        const play = new Play();
+        const said: unknown[] = [];
+        for (const one of steps) {
+          const before = play.said.length;
+          play.step(one);
+          const last = play.said.at(-1);
+          if (play.said.length === before || last?.observation?.op !== 'seen') continue;
+          repeated += 1;
+          const { outputs } = play.people.runner;
+          const from = outputs.length;
+          play.people.say(last);
+          said.push(...outputs.slice(from).filter(({ topic }) => topic.endsWith('.events')));
+        }
+        expect(said).toEqual([]);
+      }),
+      { numRuns: 40 },
+    );
+    expect(repeated).toBeGreaterThan(100);
+  });
+});
