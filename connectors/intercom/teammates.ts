@@ -16,9 +16,12 @@ export function teammatesIn(body: Json): readonly Teammate[] {
   if (!Array.isArray(admins))
     throw new TributaryError('PLATFORM_UNAVAILABLE', 'Intercom: GET /admins answered no list');
   return admins.filter(isRecord).map((admin) => {
+    const { id } = admin;
+    if ((typeof id !== 'string' && typeof id !== 'number') || id === '')
+      throw new TributaryError('PLATFORM_UNAVAILABLE', 'Intercom: GET /admins answered a teammate without an id');
     const text = JSON.stringify(admin);
     return {
-      id: String(admin['id']),
+      id: String(id),
       body: Buffer.from(text),
       hash: createHash('sha256').update(text).digest('base64url'),
     };

@@ -110,7 +110,7 @@ function restand(world: World, draft: Draft, cause: Cause): readonly string[] {
   if (isAlive(world, draft.entity)) return finish(world, undefined, draft, cause.lane, cause.time, true);
   world.putRef(draft.ref);
   const { entity } = draft;
-  world.putEntity(entity.version === 0 ? entity : emitEvent(world, entity, 'deleted', []));
+  world.putEntity(entity.version === 0 ? entity : emitEvent(world, entity, 'deleted', draft.changed));
   return [];
 }
 
@@ -327,7 +327,8 @@ function adopt(world: World, ref: RefState, other: EntityState, cause: Cause, en
     return;
   }
   if (mine === undefined) {
-    world.putRef({ ...ref, id: other.id });
+    // Told as deleted before anybody knew what it was.
+    world.putRef({ ...ref, entity: other.entity, id: other.id });
     world.putEntity({ ...other, refs: listRefs(world, [...other.refs, ref.ref]) });
     return;
   }

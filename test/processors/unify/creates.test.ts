@@ -65,12 +65,8 @@ describe('a gate', () => {
     expect(people.living(contact('A'))?.creates).toMatchObject([{ state: 'gate', gateUntil: (second + 22) * 1000 }]);
     expect(people.creates('intercom')).toEqual([]);
     people.pass(30);
-    expect(
-      people
-        .creates('intercom')
-        .map(({ fields }) => fields['email'])
-        .sort(),
-    ).toEqual(['ada@x.example', 'b@x.example']);
+    const emails = people.creates('intercom').map(({ fields }) => fields['email']);
+    expect(new Set(emails)).toEqual(new Set(['ada@x.example', 'b@x.example']));
   });
 });
 

@@ -22,6 +22,9 @@ const kindOf = (event: AnyEvent): EntityState['entity'] => ('customer' in event 
 /** Links are told as what they name, which moves by itself. */
 const links = ['ownerEmail', 'account'];
 
+const sorted = (all: readonly [string, Value][]): ReadonlyMap<string, Value> =>
+  new Map([...all].sort(([a], [b]) => (a < b ? -1 : 1)));
+
 /** Canonical values of an image, by field; what has none is left out. */
 function valuesOf(event: AnyEvent): ReadonlyMap<string, Value> {
   const image = imageOf(event);
@@ -30,7 +33,7 @@ function valuesOf(event: AnyEvent): ReadonlyMap<string, Value> {
     ...named.map((name): [string, Value] => [name, image[name as keyof Image] as Value]),
     ...Object.entries(image.attributes),
   ];
-  return new Map(all.filter(([, value]) => value !== null).sort());
+  return sorted(all.filter(([, value]) => value !== null));
 }
 
 /** The values after changes. */
@@ -41,7 +44,7 @@ function after(before: ReadonlyMap<string, Value>, changed: readonly FieldChange
     if (value === null) values.delete(field);
     else values.set(field, value);
   }
-  return new Map([...values].sort());
+  return sorted([...values]);
 }
 
 class Watch {
@@ -70,7 +73,7 @@ class Watch {
     if (before?.type === 'merged') say('comes after its end');
     if ((type === 'created') !== (before === undefined)) say('is not the first, or the first is another');
     if (type === 'changed' && changed.length === 0) say('changed nothing');
-    if (type !== 'changed' && type !== 'created' && type !== 'joined' && changed.length > 0) say('changed something');
+    if ((type === 'merged' || type === 'joined') && changed.length > 0) say('changed something');
     const expected = after(before === undefined ? new Map() : valuesOf(before), changed);
     const shown = valuesOf(event);
     if (JSON.stringify([...shown]) !== JSON.stringify([...expected]))
@@ -84,7 +87,10 @@ class Watch {
   }
 }
 
-describe('events at random', { timeout: 60_000 }, () => {
+/** Histories of a plain run; HISTORIES asks for more. */
+const runs = Number(process.env['HISTORIES'] ?? 40);
+
+describe('events at random', { timeout: 300_000 }, () => {
   it('follow each other by one, are what their changes say, and stand in latest as the last', () => {
     fc.assert(
       fc.property(histories(40), (steps) => {
@@ -96,7 +102,7 @@ describe('events at random', { timeout: 60_000 }, () => {
         play.settle();
         expect(watch.wrong).toEqual([]);
       }),
-      { numRuns: 50 },
+      { numRuns: runs },
     );
   });
 
@@ -110,7 +116,8 @@ describe('events at random', { timeout: 60_000 }, () => {
           const before = play.said.length;
           play.step(one);
           const last = play.said.at(-1);
-          if (play.said.length === before || last?.observation?.op !== 'seen') continue;
+          // A copied id is looked at once more when it comes again: whom it names may have become free.
+          if (play.said.length === before || last?.observation?.op !== 'seen' || one.do === 'marked') continue;
           repeated += 1;
           const { outputs } = play.people.runner;
           const from = outputs.length;
@@ -119,8 +126,8 @@ describe('events at random', { timeout: 60_000 }, () => {
         }
         expect(said).toEqual([]);
       }),
-      { numRuns: 40 },
+      { numRuns: runs },
     );
-    expect(repeated).toBeGreaterThan(100);
+    expect(repeated).toBeGreaterThan(runs);
   });
 });

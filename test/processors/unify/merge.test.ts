@@ -492,3 +492,19 @@ describe('an account that was merged forty times', () => {
     }
   });
 });
+
+describe('a record that was told as deleted before anything else of it', () => {
+  it('is a record of a person when it comes back, and can be pinned as any other', () => {
+    const people = new People().say(
+      webhook(person('i2'), {}, 2, { op: 'deleted', whole: false }),
+      moved(person('i2'), person('i3'), 3),
+      webhook(person('i3'), { email: 'three@x.example', name: 'Three' }, 4),
+      createdEvent(contact('A'), ada, 5, 5),
+    );
+    people.say(webhook(person('i2'), { email: 'two@x.example', name: 'Two' }, 10));
+    expect(people.runner.ref(person('i2'))?.entity).toBe('customer');
+    people.say(action('pin', person('i2'), contact('A')));
+    expect(people.journal('rejected')).toEqual([]);
+    expect(people.idOf(person('i2'))).toBe(people.idOf(contact('A')));
+  });
+});
