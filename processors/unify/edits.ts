@@ -338,23 +338,34 @@ export function unfreeze(entity: EntityState, field = ''): EntityState {
   return { ...entity, fields };
 }
 
+/** Fields of two who are one of which nobody has to ask who wins: `yields`, the other's does; `ignores`, the draft's does. */
+interface Choice {
+  readonly yields?: readonly string[];
+  readonly ignores?: readonly string[];
+}
+
 /**
  * Takes in the canonical fields of a customer or account that was joined to the draft's. They are what was known, not
  * something that happened: the newest wins, empty beats nothing, and no edit is lost. What differs from a record's `seen`
  * is asked of it as ever; its ledger came with it.
  */
-export function rejoin(world: World, draft: Draft, theirs: EntityState['fields']): void {
+export function rejoin(
+  world: World,
+  draft: Draft,
+  theirs: EntityState['fields'],
+  { yields = [], ignores = [] }: Choice = {},
+): void {
   for (const name of Object.keys(theirs).sort()) {
     const other = theirs[name];
     const rule = draft.rules.fields.get(name);
     const mine = draft.entity.fields[name];
-    if (other === undefined || rule === undefined) continue;
+    if (other === undefined || rule === undefined || ignores.includes(name)) continue;
     const joined = { reason: 'join', offset: world.record.offset };
     if (mine === undefined) {
       put(draft, name, { ...other, ...joined });
     } else if (!alike(mine.value, other.value)) {
       const version = Math.max(mine.version, other.version) + 1;
-      const wins = beats(draft.rules, rule, other, mine);
+      const wins = yields.includes(name) || beats(draft.rules, rule, other, mine);
       put(
         draft,
         name,
@@ -362,6 +373,9 @@ export function rejoin(world: World, draft: Draft, theirs: EntityState['fields']
           ? { ...other, ...joined, version, previous: claimOf(mine), lost: claimOf(mine) }
           : { ...mine, lost: isEmpty(other.value) ? mine.lost : { ...claimOf(other), reason: 'join' } },
       );
+    } else if (yields.includes(name)) {
+      // The same value, from whoever set it last.
+      put(draft, name, { ...other, version: Math.max(mine.version, other.version), lost: mine.lost });
     }
   }
 }

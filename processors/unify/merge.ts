@@ -134,10 +134,6 @@ function join(
   cause: Cause,
   without: readonly string[] = [],
 ): readonly string[] {
-  const fieldsOf = (entity: EntityState): EntityState['fields'] =>
-    entity === left
-      ? Object.fromEntries(Object.entries(left.fields).filter(([name]) => !without.includes(name)))
-      : entity.fields;
   const lead = standing(world, left) - standing(world, right);
   const [survivor, loser] = lead > 0 || (lead === 0 && left.id < right.id) ? [left, right] : [right, left];
   const emails = [...withdraw(world, survivor), ...withdraw(world, loser)];
@@ -151,7 +147,6 @@ function join(
   const refs = listRefs(world, [...survivor.refs, ...loser.refs]);
   const entity: EntityState = {
     ...survivor,
-    fields: fieldsOf(survivor),
     refs,
     asks: Math.max(survivor.asks, loser.asks),
     creates: joinCreates(survivor, loser),
@@ -166,7 +161,7 @@ function join(
   });
   tellTwofold(world, entity);
   const draft = draftOf(world, entity, headOf(world, entity));
-  rejoin(world, draft, fieldsOf(loser));
+  rejoin(world, draft, loser.fields, survivor === left ? { yields: without } : { ignores: without });
   emails.push(...restand(world, draft, cause));
   planAccount(world, loser, cause);
   if (entity.entity === 'account') fanOut(world, membersOf(loser.id), 'move', cause.lane, moveMember);

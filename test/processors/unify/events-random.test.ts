@@ -78,9 +78,11 @@ class Watch {
     const shown = valuesOf(event);
     if (JSON.stringify([...shown]) !== JSON.stringify([...expected]))
       say(`shows ${JSON.stringify([...shown])}, not ${JSON.stringify([...expected])}`);
+    const values = new Map(before === undefined ? [] : valuesOf(before));
     for (const one of changed) {
-      const was =
-        before === undefined || links.includes(one.field) ? one.old : (valuesOf(before).get(one.field) ?? null);
+      // What waited for an answer comes before what was told with it: one field may change twice.
+      const was = links.includes(one.field) ? one.old : (values.get(one.field) ?? null);
+      values.set(one.field, one.new);
       if (JSON.stringify(one.old) !== JSON.stringify(was)) say(`${one.field} was not what it says`);
       if (JSON.stringify(one.old) === JSON.stringify(one.new)) say(`${one.field} did not change`);
     }

@@ -508,3 +508,24 @@ describe('a record that was told as deleted before anything else of it', () => {
     expect(people.idOf(person('i2'))).toBe(people.idOf(contact('A')));
   });
 });
+
+describe('the event of two who are one', () => {
+  it('says what changed for whoever had the event before: not the value that both had', () => {
+    const people = new People().say(
+      createdEvent(contact('B'), { Email: 'b@x.example', LastName: 'B' }, 2, 2),
+      webhook(person('i2'), { email: 'a@x.example', name: 'Two' }, 4),
+      webhook(person('i1'), { email: 'b@x.example', name: 'B' }, 6),
+      action('pin', contact('B'), person('i2')),
+      deletedEvent(contact('B'), 10, 10),
+      createdEvent(contact('A'), { Email: 'b@x.example', LastName: 'B' }, 11, 11),
+      webhook(person('i2'), { email: 'b@x.example', name: 'Two' }, 14),
+    );
+    const [before] = people.events(people.idOf(contact('A'))).slice(-1);
+    people.say(moved(contact('A'), contact('B'), 12));
+    const [after] = people.events(people.living(contact('A'))?.id).slice(-1);
+    expect(after?.customerId).toBe(before?.customerId);
+    expect([before?.customer.email, after?.customer.email]).toEqual(['b@x.example', 'b@x.example']);
+    expect(after?.changed.map(({ field }) => field)).not.toContain('email');
+    expect(after?.changed.filter(({ field, old }) => field === 'lastName' && old !== 'B')).toEqual([]);
+  });
+});
