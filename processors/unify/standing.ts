@@ -29,12 +29,18 @@ export function isQuiet(ref: RefState, field: string, wanted: Value): boolean {
 
 /**
  * Our mark proves that two records are one, so it is worth a call only where there are two; the one of a create is in the
- * create itself. A company's id is given to it once, at its creation (Intercom: `company_id` cannot be changed).
+ * create itself. One that carries the mark of somebody else, from whom it was taken, gets its own though it is alone: a
+ * create of theirs would take it for what it looks for. A company's id is given to it once, at its creation (Intercom:
+ * `company_id` cannot be changed).
  */
-const markerFor = (link: Link, entity: EntityState): Value | undefined =>
-  link.field === 'company_id' || entity.refs.every((ref) => parseRef(ref).platform === link.platform)
-    ? undefined
-    : entity.id;
+function markerFor(world: World, link: Link, entity: EntityState, ref: RefState): Value | undefined {
+  if (link.field === 'company_id') return undefined;
+  const isAlone = entity.refs.every((one) => parseRef(one).platform === link.platform);
+  const seen = ref.seen[link.field]?.value;
+  const other = typeof seen === 'string' && seen !== '' ? world.living(seen) : undefined;
+  if (other === undefined || other.id === entity.id) return isAlone ? undefined : entity.id;
+  return entity.id;
+}
 
 /** How a field of a record stands to what is wanted. unknown: what is wanted cannot be said. differs: to be asked. */
 export type Standing = 'equal' | 'unknown' | 'frozen' | 'quiet' | 'differs';
@@ -47,7 +53,9 @@ export function standingOf(
 ): { readonly wanted: Value | undefined; readonly standing: Standing } {
   const seen = ref.seen[link.field];
   const wanted =
-    link.type === 'marker' ? markerFor(link, entity) : toPlatform(world, link, entity.fields, seen?.value, entity.id);
+    link.type === 'marker'
+      ? markerFor(world, link, entity, ref)
+      : toPlatform(world, link, entity.fields, seen?.value, entity.id);
   if (wanted === undefined) return { wanted, standing: 'unknown' };
   // A field never seen is not cleared: empty never beats a value nobody has looked at.
   if (alike(wanted, seen?.value)) return { wanted, standing: 'equal' };

@@ -15,13 +15,19 @@ export const conditions = {
   names: 'Intercom has one name for what Salesforce has in two',
   burst: 'another integration writes to many records at once',
   overflow: 'transactions so large that events stand for many records',
+  operate: 'operators pin records, take them apart, release fields and have things asked again',
 } as const;
 export type Condition = keyof typeof conditions;
+
+const verbs = ['pin', 'unlink', 'unfreeze', 'redrive', 'resync'] as const;
+export type Verb = (typeof verbs)[number];
 
 export type ConditionDeed =
   | { readonly do: 'lock'; readonly who: number; readonly forMs: number }
   | { readonly do: 'exhaust'; readonly on: PlatformName; readonly forMs: number }
   | { readonly do: 'signup'; readonly who: number }
+  /** What an operator says of a record of somebody; a pin names their record on the other platform. */
+  | { readonly do: 'operate'; readonly verb: Verb; readonly who: number; readonly on: PlatformName }
   /** One field of everybody, in one transaction of Salesforce. */
   | { readonly do: 'bulk'; readonly field: string; readonly text: string };
 
@@ -32,6 +38,23 @@ export const overflowAfter = 6;
 
 const written: readonly MappedField['canonical'][] = ['department', 'title', 'assistant'];
 
+/** Operators come to what waits for them: who shares an email is pinned, who fights released, and released again. */
+export function operations(chance: Chance, on: ReadonlySet<string>, count: number, at: number): readonly Timed[] {
+  const everybody = Array.from({ length: count }, (_, who) => who).filter(() => chance.is('operated', 0.7));
+  const verb: Verb = on.has('thirdwriter') ? 'unfreeze' : 'pin';
+  return everybody.flatMap((who) => {
+    const first = at + chance.int('operated at', 100, 30_000);
+    const deed = { do: 'operate' as const, who, on: 'salesforce' as const };
+    const again = first + chance.int('operated again', 1_000, 60_000);
+    const last = chance.pick('operated last', verb === 'pin' ? verbs.slice(0, 2) : [verb]);
+    return [
+      { at: first, verb, ...deed },
+      { at: again, verb: last, ...deed },
+    ];
+  });
+}
+type Timed = ConditionDeed & { readonly at: number };
+
 /** Rare deeds of the conditions that are on. */
 export function deedsOf(chance: Chance, on: ReadonlySet<string>, who: number, n: number): readonly ConditionDeed[] {
   const deeds: ConditionDeed[] = [];
@@ -41,6 +64,13 @@ export function deedsOf(chance: Chance, on: ReadonlySet<string>, who: number, n:
       do: 'exhaust',
       on: chance.pick('exhausted', ['salesforce', 'intercom'] as const),
       forMs: chance.int('exhausted for', 1_000, 30_000),
+    });
+  if (on.has('operate'))
+    deeds.push({
+      do: 'operate',
+      verb: chance.pick('verb', verbs),
+      who,
+      on: chance.pick('operates on', ['salesforce', 'intercom'] as const),
     });
   if (on.has('visitors')) deeds.push({ do: 'signup', who }, { do: 'signup', who });
   if (on.has('burst') || on.has('overflow'))

@@ -16,7 +16,9 @@ export function duplicated(judging: Judging, parties: Parties, party: Party): bo
     const made = party[platform].filter(({ id }) => !judging.ran.people.byPeople.has(`${platform}:${kind}:${id}`));
     const byPeople = judging.ran.people.enteredOn(platform, kind, whose);
     // Who shares an email may be found and linked as somebody else.
-    const most = (byPeople > 0 && !parties.isAmbiguous(party)) || parties.isVisitor(party) ? 0 : 1;
+    const isTheirs = (byPeople > 0 && !parties.isAmbiguous(party)) || parties.isVisitor(party);
+    // Taken apart, each half may have its own.
+    const most = (isTheirs ? 0 : 1) + parties.timesTakenApart(party);
     if (made.length > most && made.length === 1 && areStrangers(judging, party, made)) {
       judging.broken('duplicates', `${name} is two people, on ${platform} as well`, about, strange);
       strangers = true;

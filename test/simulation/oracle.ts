@@ -11,6 +11,7 @@ import { companyFields, type MappedField, type PlatformName, personFields } from
 import { joinedWrong } from './joined.ts';
 import { accounted, prompt, quota, silent, writesBounded } from './limits.ts';
 import { judgeMerged } from './merged.ts';
+import { judgeOperators } from './operators.ts';
 import { rewritten } from './others.ts';
 import { isAlive, Parties, type Party } from './parties.ts';
 import type { Judging, Violation } from './promises.ts';
@@ -68,6 +69,7 @@ export class Oracle {
     for (const party of this.#parties.all) this.#party(party);
     judgeMerged(judging, this.#parties, this.#fields);
     judgeSharing(judging, this.#parties, this.#fields);
+    judgeOperators(judging, this.#parties);
     for (const text of joinedWrong(ran.unify.outputs)) judging.broken('joined', text);
     prompt(judging);
     writesBounded(judging);
@@ -80,7 +82,8 @@ export class Oracle {
     const about = [...salesforce, ...intercom].map(({ id }) => id);
     if (whose < 0) return broken('duplicates', `a ${kind} that nobody entered: ${about.join(', ')}`, about);
     if (duplicated(this.#judging, this.#parties, party)) return;
-    if (this.#parties.isAmbiguous(party)) return;
+    // Judged by whom unify takes for one (sharing.ts).
+    if (this.#parties.isAmbiguous(party) || this.#parties.timesTakenApart(party) > 0) return;
     // What stands of who was merged is judged with whom they were merged with (merged.ts).
     if (ran.people.merged.has(name)) return this.#ended(name, party, true);
     const alive = { salesforce: salesforce.filter(isAlive), intercom: intercom.filter(isAlive) };

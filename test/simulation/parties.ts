@@ -62,6 +62,12 @@ export class Parties {
     return history.people.some((_, who) => who !== whose && emailHolder(history, who) === mine);
   }
 
+  /** How often an operator said that not all of their records are theirs. */
+  timesTakenApart({ kind, whose }: Party): number {
+    const { operations } = this.#ran.people;
+    return kind === 'person' ? operations.filter((one) => one.verb === 'unlink' && one.whose === whose).length : 0;
+  }
+
   isWantedOn(platform: PlatformName, { kind, whose }: Party): boolean {
     const oneWay = this.#ran.history.world.on.has('oneway');
     if (platform === 'salesforce') {

@@ -4,6 +4,7 @@
  */
 import type { Caller } from '../../twins/salesforce/model.ts';
 import type { Clock } from './clock.ts';
+import type { Verb } from './conditions.ts';
 import { companyFields, givenName, type MappedField, type PlatformName, personFields } from './fields.ts';
 import { isRejected } from './refusals.ts';
 import { intercomBody, intercomValue, type Kind, type Shown, type Stored, type Stores } from './stores.ts';
@@ -24,6 +25,16 @@ export interface Edit {
   readonly value: Stored;
   /** Entered with the record: nobody changed anything. */
   readonly first: boolean;
+}
+
+/** What an operator said, under a name of its own, so that the journal's answer can be found. */
+export interface Operation {
+  readonly at: number;
+  readonly verb: Verb;
+  readonly by: string;
+  readonly whose: number;
+  readonly subject: string;
+  readonly argument: string;
 }
 
 /** Numbers of the crowd: above all who are ever entered one by one. */
@@ -57,6 +68,7 @@ export class People {
     readonly on: PlatformName;
     readonly company: number | null;
   }[] = [];
+  readonly operations: Operation[] = [];
   deletions = 0;
   locks = 0;
   readonly #stores: Stores;
@@ -355,6 +367,22 @@ export class People {
     }
     const chosen = this.#stores.find(on, 'person', into)?.values ?? {};
     this.merges.push({ at: now, on, who, loser, from, into, chosen });
+  }
+
+  /** What an operator says, if there is something to say it of. */
+  operate(verb: Verb, who: number, on: PlatformName): Operation | undefined {
+    const refOn = (platform: PlatformName): string | undefined => {
+      const id = this.#record('person', who, platform);
+      return id && `${platform}:${platform === 'salesforce' ? 'Contact' : 'contact'}:${id}`;
+    };
+    const subject = refOn(on);
+    const argument = verb === 'pin' ? refOn(on === 'salesforce' ? 'intercom' : 'salesforce') : '';
+    if (subject === undefined || argument === undefined) return undefined;
+    const by = `op${this.operations.length}`;
+    const operation = { at: this.#clock.now, verb, by, whose: who, subject, argument };
+    this.operations.push(operation);
+    this.#trace.say('person', `${subject} ${argument}`, `operator ${by}: ${verb} ${subject} ${argument}`);
+    return operation;
   }
 
   #lock(who: number, forMs: number): void {

@@ -8,6 +8,7 @@ export const promises = {
   silent: 'it falls silent after the last edit',
   duplicates: 'nobody is there twice',
   merged: 'who was merged is one person with all records, and nothing is asked of the record that ended',
+  operators: 'what an operator says is answered in the journal, and stands',
   joined: 'events of people carry their account as it is',
   accounted: 'every accepted change ends as an event, a counted drop or a dead letter',
   told: 'what lost against a newer value is told in the journal',

@@ -11,7 +11,7 @@ import { isAlive, type Parties } from './parties.ts';
 import type { Judging } from './promises.ts';
 import type { Shown } from './stores.ts';
 
-const refOf = ({ platform, id }: Shown): string =>
+export const refOf = ({ platform, id }: Shown): string =>
   platform === 'salesforce' ? `salesforce:Contact:${id}` : `intercom:contact:${id}`;
 
 const emailOf = ({ values }: Shown): string => String(values['email'] ?? '').toLowerCase();
@@ -19,7 +19,7 @@ const emailOf = ({ values }: Shown): string => String(values['email'] ?? '').toL
 export function judgeSharing(judging: Judging, parties: Parties, fields: FieldJudge): void {
   const { ran, broken } = judging;
   const people = parties.all.filter(({ kind }) => kind === 'person');
-  const sharing = people.filter((party) => parties.isAmbiguous(party));
+  const sharing = people.filter((party) => parties.isAmbiguous(party) || parties.timesTakenApart(party) > 0);
   const records = people.flatMap(({ salesforce, intercom }) => [...salesforce, ...intercom]);
   const everybody = records.filter(isAlive);
   const gone = [
@@ -86,7 +86,7 @@ const leadsOf = ({ ran }: Judging, email: string): readonly string[] =>
     .map(({ id }) => `salesforce:Lead:${id}`);
 
 /** As events tell of them last, but for those that are another one now. */
-function customersOf({ ran }: Judging): readonly CustomerEvent[] {
+export function customersOf({ ran }: Judging): readonly CustomerEvent[] {
   const last = new Map<string, CustomerEvent>();
   for (const { topic, value } of ran.unify.outputs)
     if (topic === 'customer.events' && value !== null)

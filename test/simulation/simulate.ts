@@ -213,6 +213,15 @@ export function simulate(history: History, tracing = false): Ran {
           return salesforce.swallowNext();
         case 'exhaust':
           return (action.on === 'intercom' ? intercomSink : salesforceSink).exhaust(action.forMs);
+        case 'operate': {
+          const operation = people.operate(action.verb, action.who, action.on);
+          if (operation === undefined) return;
+          const { verb, by, subject, argument } = operation;
+          const change = changeOf({ kind: 'action', action: { id: by, verb, subject, argument, by } });
+          // The CLI may repeat itself.
+          for (let n = 0; n < (repeats ? 2 : 1); n++) log.append(change, subject);
+          return;
+        }
         case 'config': {
           const json = JSON.stringify(rulesOf(world, true));
           log.append(changeOf({ kind: 'config', config: { n: 1, hash: 'changed', json } }), 'config');

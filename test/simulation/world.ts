@@ -2,7 +2,7 @@
  * A history as data: a seed, the faults that may happen, who is there at the start, and what people do when. Everything
  * else follows from the seed, so a history can be run again, shrunk and told.
  */
-import { type ConditionDeed, conditions, crowd, deedsOf } from './conditions.ts';
+import { type ConditionDeed, conditions, crowd, deedsOf, operations } from './conditions.ts';
 import { companyFields, type MappedField, type PlatformName, personFieldsOf } from './fields.ts';
 import { Chance } from './random.ts';
 
@@ -65,6 +65,7 @@ const apart: readonly Switch[] = [
   'rejects',
   'tight',
   'duprule',
+  'operate',
 ];
 
 /** Named sets; each is a row of the table. */
@@ -92,6 +93,7 @@ export const named: Readonly<Record<string, readonly Switch[]>> = {
   scarce: ['tight', '429', 'companies'],
   bursts: ['burst', 'backfill', 'companies'],
   overflows: ['overflow', 'delay'],
+  released: ['operate', 'thirdwriter', 'norm'],
   everything: (Object.keys(switches) as Switch[]).filter((one) => !apart.includes(one)),
 };
 
@@ -229,6 +231,7 @@ export function generate(seed: number, world: World): History {
     }
   }
   if (on.has('handover')) actions.push(...handover(chance, at + 5_000, count, everybody));
+  if (on.has('operate')) actions.push(...operations(chance, on, count, at));
   return { seed, world, people, companies, actions, ...(on.has('burst') ? { crowd } : {}) };
 }
 

@@ -84,7 +84,10 @@ class WriteBounds {
   #most(record: Record, name: string): number {
     const pool = this.#pool(record);
     // Each time that two become one, the other's records are given what is new to them.
-    const joined = pool.length - 1 + (this.#isLead(record) ? 1 : 0);
+    // So has each word of an operator about them: pinned, taken apart, released, asked again.
+    const said =
+      record.kind === 'person' ? this.#ran.people.operations.filter(({ whose }) => pool.includes(whose)) : [];
+    const joined = pool.length - 1 + (this.#isLead(record) ? 1 : 0) + said.length;
     if (marks.has(name)) return 1 + joined;
     const { moves, edits } = this.#ran.people;
     if (links.has(name)) return moves.filter(({ who }) => pool.includes(who)).length * changesPerMove + 1 + joined;

@@ -69,6 +69,16 @@ describe('an unlink', () => {
     expect(ids.size).toBe(4);
   });
 
+  it('gives the record that was taken a mark of its own, though it is alone: a create of the other half would find it', () => {
+    const people = linked();
+    people
+      .say(action('unlink', contact('A')), webhook(person('i1'), { ...adaThere, email: 'o@x.example' }, 20))
+      .pass(40);
+    const marks = people.commands('salesforce').filter(({ ref }) => ref === contact('A'));
+    expect(marks.at(-1)?.fields['Tributary_Id__c']).toBe(people.idOf(contact('A')));
+    expect(people.idOf(contact('A'))).not.toBe(people.idOf(person('i1')));
+  });
+
   it('ends what follows from the link: an edit of one is not written to the other', () => {
     const people = linked()
       .say(action('unlink', person('i1')))

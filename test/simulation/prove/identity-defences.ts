@@ -168,6 +168,14 @@ export const identityDefences: readonly Defence[] = [
     patches: [unify('merge', 'field.source === ref.ref || ', '')],
   },
   {
+    name: 'taken-apart-has-its-own-mark',
+    protects: 'a create of one half overwrites the record that was taken from it',
+    worlds: ['operate,ambiguous', 'released'],
+    patches: [
+      unify('standing', "typeof seen === 'string' && seen !== '' ? world.living(seen) : undefined", 'undefined'),
+    ],
+  },
+  {
     name: 'loser-yields-as-a-person',
     protects: 'what the other records of a merged person said stands against the choice of whoever merged them',
     worlds: ['merges', 'signups'],
