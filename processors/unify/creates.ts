@@ -234,9 +234,14 @@ function openGate(world: World, platform: Platform, id: string): void {
 /** A create that ended without a record: kept as refused, or asked again when it had only expired. */
 export function endCreate(world: World, entity: EntityState, create: CreateState, result: Result, why: string): void {
   storeEnd(world, entity, create, result, why);
-  // A record that was told of meanwhile, as if the create had made it, is asked for itself now.
-  const ended = world.entity(entity.id);
-  for (const ref of livingRefs(world, entity)) if (ended !== undefined) enqueueRef(world, ref, ended, create.lane);
+  askForItself(world, entity.id, create.lane);
+}
+
+/** A record that was told of while its create was open, as if that had made it, waits for it no more. */
+function askForItself(world: World, id: string, lane: Lane): void {
+  const entity = world.entity(id);
+  if (entity === undefined) return;
+  for (const ref of livingRefs(world, entity)) enqueueRef(world, ref, entity, lane);
 }
 
 function storeEnd(world: World, entity: EntityState, create: CreateState, result: Result, why: string): void {
@@ -288,8 +293,10 @@ function putOff(world: World, entity: EntityState, create: CreateState, resultAt
 }
 
 /** The same at the end of an epoch: its sink may have made the call. */
-export const putOffCreate = (world: World, entity: EntityState, create: CreateState): void =>
+export function putOffCreate(world: World, entity: EntityState, create: CreateState): void {
   putOff(world, entity, create, world.now);
+  askForItself(world, entity.id, create.lane);
+}
 
 /** The platform has the record already, as that of other customers, and the rules do not say that they are this one. */
 export function meetAnother(

@@ -502,4 +502,12 @@ export const kept: readonly Kept[] = [
       { at: 21313, do: 'delete', who: 2, on: 'intercom' },
     ],
   },
+  {
+    shows: 'who was created just before the sink stopped is attached to their company by the next one',
+    seed: 21,
+    faults: ['restart'],
+    people: [{ salesforce: true, company: 1 }],
+    companies: [{ on: 'salesforce' }, { on: 'salesforce' }],
+    actions: [],
+  },
 ];

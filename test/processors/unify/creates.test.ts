@@ -1,7 +1,8 @@
 /** Creating on the other platform, both ways: who is created, once, and what is done with what exists. */
 import { describe, expect, it } from 'vitest';
+import { partitionOf } from '../../../schemas/topics.ts';
 import type { Command, Observation, Result, Value } from '../../../schemas/types.ts';
-import { createdEvent, event, row, second } from '../../support/changes.ts';
+import { createdEvent, epoch, event, row, second } from '../../support/changes.ts';
 import { account, company, contact, People, person, webhook } from './people-world.ts';
 
 const ada = { Email: 'ada@x.example', FirstName: 'Ada', LastName: 'Byron' };
@@ -136,6 +137,21 @@ describe('a create that meets a record', () => {
     people.answer(create, exists(person('i9'), { email: 'nine@x.example', role: 'user' }, 11)).pass(20);
     expect(people.idOf(person('i1'))).toBe(people.idOf(contact('A')));
     expect(people.idOf(person('i9'))).not.toBe(people.idOf(contact('A')));
+  });
+});
+
+describe('a create whose sink stopped', () => {
+  it('after the record was made: what came to be wanted meanwhile is asked of it as soon as another sink is there', () => {
+    const people = new People().say(createdEvent(contact('A'), ada, 2, 2)).marks(10);
+    const create = asked(people, 'intercom');
+    const ref = people.run(create).ref ?? '';
+    people.ran.push(create);
+    people.say(webhook(ref, create.fields, 11), event(contact('A'), { Title: 'CTO' }, 12, 12));
+    expect(people.waiting().filter((command) => command.ref === ref)).toEqual([]);
+    people.say(epoch(partitionOf(create.key, 4), 'later', 0, 50));
+    expect(people.waiting().filter((command) => command.ref === ref)).toMatchObject([
+      { verb: 'update', fields: { 'custom_attributes.job_title': 'CTO' } },
+    ]);
   });
 });
 

@@ -225,6 +225,18 @@ export const identityDefences: readonly Defence[] = [
     patches: [unify('creates', '    if (doubt && !keyed) {\n', '    if (doubt && keyed) {\n')],
   },
   {
+    name: 'put-off-create-is-not-awaited',
+    protects: 'who was made by a create whose sink stopped is not brought up to date',
+    worlds: ['processes', 'everything'],
+    patches: [
+      unify(
+        'creates',
+        '  putOff(world, entity, create, world.now);\n  askForItself(world, entity.id, create.lane);\n',
+        '  putOff(world, entity, create, world.now);\n',
+      ),
+    ],
+  },
+  {
     name: 'look-comes-after',
     protects: 'what somebody edited before a create was answered by a look at its contact is taken for the outcome',
     worlds: ['calls,norm', 'latecalls,norm'],
