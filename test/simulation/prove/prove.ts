@@ -16,6 +16,7 @@ import type { Promise as Kept } from '../promises.ts';
 import { generate, readWorld } from '../world.ts';
 import { type Defence, defences, root } from './defences.ts';
 
+const longest = Math.max(...defences.map(({ name }) => name.length));
 const help = `npm run prove:tests -- [options]
   --only NAME   one defence, or several by commas (default: all ${defences.length})
   --baseline N  seeds of each world with the whole code (200)
@@ -23,7 +24,7 @@ const help = `npm run prove:tests -- [options]
   --jobs K      processes at the same time (2)
   --json FILE   the table as JSON
 defences:
-${defences.map(({ name, protects }) => `  ${name.padEnd(26)}${protects}`).join('\n')}`;
+${defences.map(({ name, protects }) => `  ${name.padEnd(longest + 2)}${protects}`).join('\n')}`;
 
 /** What a process of one defence says. */
 export type Told =
