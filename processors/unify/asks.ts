@@ -102,23 +102,34 @@ function mayHaveBrought(ref: RefState, ask: Ask, field: string, value: Value, at
 
 /**
  * Which ask has the value of an event of our own client from it? The stream is in order, so a value expected belongs to
- * the oldest ask that still waits for its echo, and another value is what the platform made of the oldest one.
+ * the oldest ask that still waits for its echo, and another value is what the platform made of the oldest one. None waits
+ * for an event from before it was asked, and what was made of a value once is made of it again.
  * repeat: the value of an ask whose echo was seen before; it says nothing new.
  */
 export function originOf(
   ref: RefState,
   field: string,
   value: Value,
+  at: Position,
 ): { readonly ask: number; readonly kind: 'echo' | 'repeat' | 'outcome' } | undefined {
-  const asks = asksOf(ref);
-  const find = (matches: (ask: Ask) => boolean): number =>
-    asks.findIndex((ask) => field in expectedOf(ask) && matches(ask));
-  const echo = find((ask) => !isDone(ask, field) && alike(expectedOf(ask)[field], value));
+  const asks = asksOf(ref).map((ask) => (field in expectedOf(ask) ? ask : undefined));
+  const waiting = (matches: (ask: Ask) => boolean): number =>
+    asks.findIndex(
+      (ask) => ask !== undefined && !isDone(ask, field) && comparePositions(at, ask.after) >= 0 && matches(ask),
+    );
+  const echo = waiting((ask) => alike(expectedOf(ask)[field], value));
   if (echo >= 0) return { ask: echo, kind: 'echo' };
-  const repeat = find((ask) => isDone(ask, field) && brought(ask, field, value));
+  const made = asks.flatMap((ask) =>
+    ask !== undefined && isDone(ask, field) && field in ask.got && alike(ask.got[field], value)
+      ? [expectedOf(ask)[field]]
+      : [],
+  );
+  const again = waiting((ask) => made.some((asked) => alike(expectedOf(ask)[field], asked)));
+  if (again >= 0) return { ask: again, kind: 'outcome' };
+  const repeat = asks.findIndex((ask) => ask !== undefined && isDone(ask, field) && brought(ask, field, value));
   if (repeat >= 0) return { ask: repeat, kind: 'repeat' };
   // What was there before it was asked is told by an older event of ours: that of a create names every field.
-  const outcome = find((ask) => !isDone(ask, field) && !stood(ask, field, value));
+  const outcome = waiting((ask) => !stood(ask, field, value));
   return outcome >= 0 ? { ask: outcome, kind: 'outcome' } : undefined;
 }
 

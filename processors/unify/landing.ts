@@ -53,7 +53,8 @@ function landWrite(world: World, draft: Draft, ask: Ask, result: Result): void {
   }
   if (result.returned !== null) {
     if (ask.verb === 'create') resumeBefore(world, draft, closed, lookedAt(result.returned, result));
-    observe(world, draft, result.returned, draft.ref.landed.find((one) => one.id === closed.id) ?? closed);
+    for (const one of parted(closed, result.returned))
+      observe(world, draft, one, draft.ref.landed.find(({ id }) => id === closed.id) ?? closed);
   }
   // A sink that was stopped between two calls of one ask names what it did not come to: that is asked again.
   const unfinished = result.returned?.unknown ?? [];
@@ -68,6 +69,26 @@ function landWrite(world: World, draft: Draft, ask: Ask, result: Result): void {
 function lookedAt({ at }: Observation, { platformTime }: Result): number {
   const isLook = secondOf(platformTime) > secondOf(at.time);
   return isLook ? (secondOf(at.time) + 1) * 1000 : at.time;
+}
+
+/**
+ * Memberships are calls of their own, after that of the fields: what is attached stands as of the last of them, and the
+ * notifications of those before it are older.
+ */
+function parted(closed: Ask, returned: Observation): readonly Observation[] {
+  const { companies, ...fields } = returned.fields;
+  if (isOneCall(closed) || companies === undefined) return [returned];
+  return [
+    { ...returned, fields, unknown: [...returned.unknown, 'companies'] },
+    {
+      ...returned,
+      whole: false,
+      fields: { companies },
+      unknown: [],
+      at: { time: Math.max(closed.resultAt ?? 0, returned.at.time), seq: -1, second: true },
+      modified: null,
+    },
+  ];
 }
 
 /** The date that the one call of an ask gave the record, ms; null: the answer does not tell it. */

@@ -206,7 +206,7 @@ function observeField(world: World, draft: Draft, sighting: Sighting, look: Look
   const assumed = assumedFrom(draft.ref, field, look);
   // The echo will say it, and whether anybody came after it.
   if (assumed !== undefined && !assumed.late) return;
-  const origin = own ? originOf(draft.ref, field, value) : undefined;
+  const origin = own ? originOf(draft.ref, field, value, observation.at) : undefined;
   switch (orderOf(draft, sighting, look, origin)) {
     case 'newer':
       takeIn(world, draft, sighting, look, origin);

@@ -510,4 +510,40 @@ export const kept: readonly Kept[] = [
     companies: [{ on: 'salesforce' }, { on: 'salesforce' }],
     actions: [],
   },
+  {
+    shows: 'an event of ours that comes once more is no echo of a write that was asked after it',
+    seed: 297,
+    faults: ['duplicate'],
+    people: [{ salesforce: true }],
+    actions: [
+      { at: 408, do: 'create', who: 1, on: 'salesforce' },
+      { at: 1203, do: 'edit', who: 0, on: 'salesforce', field: 'phone', value: 'p0 phone A39' },
+      { at: 2287, do: 'edit', who: 0, on: 'salesforce', field: 'phone', value: 'p0 phone a58' },
+    ],
+  },
+  {
+    shows: 'what a flow made of our value it makes of the same value again, and that is nobody’s edit either',
+    seed: 353,
+    faults: ['thirdwriter', 'norm'],
+    people: [{ salesforce: true }, { salesforce: true }],
+    actions: [
+      { at: 2775, do: 'edit', who: 1, on: 'intercom', field: 'department', value: 'p1 department A01' },
+      { at: 15966, do: 'edit', who: 1, on: 'intercom', field: 'department', value: 'p1 department A16' },
+    ],
+  },
+  {
+    shows: 'who is moved and edited at once is moved once, though both companies are seen between the calls of that',
+    seed: 354,
+    faults: ['tight'],
+    people: [
+      { salesforce: true, company: 1 },
+      { salesforce: true, intercom: true, company: 0 },
+    ],
+    companies: [{ on: 'salesforce' }, { on: 'salesforce' }],
+    actions: [
+      { at: 12450, do: 'move', who: 1, on: 'salesforce', company: 1 },
+      { at: 46196, do: 'edit', who: 1, on: 'salesforce', field: 'department', value: 'p1 department a79' },
+      { at: 47364, do: 'move', who: 1, on: 'salesforce', company: 0 },
+    ],
+  },
 ];

@@ -37,6 +37,8 @@ class Both {
   readonly gone = new Set<string>();
   /** Of no call is known how often it was carried out. */
   doubtful = false;
+  /** The calls of one ask of Intercom are seconds apart, and what stands between them is told before the answer. */
+  apart = false;
   #at = 10;
   #seq = 10;
   #ids = 0;
@@ -126,11 +128,19 @@ class Both {
     const observation = row(ref, kept, this.#at).observation;
     const returned = observation === null ? null : { ...observation, via: 'answer' as const };
     const partition = partitionOf(command.ref === '' ? command.key : command.ref, 4);
+    const wasAt = this.#at;
+    if (this.apart && platform === 'intercom' && command.fields['companies'] !== undefined) {
+      const lists = [before['companies'], command.fields['companies']] as readonly (readonly string[])[];
+      const between = { ...kept, companies: [...new Set(lists.flat())].sort() };
+      this.#at += 2;
+      this.say(event(ref, between, this.#at, -1, { at: { time: (second + this.#at) * 1000, seq: -1, second: false } }));
+      this.#at += 2;
+    }
     this.say(
       result(command, partition, {
         ref,
         returned: platform === 'intercom' ? returned : null,
-        platformTime: time,
+        platformTime: time + (this.#at - wasAt) * 1000,
         doubt: this.doubtful,
       }),
     );
@@ -201,6 +211,15 @@ describe('a person who works for an account', () => {
     const before = world.ran.length;
     world.edit(contact, { AccountId: '001B' });
     expect(world.of(ref)['companies']).toEqual([b]);
+    expect(world.ran.length - before).toBe(1);
+  });
+
+  it('moved with another edit is moved once, though both companies are seen between the calls of that', () => {
+    const { world, b, ref } = office();
+    const before = world.ran.length;
+    world.apart = true;
+    world.edit(contact, { AccountId: '001B', LastName: 'King' });
+    expect(world.of(ref)).toMatchObject({ companies: [b], name: 'Ada King' });
     expect(world.ran.length - before).toBe(1);
   });
 

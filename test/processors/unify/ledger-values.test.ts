@@ -182,29 +182,49 @@ describe('an echo without a name', () => {
 describe('an event of our own client', () => {
   it('belongs to the oldest ask that expects its value, and ends the wait of those before it', () => {
     const ref = refWith(ask(3, 'a'), landed(1, 'a', 1), landed(2, 'b', 2));
-    expect(originOf(ref, field, 'a')).toEqual({ ask: 0, kind: 'echo' });
-    expect(originOf(ref, field, 'b')).toEqual({ ask: 1, kind: 'echo' });
+    expect(originOf(ref, field, 'a', second(200))).toEqual({ ask: 0, kind: 'echo' });
+    expect(originOf(ref, field, 'b', second(200))).toEqual({ ask: 1, kind: 'echo' });
     const after = markDone(ref, field, 1);
     expect(after.landed.map((one) => one.done)).toEqual([[field], [field]]);
-    expect(originOf(after, field, 'a')).toEqual({ ask: 2, kind: 'echo' });
-    expect(originOf(after, field, 'b')).toEqual({ ask: 1, kind: 'repeat' });
+    expect(originOf(after, field, 'a', second(200))).toEqual({ ask: 2, kind: 'echo' });
+    expect(originOf(after, field, 'b', second(200))).toEqual({ ask: 1, kind: 'repeat' });
   });
 
   it('with another value is what the platform made of the oldest ask, and is remembered as that', () => {
     const ref = refWith(null, landed(1, 'a', 1));
-    expect(originOf(ref, field, 'A')).toEqual({ ask: 0, kind: 'outcome' });
+    expect(originOf(ref, field, 'A', second(200))).toEqual({ ask: 0, kind: 'outcome' });
     const after = markDone(ref, field, 0, 'A');
     expect(after.landed[0]).toMatchObject({ done: [field], got: { [field]: 'A' } });
-    expect(originOf(after, field, 'A')).toEqual({ ask: 0, kind: 'repeat' });
-    expect(originOf(after, field, 'z')).toBeUndefined();
+    expect(originOf(after, field, 'A', second(200))).toEqual({ ask: 0, kind: 'repeat' });
+    expect(originOf(after, field, 'z', second(200))).toBeUndefined();
+  });
+});
+
+describe('an event of our own client that comes once more', () => {
+  it('is no echo of an ask that was made when more was known', () => {
+    const ref = refWith(ask(2, 'a', { after: second(150) }), landed(1, 'a', 100, { done: [field] }));
+    expect(originOf(ref, field, 'a', second(149))).toEqual({ ask: 0, kind: 'repeat' });
+    expect(originOf(ref, field, 'a', second(151))).toEqual({ ask: 1, kind: 'echo' });
+  });
+
+  it('is what came of the ask that waits, where the platform made it of the very value before', () => {
+    const got = { done: [field], got: { [field]: 'A' } };
+    expect(originOf(refWith(ask(2, 'a'), landed(1, 'a', 1, got)), field, 'A', second(200))).toEqual({
+      ask: 1,
+      kind: 'outcome',
+    });
+    expect(originOf(refWith(ask(2, 'b'), landed(1, 'a', 1, got)), field, 'A', second(200))).toEqual({
+      ask: 0,
+      kind: 'repeat',
+    });
   });
 });
 
 describe('an older event of our own client', () => {
   it('that names what was there before an ask is not its outcome', () => {
     const ref = refWith(ask(2, '001', { before: { [field]: null } }));
-    expect(originOf(ref, field, null)).toBeUndefined();
-    expect(originOf(ref, field, '002')).toEqual({ ask: 0, kind: 'outcome' });
+    expect(originOf(ref, field, null, second(200))).toBeUndefined();
+    expect(originOf(ref, field, '002', second(200))).toEqual({ ask: 0, kind: 'outcome' });
   });
 });
 

@@ -222,13 +222,7 @@ export const ledgerDefences: readonly Defence[] = [
     name: 'before-is-no-outcome',
     protects: 'the event of our create, which names every field, ends an ask made after it',
     worlds: ['network', 'calm', 'sources', 'latecalls'],
-    patches: [
-      unify(
-        'asks',
-        'find((ask) => !isDone(ask, field) && !stood(ask, field, value));',
-        'find((ask) => !isDone(ask, field));',
-      ),
-    ],
+    patches: [unify('asks', 'waiting((ask) => !stood(ask, field, value));', 'waiting(() => true);')],
   },
   {
     name: 'tie-is-read-again',
@@ -490,6 +484,36 @@ export const ledgerDefences: readonly Defence[] = [
     worlds: ['calls', 'restart,zombie', 'latecalls'],
     patches: [
       unify('landing', "  if (result.outcome === 'expired') draft.ref = { ...draft.ref, reading: true };\n", ''),
+    ],
+  },
+  {
+    name: 'echo-after-its-ask',
+    protects: 'an event of ours that comes once more is taken for the echo of a write that was asked after it',
+    worlds: ['latecalls', 'duplicate'],
+    patches: [
+      unify(
+        'asks',
+        '!isDone(ask, field) && comparePositions(at, ask.after) >= 0 && matches(ask)',
+        '!isDone(ask, field) && matches(ask)',
+      ),
+    ],
+  },
+  {
+    name: 'made-again',
+    protects: 'what a flow makes of the same value once more is taken for an edit',
+    worlds: ['fights'],
+    patches: [unify('asks', "  if (again >= 0) return { ask: again, kind: 'outcome' };\n", '')],
+  },
+  {
+    name: 'memberships-as-of-their-last-call',
+    protects: 'what stands between two calls of one ask is asked for once more',
+    worlds: ['scarce'],
+    patches: [
+      unify(
+        'landing',
+        '  if (isOneCall(closed) || companies === undefined) return [returned];',
+        '  return [returned];',
+      ),
     ],
   },
 ];
