@@ -76,6 +76,12 @@ export function fitting(
 const stood = (ask: Ask, field: string, value: Value): boolean =>
   field in ask.before && alike(ask.before[field], comparable(value));
 
+/** What stood in a field before an ask, to tell a change against: of a long list that is not known. */
+export function stoodBefore(ask: Ask | undefined, field: string, value: Value): Value | undefined {
+  const before = ask?.before[field];
+  return Array.isArray(value) && typeof before === 'string' ? undefined : before;
+}
+
 const isDone = (ask: Ask, field: string): boolean => ask.done.includes(field);
 
 /** Until when, in the platform's time, a value may have come from this ask, ms; a call in doubt may be applied late. */

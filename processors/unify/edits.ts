@@ -13,7 +13,7 @@ import type { Draft, Sighting } from './ledger.ts';
 import { fromPlatform } from './mapping.ts';
 import { type CanonicalRule, type EntityRules, sideOf } from './rules.ts';
 import { standingOf } from './standing.ts';
-import { alike, comparePositions, hashId, isEmpty, laterOf, shown } from './values.ts';
+import { alike, comparePositions, hashId, isEmpty, isExact, laterOf, shown } from './values.ts';
 import type { Platform, World } from './world.ts';
 
 export interface Edit {
@@ -77,10 +77,11 @@ const decidedKept = 16;
  * A replay, or a notification that comes twice, offers an edit once more: the very same value at the very same position.
  * What became of it was told then, and is as long as it is remembered not told again. In doubt it is: no loss is silent.
  */
-function wasDecided(draft: Draft, name: string, { value, at }: Edit): boolean {
+function wasDecided(draft: Draft, name: string, { kind, value, at }: Edit): boolean {
   const { decided } = draft.ref;
   const mark = hashId(name, JSON.stringify(value), at.time, at.seq).slice(0, 12);
-  if (decided.includes(mark)) return true;
+  // The record showed something else in between: of a whole second that is another edit.
+  if (decided.includes(mark)) return kind !== 'change' || isExact(at);
   draft.ref = { ...draft.ref, decided: [...decided, mark].slice(-decidedKept) };
   return false;
 }

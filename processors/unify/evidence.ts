@@ -3,7 +3,7 @@
  * the value that counts, and what is told to have come to nothing.
  */
 import type { Observation, Position } from '../../schemas/types.ts';
-import { asksOf, wasOvertaken } from './asks.ts';
+import { asksOf, stoodBefore, wasOvertaken } from './asks.ts';
 import { editAll } from './edits.ts';
 import type { Draft, Look, Sighting } from './ledger.ts';
 import { fromPlatform, toPlatform } from './mapping.ts';
@@ -33,10 +33,9 @@ export function takeEvidence(world: World, draft: Draft, sighting: Sighting, loo
     confirm(draft, link, observation.at);
     return;
   }
-  // What was attached or detached is told against what stood there before we wrote; of a long list that is not known.
-  const stood = asksOf(draft.ref).findLast((ask) => link.field in ask.before)?.before[link.field];
-  const isHash = Array.isArray(value) && typeof stood === 'string';
-  const before = isHash ? undefined : stood;
+  // What was attached or detached is told against what stood there before we wrote.
+  const last = asksOf(draft.ref).findLast((ask) => link.field in ask.before);
+  const before = stoodBefore(last, link.field, value);
   editAll(world, draft, sighting, observation, { kind: 'evidence', conflict: true, replaces: null, before });
 }
 
@@ -57,6 +56,19 @@ export function tellDoubtful(
     observation,
     'a call of ours in doubt asked for the same, and may have been carried out late',
   );
+}
+
+/**
+ * The record shows what is wanted, after it had shown what an open ask of ours asks for: that may have been our call, or
+ * somebody who said the same before it. The answer comes too late to tell.
+ */
+export function tellUnsure(world: World, draft: Draft, sighting: Sighting, observation: Observation): void {
+  const seen = draft.ref.seen[sighting.link.field];
+  const isOpen = asksOf(draft.ref).some((ask) => ask.id === seen?.ask && ask.resultAt === null);
+  if (seen === undefined || !isOpen || sighting.link.platform === 'salesforce') return;
+  const reason =
+    'a call of ours under way asked for the same, and its own record said something else before its answer';
+  tell(world, draft, { ...sighting, value: seen.value }, observation, reason);
 }
 
 /** What never counted, nor was decided: it may be somebody's all the same. */

@@ -4,10 +4,12 @@
  * seen.
  */
 import type { Ask, FieldRefusal, Observation, Quiet, RefState, Result } from '../../schemas/types.ts';
-import { isOneCall, landedWith, reaches } from './asks.ts';
+import { isOneCall, landedWith, reaches, stoodBefore } from './asks.ts';
 import { awaitEcho } from './echoes.ts';
+import { edit } from './edits.ts';
 import { parseRef } from './keys.ts';
 import { type Draft, observe, putSeen, resume, resumeBefore } from './ledger.ts';
+import { fromPlatform } from './mapping.ts';
 import { sideOf } from './rules.ts';
 import { isQuiet, putQuiet } from './standing.ts';
 import { alike, comparePositions, secondOf } from './values.ts';
@@ -40,8 +42,8 @@ function landWrite(world: World, draft: Draft, ask: Ask, result: Result): void {
   const others = draft.ref.landed.filter((one) => one.id !== ask.id);
   // Of a record that existed before, or is gone, nothing is there that we wrote; nor where everything stood there already.
   const keeps = applied ? !isIdle(closed, result) : doubt && result.outcome !== 'gone' && result.outcome !== 'exists';
-  const seen = withoutCredit(draft.ref.seen, closed);
-  draft.ref = { ...draft.ref, seen, open: null, landed: keeps ? landedWith(others, closed) : others };
+  draft.ref = { ...draft.ref, open: null, landed: keeps ? landedWith(others, closed) : others };
+  withdrawCredit(world, draft, closed);
   if (!applied) {
     if (result.returned !== null) observe(world, draft, result.returned, null);
     return;
@@ -99,14 +101,23 @@ const writtenAt = (ask: Ask, { returned }: Result): number | null =>
 const isIdle = (closed: Ask, { returned }: Result): boolean =>
   returned?.modified != null && isOneCall(closed) && !reaches(closed, { ...returned.at, time: returned.modified });
 
-/** What was taken for an echo while the ask was open, and is older than its call, is somebody's. */
-const withoutCredit = (seen: RefState['seen'], closed: Ask): RefState['seen'] =>
-  Object.fromEntries(
-    Object.entries(seen).map(([field, one]) => [
-      field,
-      one.ask === closed.id && !reaches(closed, one.at) ? { ...one, ask: '' } : one,
-    ]),
-  );
+/**
+ * What was taken for an echo while the ask was open, and is older than its call, is somebody's: they said the very same
+ * before us. It is the edit that it would have been then.
+ */
+function withdrawCredit(world: World, draft: Draft, closed: Ask): void {
+  for (const link of sideOf(draft.rules, draft.ref.ref).links) {
+    const seen = draft.ref.seen[link.field];
+    if (seen === undefined || seen.ask !== closed.id || reaches(closed, seen.at)) continue;
+    const { value, at } = seen;
+    draft.ref = putSeen(draft.ref, link.field, { ...seen, ask: '' });
+    const { fields } = draft.entity;
+    const one = { kind: 'change', time: at.time, at, by: '', conflict: true, replaces: null } as const;
+    const before = stoodBefore(closed, link.field, value);
+    for (const [name, canonical] of Object.entries(fromPlatform(world, link, value, { fields, before })))
+      edit(world, draft, name, { ...one, value: canonical });
+  }
+}
 
 /** Refused fields with the platform's words; all of them when it refused the record and named none. */
 function refusedFields(ask: Ask, result: Result): ReadonlyMap<string, FieldRefusal> {

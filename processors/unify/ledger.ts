@@ -22,7 +22,7 @@ import type {
 } from '../../schemas/types.ts';
 import { asksOf, echoOf, expectedOf, markDone, originOf } from './asks.ts';
 import { authorOf, edit, editAll } from './edits.ts';
-import { takeEvidence, tellDoubtful } from './evidence.ts';
+import { takeEvidence, tellDoubtful, tellUnsure } from './evidence.ts';
 import { parseRef } from './keys.ts';
 import { fromPlatform, toPlatform } from './mapping.ts';
 import { type EntityRules, type Link, sideOf } from './rules.ts';
@@ -107,14 +107,26 @@ function sightingsOf(draft: Draft, observation: Observation): readonly Sighting[
 function expectCreate(draft: Draft, observation: Observation): void {
   const { platform, object } = parseRef(draft.ref.ref);
   const open = draft.entity.creates.find((one) => one.platform === platform && one.object === object)?.ask ?? null;
-  const landed = draft.ref.landed.filter((ask) => ask.resultAt !== null || ask.id === open?.id);
+  const landed = draft.ref.landed
+    .filter((ask) => ask.resultAt !== null || ask.id === open?.id)
+    .map((ask) => (ask.resultAt === null && open?.resultAt != null ? putOffAs(ask, open) : ask));
   const { marker } = sideOf(draft.rules, draft.ref.ref);
   const isNew =
     open !== null && observation.fields[marker] === open.fields[marker] && landed.every((ask) => ask.id !== open.id);
-  if (!isNew && landed.length === draft.ref.landed.length) return;
+  if (!isNew && landed.length === draft.ref.landed.length && landed.every((ask, n) => ask === draft.ref.landed[n]))
+    return;
   const asked = open?.resultAt == null ? open : { ...open, fields: {} };
   draft.ref = { ...draft.ref, landed: isNew && asked !== null ? [...landed, asked] : landed };
 }
+
+/** It was put off in doubt while its record was known already: nothing waits for its answer any more. */
+const putOffAs = (ask: Ask, { expected, resultAt, doubt }: Ask): Ask => ({
+  ...ask,
+  fields: {},
+  expected,
+  resultAt,
+  doubt,
+});
 
 const openWrite = (ref: RefState): Ask | undefined =>
   asksOf(ref).find((ask) => ask.resultAt === null && ask.verb !== 'read');
@@ -282,6 +294,7 @@ function takeIn(world: World, draft: Draft, sighting: Sighting, look: Look, orig
   const writer = writerAsk(draft.ref, field, look, origin);
   const echo = writer === undefined ? echoIn(draft.ref, sighting, look) : -1;
   const by = writer?.id ?? asksOf(draft.ref)[echo]?.id ?? '';
+  if (isNew && answered === null) tellUnsure(world, draft, sighting, observation);
   const keepsPlace = !isNew && isExact(before.at) && comparePositions(observation.at, before.at) === 0;
   draft.ref = putSeen(draft.ref, field, {
     value,

@@ -124,31 +124,39 @@ export class Ends {
         (end < Infinity && this.#isTied(edit, field, told))
       );
     }
-    const first = this.#heardAt(refOf(edit), edit.at, end);
     const shownAt = this.#shownAt(refOf(edit), end, ['event', 'read', 'answer']);
-    return first === undefined || first > Math.min(shownAt, ours?.at ?? Infinity);
+    const until = Math.min(shownAt, ours?.at ?? Infinity);
+    const heard = this.#heard(refOf(edit), edit.at, end).filter(({ time }) => time <= until);
+    return end < Infinity ? heard.every((telling) => this.#isTied(edit, field, telling)) : heard.length === 0;
   }
 
-  /** When a notification first told of a record of Intercom as it stood then, log time. They overtake each other. */
-  #heardAt(ref: string, from: number, until: number): number | undefined {
-    const telling = this.#ran.log.records.find(({ change: { observation } }) => {
+  /** The notifications that told of a record of Intercom as it stood then. They overtake each other. */
+  #heard(ref: string, from: number, until: number): readonly Telling[] {
+    return this.#ran.log.records.flatMap(({ time, change: { observation } }) => {
       const at = observation?.at.time ?? 0;
-      return observation?.ref === ref && observation.via === 'event' && at >= from && at < until;
+      const isTelling = observation?.ref === ref && observation.via === 'event' && at >= from && at < until;
+      return isTelling ? [{ time, at }] : [];
     });
-    return telling?.time;
   }
 
-  /** The row had been read in the second of the event, with another value: which came later only one more reading tells. */
+  /**
+   * The record had been read in the second of the event, with another value: which came later only one more reading tells,
+   * and none showed this one any more.
+   */
   #isTied(edit: Edit, field: MappedField, { time, at }: Telling): boolean {
     const ref = refOf(edit);
-    return this.#ran.log.records.some(({ time: readAt, change }) => {
+    const end = endOf(edit, this.#ran.people.edits);
+    const reads = this.#ran.log.records.flatMap(({ time: readAt, change }) => {
       const read = change.observation ?? change.result?.returned;
-      if (read?.ref !== ref || read.via === 'event' || readAt > time) return false;
-      const value = read.fields[field.salesforce];
-      return (
-        wholeSecond(read.at.time) === wholeSecond(at) && !this.#alike(field, (value ?? null) as Stored, edit.value)
-      );
+      if (read?.ref !== ref || read.via === 'event') return [];
+      const value = (read.fields[field[edit.platform]] ?? null) as Stored;
+      return [{ readAt, of: read.at.time, isIt: this.#alike(field, value, edit.value) }];
     });
+    const second = wholeSecond(at);
+    return (
+      reads.some(({ readAt, of, isIt }) => readAt <= time && wholeSecond(of) === second && !isIt) &&
+      !reads.some(({ of, isIt }) => isIt && wholeSecond(of) > second && of < end)
+    );
   }
 
   /** When a ref was first told of as it stood from `from` on, by whatever voice. REST dates by whole seconds. */
@@ -163,7 +171,7 @@ export class Ends {
   }
 }
 
-/** An event of Salesforce that told of an edit: log time, and its second. */
+/** An event that told of an edit: log time, and its date. */
 interface Telling {
   readonly time: number;
   readonly at: number;

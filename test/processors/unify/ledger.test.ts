@@ -737,6 +737,58 @@ describe('a loss', () => {
   });
 });
 
+describe('what somebody enters in Intercom while a call of ours waits to write the same', () => {
+  /** Salesforce says s, then t; the call that asks for s is sent long after somebody entered s in Intercom. */
+  function entered(...later: readonly [value: string, at: number][]): Pair {
+    const pair = new Pair().event({ Title: 's' }, 10);
+    const asked = pair.only();
+    pair.event({ Title: 't' }, 11).webhook({ [title]: 's' }, 20.2);
+    for (const [value, at] of later) pair.webhook({ [title]: value }, at);
+    const sentAt = (second + 30) * 1000 - 200;
+    return pair.answer(asked, { fields: { [title]: 's' }, at: 30 }, { sentAt });
+  }
+
+  it('is the edit that it was, once the answer tells that our call came after it', () => {
+    const pair = entered();
+    expect(pair.value('title')).toBe('s');
+    expect(pair.runner.entityOf(salesforce)?.fields['title']).toMatchObject({ source: intercom });
+    expect(pair.only()).toMatchObject({ platform: 'salesforce', fields: { Title: 's' } });
+  });
+
+  it('is told to be unsure where the record shows what is wanted before the answer', () => {
+    const pair = entered(['t', 20.4]);
+    expect(pair.value('title')).toBe('t');
+    expect(pair.journal('rejected')).toEqual([
+      'title: a call of ours under way asked for the same, and its own record said something else before its answer',
+    ]);
+  });
+
+  it('loses as an edit does, and is told, where the other side owns the field', () => {
+    const pair = new Pair({ Tier__c: 'gold' }, { 'custom_attributes.tier': 'gold' });
+    const tier = 'custom_attributes.tier';
+    pair.event({ Tier__c: 'silver' }, 10);
+    const asked = pair.only();
+    pair.event({ Tier__c: 'lead' }, 11).webhook({ [tier]: 'silver' }, 20.2);
+    pair.answer(asked, { fields: { [tier]: 'silver' }, at: 30 }, { sentAt: (second + 30) * 1000 - 200 });
+    expect(pair.value('tier')).toBe('lead');
+    expect(pair.journal('rejected')).toEqual(['tier: salesforce owns tier']);
+  });
+});
+
+describe('a value that loses twice within one second of Intercom', () => {
+  it('is told twice where we had written over it in between', () => {
+    const tier = 'custom_attributes.tier';
+    const pair = new Pair({ Tier__c: 'gold' }, { [tier]: 'gold' });
+    pair.event({ Title: 'b' }, 20);
+    pair.answer(pair.only(), { fields: { [title]: 'b', [tier]: 'lead' }, at: 20 });
+    pair.answer(pair.only(), { fields: { [tier]: 'gold' }, at: 20 }).webhook({ [tier]: 'lead' }, 20.9);
+    // It cannot be told which is later: read again.
+    pair.answer(pair.only(), { fields: { [tier]: 'lead' }, at: 20 });
+    expect(pair.journal('rejected')).toEqual(['tier: salesforce owns tier', 'tier: salesforce owns tier']);
+    expect(pair.only()).toMatchObject({ platform: 'intercom', fields: { [tier]: 'gold' } });
+  });
+});
+
 describe('what we wrote before our last write, entered in Intercom at once', () => {
   it('is an edit, for the echo of our last write was seen', () => {
     const pair = new Pair();

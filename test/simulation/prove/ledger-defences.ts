@@ -54,7 +54,41 @@ export const ledgerDefences: readonly Defence[] = [
         '  if (!brought(ask, field, value) || !reaches(ask, at)) return false;',
         '  if (!brought(ask, field, value)) return false;',
       ),
-      unify('landing', 'one.ask === closed.id && !reaches(closed, one.at) ?', 'false ?'),
+      unify('landing', '  withdrawCredit(world, draft, closed);\n', ''),
+    ],
+  },
+  {
+    name: 'same-before-us',
+    protects: 'who enters in Intercom what a call of ours waits to write loses to what is older, without a word',
+    worlds: ['tight'],
+    patches: [
+      unify(
+        'landing',
+        '      edit(world, draft, name, { ...one, value: canonical });',
+        '      void [edit, name, one, canonical];',
+      ),
+    ],
+  },
+  {
+    name: 'same-unsure',
+    protects: 'who enters what a call of ours waits to write, and replaces it before the answer, loses without a word',
+    worlds: ['tight'],
+    patches: [
+      unify('ledger', '  if (isNew && answered === null) tellUnsure(world, draft, sighting, observation);\n', ''),
+    ],
+  },
+  {
+    name: 'twice-in-a-second',
+    protects: 'what loses twice within one second of Intercom is told once',
+    worlds: ['delay', 'sources'],
+    patches: [unify('edits', "return kind !== 'change' || isExact(at);", 'return [kind, isExact].length > 0;')],
+  },
+  {
+    name: 'put-off-waits-no-more',
+    protects: 'what is told of a record whose create was put off waits for an answer that nobody gives',
+    worlds: ['restart', 'processes'],
+    patches: [
+      unify('ledger', 'ask.resultAt === null && open?.resultAt != null ?', 'ask.id === undefined && open !== null ?'),
     ],
   },
   {
