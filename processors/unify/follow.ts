@@ -7,7 +7,7 @@ import { emitEvent } from './events.ts';
 import { moveEmailClaim } from './identity.ts';
 import { fanOut } from './jobs.ts';
 import { blockedBy, membersOf, ownedBy, parseRef, waitingFor } from './keys.ts';
-import type { Draft } from './ledger.ts';
+import { type Draft, draftOf } from './ledger.ts';
 import { sideOf } from './rules.ts';
 import { addMember, removeMember, someMembers } from './sets.ts';
 import { endWait, reconsider, rememberWaiting, waitAgain } from './waiting.ts';
@@ -153,7 +153,8 @@ export function revisit(world: World, member: EntityState, job: JobState): reado
       const ref = world.ref(name);
       const before = world.living(member.id);
       if (ref === undefined || ref.deleted || before === undefined) continue;
-      const draft = reconsider(world, before, ref);
+      const draft = draftOf(world, before, ref);
+      reconsider(world, draft);
       if (draft.entity !== before || draft.ref !== ref) emails.push(...finish(world, before, draft, job.lane, 0));
     }
     entity = world.living(member.id) ?? entity;

@@ -45,6 +45,14 @@ export interface Draft {
   readonly left: string[];
 }
 
+export const draftOf = (world: World, entity: EntityState, ref: RefState): Draft => ({
+  rules: world.rules.entities[entity.entity],
+  entity,
+  ref,
+  changed: [],
+  left: [],
+});
+
 /** What an observation says of one field. */
 export interface Sighting {
   readonly link: Link;

@@ -17,7 +17,7 @@ import { finish, pursue, retryBlocked, revisit } from './follow.ts';
 import { emailOf, found, isAlive, isLead, listRefs, livingRefs, mayJoin, newRef, twofold } from './identity.ts';
 import { fanOut } from './jobs.ts';
 import { arrivalsOf, claimsOf, membersOf, ownedBy, parseRef } from './keys.ts';
-import { type Draft, refound, resume } from './ledger.ts';
+import { type Draft, draftOf, refound, resume } from './ledger.ts';
 import { type EntityKind, sideOf } from './rules.ts';
 import { addMember, removeMember, someMembers } from './sets.ts';
 import { comparePositions, laterOf, noPosition, secondOf } from './values.ts';
@@ -33,14 +33,6 @@ export interface Cause {
   /** Source time, ms. */
   readonly time: number;
 }
-
-export const draftOf = (world: World, entity: EntityState, ref: RefState): Draft => ({
-  rules: world.rules.entities[entity.entity],
-  entity,
-  ref,
-  changed: [],
-  left: [],
-});
 
 /** Ends a decision about one entity: what follows from it (follow.ts), and whether others are the same person now. */
 export function conclude(

@@ -4,10 +4,11 @@ import { revisit } from './follow.ts';
 import { byMarker, entityFor, isAlive, newRef } from './identity.ts';
 import { fanOut } from './jobs.ts';
 import { directoryKey, ownedBy, parseRef, waitingFor } from './keys.ts';
-import { type Draft, observe } from './ledger.ts';
-import { type Cause, conclude, draftOf, end, followMarker, onMoved, separate, welcome } from './merge.ts';
+import { type Draft, draftOf, observe } from './ledger.ts';
+import { type Cause, conclude, end, followMarker, onMoved, separate, welcome } from './merge.ts';
 import { directoryObjects, sideOf } from './rules.ts';
 import { comparePositions, laterOf, noPosition, secondOf } from './values.ts';
+import { reconsider } from './waiting.ts';
 import type { Lane, World } from './world.ts';
 
 export function onObservation(world: World, observation: Observation): void {
@@ -59,6 +60,7 @@ export function onObservation(world: World, observation: Observation): void {
   const draft = draftOf(world, entity, ref);
   linkAccount(world, draft, observation);
   observe(world, draft, observation, null);
+  if (back) reconsider(world, draft);
   const prior = world.entity(entity.id);
   const lived = prior !== undefined && isAlive(world, prior);
   conclude(world, lived ? prior : undefined, draft, cause, back || !lived);

@@ -6,11 +6,12 @@ import { endAwaiting, rememberBlocked } from './emails.ts';
 import { byMarker, isAlive, livingRefs, newRef } from './identity.ts';
 import { parseRef, partitionKey } from './keys.ts';
 import { land, tellUnread } from './landing.ts';
-import type { Draft } from './ledger.ts';
-import { type Cause, conclude, draftOf, end, redirect, tellTwofold, welcome } from './merge.ts';
+import { type Draft, draftOf } from './ledger.ts';
+import { type Cause, conclude, end, redirect, tellTwofold, welcome } from './merge.ts';
 import { onObservation } from './observations.ts';
 import { sideOf } from './rules.ts';
 import { comparePositions, laterOf } from './values.ts';
+import { reconsider } from './waiting.ts';
 import type { World } from './world.ts';
 
 export function onResult(world: World, result: Result): void {
@@ -44,6 +45,7 @@ export function onResult(world: World, result: Result): void {
   const lived = isAlive(world, entity);
   const draft = draftOf(world, entity, back ? { ...ref, deleted: false } : ref);
   land(world, draft, ask, result);
+  if (back) reconsider(world, draft);
   rememberBlocked(world, draft, ask, endAwaiting(world, item, sideOf(draft.rules, item), ask));
   if (result.outcome === 'gone') vanish(world, entity, draft, result, cause);
   else conclude(world, lived || !back ? entity : undefined, draft, cause, back);

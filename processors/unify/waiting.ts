@@ -146,11 +146,10 @@ function decideAttached(world: World, draft: Draft, link: Link): void {
 
 /**
  * Weighs anew what a record shows, at the time when it was seen: a link that said nothing then fills what is still empty,
- * and the value of a platform that has come to own its field counts.
+ * and the value of a platform that owns its field counts, if it has come to, or its record was gone meanwhile.
  */
-export function reconsider(world: World, entity: EntityState, ref: RefState): Draft {
-  const rules = world.rules.entities[entity.entity];
-  const draft: Draft = { rules, entity, ref, changed: [], left: [] };
+export function reconsider(world: World, draft: Draft): void {
+  const { rules, ref } = draft;
   for (const link of sideOf(rules, ref.ref).links) {
     const seen = ref.seen[link.field];
     if (seen === undefined) continue;
@@ -176,7 +175,6 @@ export function reconsider(world: World, entity: EntityState, ref: RefState): Dr
       });
     }
   }
-  return draft;
 }
 
 // ---- companies that name their Salesforce account.

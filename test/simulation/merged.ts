@@ -109,7 +109,7 @@ function agree(judging: Judging, fields: FieldJudge, group: Group): void {
   for (const a of salesforce)
     for (const b of intercom)
       for (const field of personFields) {
-        if (isTakenFrom(judging, intercom, field, a, b)) continue;
+        if (isTaken(judging, field, a, b)) continue;
         if (!fields.agrees(name, whose, field, a, b)) continue;
         const edits = ran.people.edits.filter(
           (edit) => edit.kind === 'person' && edit.field === field.canonical && about.includes(edit.id),
@@ -155,20 +155,19 @@ function belong({ broken }: Judging, parties: Parties, { name, salesforce, inter
 }
 
 /**
- * Another contact of the same person has the email, or had it when it was merged away, and Intercom gives it to no other:
+ * Another contact has the email, archived or not, or had it when it was merged away, and Intercom gives it to no other:
  * the journal says so.
  */
-export function isTakenFrom(
-  { ran, journal, alike }: Judging,
-  intercom: readonly Shown[],
-  field: MappedField,
-  a: Shown,
-  b: Shown,
-): boolean {
-  if (field.type !== 'email') return false;
+export function isTaken({ ran, journal, alike }: Judging, field: MappedField, a: Shown, b: Shown): boolean {
   const wanted = a.values[field.canonical] ?? null;
+  if (field.type !== 'email' || alike(field, b.values[field.canonical] ?? null, wanted)) return false;
   const holders = [
-    ...intercom.filter(({ values }) => alike(field, values[field.canonical] ?? null, wanted)).map(({ id }) => id),
+    ...ran.stores
+      .shown()
+      .filter(
+        ({ platform, values }) => platform === 'intercom' && alike(field, values[field.canonical] ?? null, wanted),
+      )
+      .map(({ id }) => id),
     ...ran.people.merges.filter(({ on }) => on === 'intercom').map(({ from }) => from),
   ].filter((id) => id !== b.id);
   return journal.some((entry) => isRefusal(entry, b.id, field) && holders.some((id) => entry.reason.includes(id)));

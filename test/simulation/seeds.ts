@@ -622,4 +622,33 @@ export const kept: readonly Kept[] = [
       { at: 4675, do: 'edit', who: 0, on: 'intercom', field: 'title', value: 'p0 title a69' },
     ],
   },
+  {
+    shows: 'what the owner of a field said counts again when their record is back, whatever was said meanwhile',
+    seed: 486,
+    faults: ['undelete'],
+    people: [{ salesforce: true }, { intercom: true }],
+    actions: [
+      { at: 19450, do: 'edit', who: 1, on: 'intercom', field: 'phone', value: 'p1 phone a34' },
+      { at: 31989, do: 'delete', who: 1, on: 'intercom' },
+      { at: 41190, do: 'edit', who: 1, on: 'salesforce', field: 'phone', value: 'p1 phone A52' },
+      { at: 61476, do: 'undelete', who: 1, on: 'intercom' },
+    ],
+  },
+  {
+    shows: 'who is merged into somebody who shares an email does not get the email that the contact of a third has',
+    seed: 779,
+    faults: ['merge', 'ambiguous'],
+    people: [{ intercom: true }, { salesforce: true }, { salesforce: true, intercom: true, sharesEmailOf: 1 }],
+    actions: [{ at: 19253, do: 'merge', who: 2, loser: 0, on: 'salesforce' }],
+  },
+  {
+    shows: 'a second contact of somebody does not get the email that their archived one has',
+    seed: 320266,
+    faults: ['merge', 'undelete'],
+    people: [{ intercom: true }, { salesforce: true }],
+    actions: [
+      { at: 11326, do: 'merge', who: 0, loser: 1, on: 'salesforce' },
+      { at: 49544, do: 'delete', who: 0, on: 'intercom' },
+    ],
+  },
 ];

@@ -6,7 +6,7 @@
 import type { CustomerEvent } from '../../schemas/types.ts';
 import type { FieldJudge } from './field-judge.ts';
 import { personFields } from './fields.ts';
-import { isTakenFrom } from './merged.ts';
+import { isTaken } from './merged.ts';
 import { isAlive, type Parties } from './parties.ts';
 import type { Judging } from './promises.ts';
 import type { Shown } from './stores.ts';
@@ -46,8 +46,7 @@ export function judgeSharing(judging: Judging, parties: Parties, fields: FieldJu
     if (salesforce.length > 0 && intercom.length > 0) {
       for (const a of salesforce)
         for (const b of intercom)
-          for (const field of personFields)
-            if (!isTakenFrom(judging, intercom, field, a, b)) fields.agrees(name, whose, field, a, b);
+          for (const field of personFields) if (!isTaken(judging, field, a, b)) fields.agrees(name, whose, field, a, b);
       continue;
     }
     // Deleted, a record holds its place.

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { loadConfig } from '../../../core/config.ts';
 import { type Edit, edit } from '../../../processors/unify/edits.ts';
 import { found, newRef } from '../../../processors/unify/identity.ts';
-import { draftOf } from '../../../processors/unify/merge.ts';
+import { draftOf } from '../../../processors/unify/ledger.ts';
 import type { RulesConfig } from '../../../processors/unify/rules.ts';
 import type { FieldChange, JournalEntry, Position, Value } from '../../../schemas/types.ts';
 import { plainWorld } from '../../support/plain-world.ts';

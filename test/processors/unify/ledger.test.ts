@@ -245,6 +245,23 @@ describe('an owner', () => {
     expect(pair.only()).toMatchObject({ platform: 'intercom', fields: { 'custom_attributes.tier': 'gold' } });
   });
 
+  it.each([
+    ['is told to be back', true],
+    ['answers a write after that', false],
+  ])('that was gone when the other side spoke is right again when it %s', (_, isTold) => {
+    const pair = new Pair({ Tier__c: 'gold' }, { 'custom_attributes.tier': 'gold' });
+    pair.webhook({ [title]: 'b' }, 20.1);
+    const write = pair.only();
+    if (isTold) pair.done(write, 21).event({ Title: 'b' }, 21, ours);
+    pair.event({}, 30, { op: 'deleted' }).webhook({ 'custom_attributes.tier': 'lead' }, 40.1);
+    expect(pair.value('tier')).toBe('lead');
+    if (isTold) pair.event({ Title: 'b', Tier__c: 'gold' }, 50, { op: 'undeleted' });
+    else pair.done(write, 50);
+    expect(pair.value('tier')).toBe('gold');
+    expect(pair.only()).toMatchObject({ platform: 'intercom', fields: { 'custom_attributes.tier': 'gold' } });
+    expect(pair.journal('set')).toEqual(['tier: join']);
+  });
+
   it('keeps what it makes of its own field: that is an edit and not the end of it', () => {
     const pair = new Pair({ Tier__c: 'gold' }, { 'custom_attributes.tier': 'gold' });
     pair.webhook({ [title]: 'b' }, 20.1);

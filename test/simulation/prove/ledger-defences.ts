@@ -9,6 +9,15 @@ const unify = (name: string, find: string, replace: string): Patch => ({
 
 export const ledgerDefences: readonly Defence[] = [
   {
+    name: 'owner-is-back',
+    protects: 'what the other side said while the record of the owner was gone is written over what the owner says',
+    worlds: ['identity', 'everything'],
+    patches: [
+      unify('observations', '  if (back) reconsider(world, draft);\n', ''),
+      unify('results', '  if (back) reconsider(world, draft);\n', ''),
+    ],
+  },
+  {
     name: 'own-change-origin',
     protects: "an edit of somebody's that equals what we wrote is taken for our echo",
     worlds: ['network', 'latecalls', 'sources'],
