@@ -9,7 +9,7 @@
 import type { CreateState, EntityState, Result } from '../../schemas/types.ts';
 import { syncFlows } from '../flows/index.ts';
 import { fitting } from './asks.ts';
-import { enqueueCreate, enqueueRef, isHeld, lanes, makeAsk, sendCreate } from './dirty.ts';
+import { enqueueCreate, isHeld, lanes, makeAsk, sendCreate } from './dirty.ts';
 import { awaitEmails, loadAwaited } from './emails.ts';
 import { emailOf, isAlive, isLead, livingRefs, mayJoin, namesakeOf, newRef } from './identity.ts';
 import { blockedBy, claimsOf, marksKey, membersOf } from './keys.ts';
@@ -233,18 +233,6 @@ function openGate(world: World, platform: Platform, id: string): void {
 
 /** A create that ended without a record: kept as refused, or asked again when it had only expired. */
 export function endCreate(world: World, entity: EntityState, create: CreateState, result: Result, why: string): void {
-  storeEnd(world, entity, create, result, why);
-  askForItself(world, entity.id, create.lane);
-}
-
-/** A record that was told of while its create was open, as if that had made it, waits for it no more. */
-function askForItself(world: World, id: string, lane: Lane): void {
-  const entity = world.entity(id);
-  if (entity === undefined) return;
-  for (const ref of livingRefs(world, entity)) enqueueRef(world, ref, entity, lane);
-}
-
-function storeEnd(world: World, entity: EntityState, create: CreateState, result: Result, why: string): void {
   if (result.outcome === 'expired') {
     const { keyed } = world.rules.entities[entity.entity].sides[create.platform];
     const doubt = result.doubt || create.ask?.doubt === true;
@@ -293,10 +281,8 @@ function putOff(world: World, entity: EntityState, create: CreateState, resultAt
 }
 
 /** The same at the end of an epoch: its sink may have made the call. */
-export function putOffCreate(world: World, entity: EntityState, create: CreateState): void {
+export const putOffCreate = (world: World, entity: EntityState, create: CreateState): void =>
   putOff(world, entity, create, world.now);
-  askForItself(world, entity.id, create.lane);
-}
 
 /** The platform has the record already, as that of other customers, and the rules do not say that they are this one. */
 export function meetAnother(

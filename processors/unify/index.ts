@@ -5,14 +5,14 @@
 import type { Fold, FoldRecord, Output, State } from '../../core/fold.ts';
 import type { Epoch } from '../../schemas/types.ts';
 import { onAction } from './actions.ts';
-import { askCreate, openGates, putOffCreate } from './creates.ts';
+import { askCreate, openGates } from './creates.ts';
 import { dispatch, resend, stirAll } from './dirty.ts';
 import { checkEchoes } from './echoes.ts';
 import { advanceJobs, realignAll } from './jobs.ts';
 import { configKey, gatesKey, jobsKey, marksKey, partitionKey, refKey, timersKey } from './keys.ts';
 import { visit } from './merge.ts';
 import { onObservation } from './observations.ts';
-import { abandonResult, onResult } from './results.ts';
+import { abandonResult, onResult, putOffOpen } from './results.ts';
 import { compileRules, type Rules, type RulesConfig } from './rules.ts';
 import { World } from './world.ts';
 
@@ -110,7 +110,7 @@ function onEpoch(world: World, epoch: Epoch): void {
         }
       : cursor.s,
   });
-  if (isNew) resend(world, epoch.platform, epoch.partition, putOffCreate);
+  if (isNew) resend(world, epoch.platform, epoch.partition, putOffOpen);
   world.stirred.add(`${epoch.platform}:${epoch.partition}`);
 }
 

@@ -1,12 +1,12 @@
 /** The one answer to an ask: it closes the ask, and what the platform returned is an observation like any other. */
 import type { Ask, CreateState, EntityState, Position, RefState, Result } from '../../schemas/types.ts';
-import { created, endCreate, meetAnother, openCreate, retryCreate } from './creates.ts';
+import { created, endCreate, meetAnother, openCreate, putOffCreate, retryCreate } from './creates.ts';
 import { closed, enqueueStranger } from './dirty.ts';
 import { endAwaiting, rememberBlocked } from './emails.ts';
 import { byMarker, isAlive, livingRefs, newRef } from './identity.ts';
 import { parseRef, partitionKey } from './keys.ts';
 import { land, tellUnread } from './landing.ts';
-import { type Draft, draftOf } from './ledger.ts';
+import { type Draft, draftOf, resume } from './ledger.ts';
 import { type Cause, conclude, end, redirect, tellTwofold, welcome } from './merge.ts';
 import { onObservation } from './observations.ts';
 import { sideOf } from './rules.ts';
@@ -110,8 +110,40 @@ function onCreateResult(world: World, item: string, result: Result): void {
   closed(world, result.platform, item, ask);
   const freed = endAwaiting(world, item, world.rules.entities[entity.entity].sides[result.platform], ask);
   endOpenCreate(world, entity, create, ask, result);
+  letGo(world, entity.id, ask, { lane: create.lane, time: result.platformTime });
   const now = world.living(entity.id);
   if (freed.length > 0 && now !== undefined) retryCreate(world, now);
+}
+
+/** At the end of an epoch a create that the platform would carry out twice is put off: the sink may have made the call. */
+export function putOffOpen(world: World, entity: EntityState, create: CreateState): void {
+  const { ask } = create;
+  putOffCreate(world, entity, create);
+  if (ask !== null) letGo(world, entity.id, ask, { lane: create.lane, time: world.now });
+}
+
+/**
+ * The create is under way no more. A record that was told of meanwhile, as if it had made that, waits for no answer of it:
+ * what was told is taken in, and what is wanted is asked of the record itself.
+ */
+function letGo(world: World, id: string, ask: Ask, cause: Cause): void {
+  const told = world.living(id);
+  for (const { ref: name } of told === undefined ? [] : livingRefs(world, told)) {
+    const ref = world.ref(name);
+    const entity = ref === undefined ? undefined : world.living(ref.id);
+    const isTold = ref?.landed.some((one) => one.id === ask.id && one.resultAt === null) === true;
+    if (ref === undefined || entity === undefined || !isTold) continue;
+    // In doubt it may have made the record all the same; else it has nothing to do with that.
+    const doubted = entity.creates.find((one) => one.ask?.id === ask.id)?.ask;
+    const landed = ref.landed.flatMap((one) => {
+      if (one.id !== ask.id) return [one];
+      const resultAt = doubted?.resultAt ?? world.now;
+      return doubted == null ? [] : [{ ...one, fields: {}, expected: ask.fields, resultAt, doubt: true }];
+    });
+    const draft = draftOf(world, entity, { ...ref, landed });
+    resume(world, draft);
+    conclude(world, entity, draft, cause);
+  }
 }
 
 function endOpenCreate(world: World, entity: EntityState, create: CreateState, ask: Ask, result: Result): void {

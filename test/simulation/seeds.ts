@@ -623,6 +623,14 @@ export const kept: readonly Kept[] = [
     ],
   },
   {
+    shows: 'what somebody changed in a contact before the sink that had just made it was replaced is carried over',
+    seed: 800080,
+    faults: ['restart'],
+    people: [{ intercom: true }, { salesforce: true, company: 1 }, { salesforce: true }],
+    companies: [{ on: 'salesforce' }, { on: 'salesforce' }],
+    actions: [{ at: 1936, do: 'edit', who: 2, on: 'intercom', field: 'email', value: 'p2.0@x.example' }],
+  },
+  {
     shows: 'what the owner of a field said counts again when their record is back, whatever was said meanwhile',
     seed: 486,
     faults: ['undelete'],

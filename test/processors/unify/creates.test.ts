@@ -155,6 +155,36 @@ describe('a create whose sink stopped', () => {
   });
 });
 
+describe('a create that is under way no more', () => {
+  it.each([
+    [
+      'put off by another sink',
+      (people: People, create: Command) => people.say(epoch(partitionOf(create.key, 4), 'later', 0, 50)),
+    ],
+    [
+      'expired in doubt',
+      (people: People, create: Command) => people.answer(create, { outcome: 'expired', doubt: true }),
+    ],
+    [
+      'refused',
+      (people: People, create: Command) =>
+        people.answer(create, {
+          outcome: 'refused',
+          refusals: [{ field: '', code: 'PLATFORM_REFUSED', message: 'no' }],
+        }),
+    ],
+  ])('but %s: what somebody changed in its record meanwhile counts, and waits for nothing', (_, end) => {
+    const people = new People().say(createdEvent(contact('A'), ada, 2, 2)).marks(10);
+    const create = asked(people, 'intercom');
+    const ref = people.run(create).ref ?? '';
+    people.say(webhook(ref, create.fields, 11), webhook(ref, { ...create.fields, email: 'ab@x.example' }, 14));
+    end(people, create);
+    expect(people.values(contact('A'))['email']).toBe('ab@x.example');
+    people.say(webhook(ref, { ...create.fields, email: 'ac@x.example' }, 20));
+    expect(people.values(contact('A'))['email']).toBe('ac@x.example');
+  });
+});
+
 describe('a create that was applied', () => {
   it('and whose record was deleted before the answer came holds its place: nothing is created again', () => {
     const people = new People().say(createdEvent(contact('A'), ada, 2, 2)).marks(10);

@@ -230,9 +230,9 @@ export const identityDefences: readonly Defence[] = [
     worlds: ['processes', 'everything'],
     patches: [
       unify(
-        'creates',
-        '  putOff(world, entity, create, world.now);\n  askForItself(world, entity.id, create.lane);\n',
-        '  putOff(world, entity, create, world.now);\n',
+        'results',
+        '  if (ask !== null) letGo(world, entity.id, ask, { lane: create.lane, time: world.now });\n',
+        '',
       ),
     ],
   },

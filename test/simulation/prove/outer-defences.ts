@@ -12,7 +12,7 @@ export const outerDefences: readonly Defence[] = [
     patches: [
       patch(
         'processors/unify/index.ts',
-        '  if (isNew) resend(world, epoch.platform, epoch.partition, putOffCreate);\n',
+        '  if (isNew) resend(world, epoch.platform, epoch.partition, putOffOpen);\n',
         '',
       ),
     ],
