@@ -38,11 +38,14 @@ function wireOf(request: IntercomRequest): Wire {
   }
 }
 
-export function written(request: IntercomRequest, { status }: Answer): readonly Write[] {
+export function written(request: IntercomRequest, { status, body }: Answer): readonly Write[] {
   if (wireOf(request)[0] === 'GET' || request.kind === 'searchContacts' || status >= 300) return [];
-  if ('contact' in request) return [{ what: request.contact, fields: ['companies'], asked: {} }];
+  if ('contact' in request)
+    return [{ what: request.contact, record: request.contact, fields: ['companies'], asked: {} }];
   const asked = 'body' in request ? valuesOf(request.body) : {};
-  return [{ what: 'id' in request ? request.id : '', fields: Object.keys(asked), asked }];
+  const what = 'id' in request ? request.id : '';
+  const record = what === '' ? String((body as { readonly id?: string }).id ?? '') : what;
+  return [{ what, record, fields: Object.keys(asked), asked }];
 }
 
 const valuesOf = ({

@@ -54,7 +54,17 @@ describe('an edit that is carried over', () => {
     people: { edits: [edit('salesforce', 0)], entered: new Map([['intercom:person:abc', 0]]) },
     writes: {
       salesforce: [],
-      intercom: [{ at: after, what: 'abc', fields: ['custom_attributes.department'], asked: {}, told: true }],
+      intercom: [
+        {
+          at: after,
+          what: 'abc',
+          fields: ['custom_attributes.department'],
+          record: 'abc',
+          asked: {},
+          decidedAt: 0,
+          told: true,
+        },
+      ],
     },
   });
 
@@ -98,7 +108,7 @@ describe('a write that a replay leads to', () => {
   const config = changeOf({ kind: 'config', config: { n: 1, hash: 'changed', json: '' } });
   const why = (changes: readonly Change[], asked: Readonly<Record<string, unknown>>): string =>
     whyReplayed(
-      { platform: 'intercom', write: { what: 'abc', fields: Object.keys(asked), asked } },
+      { platform: 'intercom', write: { what: 'abc', record: 'abc', fields: Object.keys(asked), asked } },
       changes.map((change, offset): FoldRecord => ({ offset, time: offset, key: '', lineage: 1, change })),
       (_, a, b) => a === b,
     );

@@ -56,17 +56,24 @@ export function askOrg(api: RestApi, model: SalesforceModel, request: Salesforce
 
 /** Rows that a request has written. */
 export const rowsOf = (request: SalesforceRequest, { status, body }: RestAnswer): readonly Write[] => {
-  const written = ({ Id = '', ...fields }: Row): Write => ({
+  const written = ({ Id = '', ...fields }: Row, id: string | undefined): Write => ({
     what: String(Id),
+    record: id ?? String(Id),
     fields: Object.keys(fields),
     asked: fields,
   });
   if (status >= 300) return [];
-  if (request.kind === 'upsertOne') return [written(request.row)];
+  if (request.kind === 'upsertOne') return [written(request.row, (body as Answered | undefined)?.id)];
   if (request.kind !== 'update' && request.kind !== 'upsert') return [];
-  const results = body as readonly { readonly success: boolean }[];
-  return request.rows.filter((_, n) => results[n]?.success === true).map(written);
+  const results = body as readonly Answered[];
+  return request.rows.flatMap((row, n) => (results[n]?.success === true ? [written(row, results[n].id)] : []));
 };
+
+/** What the platform says of one row. */
+interface Answered {
+  readonly success: boolean;
+  readonly id?: string;
+}
 
 const limitReached = [
   { errorCode: 'REQUEST_LIMIT_EXCEEDED', message: 'ConcurrentRequests (Concurrent API Requests) Limit exceeded.' },

@@ -6,6 +6,7 @@
 import { subjectOf } from '../../core/command-queue.ts';
 import type { Passing } from '../../core/passing.ts';
 import { type Answer, type Entry, Interrupted, type Reported, SinkState, type Turn } from '../../core/sink-state.ts';
+import { offsetOf } from '../../processors/unify/world.ts';
 import { changeOf } from '../../schemas/change.ts';
 import type { Command } from '../../schemas/types.ts';
 import type { Step } from '../../sinks/step.ts';
@@ -21,6 +22,8 @@ import type { World } from './world.ts';
 export interface Write {
   /** Id of the record; empty for one that it makes. */
   readonly what: string;
+  /** Id of the record as the platform answers, of one that it made too. */
+  readonly record: string;
   /** Of the platform, as the mapping names them. */
   readonly fields: readonly string[];
   /** Values by field, as they were sent. */
@@ -30,6 +33,8 @@ export interface Write {
 /** One that reached the platform, and stands there. */
 export interface Written extends Write {
   readonly at: number;
+  /** Offset in the log of the change at which unify asked for it. */
+  readonly decidedAt: number;
   /** The answer to it was said to unify: nobody has any reason to write it again. */
   told: boolean;
 }
@@ -228,7 +233,11 @@ export class SinkProcess<Request, Reply, Verdict extends { readonly kind: string
       door.name(step.request),
       () => {
         const reply = door.perform(step.request, clock.now);
-        made = door.writes(step.request, reply).map((one) => ({ ...one, at: clock.now, told: false }));
+        made = door.writes(step.request, reply).map((one) => {
+          const commands = turn.entries.map(({ command }) => command);
+          const command = commands.find(({ ref }) => ref.endsWith(`:${one.record}`)) ?? commands[0];
+          return { ...one, at: clock.now, decidedAt: offsetOf(command?.lineage ?? ''), told: false };
+        });
         this.writes.push(...made);
         return reply;
       },
@@ -271,7 +280,7 @@ export class SinkProcess<Request, Reply, Verdict extends { readonly kind: string
         answer === undefined ? life.state.interrupted(entry, clock.now) : life.state.answered(entry, answer, clock.now);
       if (report !== undefined) this.#report(report);
       if (this.#life === life && report !== undefined && report.result.outcome !== 'expired')
-        for (const one of this.#answered.get(turn) ?? []) one.told ||= entry.command.ref.endsWith(`:${one.what}`);
+        for (const one of this.#answered.get(turn) ?? []) one.told ||= report.result.ref.endsWith(`:${one.record}`);
     }
     this.#answered.delete(turn);
     life.state.ended(turn);

@@ -1,9 +1,13 @@
 /**
  * How often a field of a record may be written, in any world: once for each value that another record of its person or
- * company was given, once back for each edit of its own that lost, and our marks once. Anything more is a write for
- * nothing. Of calls that unify was not told of, each may lead to one more: it is made again, or undone when it comes late.
+ * company was given, once back for each edit of its own that lost or that a write of ours overtook, and our marks once.
+ * Anything more is a write for nothing. Of calls that unify was not told of, each may lead to one more: it is made again,
+ * or undone when it comes late. So may what a flow made of a value of such a call, on the other side.
  */
-import type { JournalEntry } from '../../schemas/types.ts';
+import type { FoldRecord } from '../../core/fold.ts';
+import { noPosition } from '../../processors/unify/values.ts';
+import type { JournalEntry, Result } from '../../schemas/types.ts';
+import { endOf } from './dates.ts';
 import {
   companyFields,
   givenName,
@@ -16,10 +20,11 @@ import {
 import { rewritten } from './others.ts';
 import type { Edit } from './people.ts';
 import type { Ran } from './simulate.ts';
+import type { Written } from './sink-process.ts';
 import { emailHolder, type Kind } from './stores.ts';
 
-/** Edits of two records so close to each other may meet: then the earlier one is written over on its own. */
-const meetMs = 15_000;
+/** So long after a write of ours a snapshot may show what a flow made of it, before the stream says that it was ours. */
+const unnamedMs = 15_000;
 
 /** A move is two changes of Intercom: one company is left, another joined. */
 const changesPerMove = 2;
@@ -48,6 +53,9 @@ export function excessOf(ran: Ran, journal: readonly JournalEntry[]): readonly E
 class WriteBounds {
   readonly #ran: Ran;
   readonly #rejected: readonly JournalEntry[];
+  readonly #pools = new Map<string, readonly number[]>();
+  /** Offsets of what was told of a record, in order. Made when something is to be found there. */
+  #tellings: Map<string, FoldRecord[]> | undefined;
 
   constructor(ran: Ran, journal: readonly JournalEntry[]) {
     this.#ran = ran;
@@ -56,20 +64,32 @@ class WriteBounds {
 
   excess(platform: PlatformName): readonly Excess[] {
     const times = new Map<string, { told: number; untold: number }>();
-    for (const { what, fields, told } of this.#ran.writes[platform])
-      for (const field of what === '' ? [] : fields) {
-        const key = `${what} ${field}`;
+    for (const write of this.#ran.writes[platform])
+      for (const field of this.#isMaking(platform, write) ? [] : write.fields) {
+        const key = `${write.record} ${field}`;
         const one = times.get(key) ?? { told: 0, untold: 0 };
-        one[told ? 'told' : 'untold'] += 1;
+        // A create that wrote over a record that was there already is undone as a late call is.
+        one[write.told && write.what !== '' ? 'told' : 'untold'] += 1;
         times.set(key, one);
       }
     return [...times].flatMap(([key, { told, untold }]) => {
+      if (told <= untold) return [];
       const [id = '', field = ''] = key.split(' ');
       const record = this.#recordOf(platform, id);
-      const most = this.#most(record, field) + untold;
+      const most = this.#most(record, field, told - untold) + untold;
       const text = `${field} of ${record.kind} ${record.whose} was written ${told} times, ${most} allowed`;
       return told > most ? [{ id, text }] : [];
     });
+  }
+
+  /** Did it make the record? Then it wrote over nothing. */
+  #isMaking(platform: PlatformName, { what, record, at }: Written): boolean {
+    const { people, writes } = this.#ran;
+    if (what !== '') return false;
+    const isEntered = (['person', 'company'] as const).some((kind) =>
+      people.byPeople.has(`${platform}:${kind}:${record}`),
+    );
+    return !isEntered && !writes[platform].some((one) => one.record === record && one.at < at);
   }
 
   #recordOf(platform: PlatformName, id: string): Record {
@@ -81,8 +101,9 @@ class WriteBounds {
     return { platform, kind: 'company', id, whose: -1 };
   }
 
-  #most(record: Record, name: string): number {
-    const pool = this.#pool(record);
+  /** `times`: as many need a reason. */
+  #most(record: Record, name: string, times: number): number {
+    const pool = this.#poolOf(record);
     // Each time that two become one, the other's records are given what is new to them.
     // So has each word of an operator about them: pinned, taken apart, released, asked again.
     const said =
@@ -95,37 +116,99 @@ class WriteBounds {
     const all = edits.filter(
       (edit) => edit.kind === record.kind && pool.includes(edit.whose) && edit.field === field?.canonical,
     );
-    const others = all.filter(({ id }) => id !== record.id);
-    const lost = all.filter((edit) => edit.id === record.id && !edit.first && this.#lost(edit, others, field));
-    return others.length + lost.length + joined + (this.#isAdopted(record, field) ? 1 : 0);
+    const others = all.filter(({ id }) => id !== record.id).length + joined;
+    if (others >= times || field === undefined) return others;
+    const lost = all.filter((edit) => edit.id === record.id && !edit.first && this.#lost(edit, field));
+    const parts = lost.reduce((sum, edit) => sum + (this.#isWeighedTwice(edit, field) ? 2 : 1), 0);
+    return others + parts + this.#adopted(record, field, pool) + this.#undone(record, field);
+  }
+
+  /** What a flow made of our value after a call in doubt may be what that call had asked before: it is written back. */
+  #undone({ platform, id }: Record, field: MappedField): number {
+    const { history, log } = this.#ran;
+    if (!history.world.on.has('norm') || rewritten[platform] !== field.canonical) return 0;
+    const isDoubtful = (result: Result | null): boolean => result?.doubt === true && result.ref.endsWith(`:${id}`);
+    return log.records.filter(({ change: { result } }) => isDoubtful(result)).length;
   }
 
   /**
-   * A flow made something else of our value, and a snapshot showed that before the stream could say whose it is: who else
-   * has the record is given it.
+   * A flow made something else of our value, and nothing said that it was a call of ours that had brought it about: that call
+   * was not answered, or a snapshot showed it before the stream could say whose it is. Who else has the record is given it.
    */
-  #isAdopted(record: Record, field: MappedField | undefined): boolean {
+  #adopted(record: Record, field: MappedField, pool: readonly number[]): number {
     const { history, log, stores, writes, people } = this.#ran;
-    if (field === undefined || !history.world.on.has('norm')) return false;
+    if (!history.world.on.has('norm')) return 0;
     const there = record.platform === 'salesforce' ? 'intercom' : 'salesforce';
-    if (rewritten[there] !== field.canonical) return false;
-    return log.records.some(({ time, change: { observation } }) => {
+    if (rewritten[there] !== field.canonical) return 0;
+    const untold = writes[there].filter((one) => {
+      const whose = people.entered.get(`${there}:person:${one.record}`) ?? -1;
+      return !one.told && one.fields.includes(field[there]) && pool.includes(whose);
+    });
+    const isShown = log.records.some(({ time, change: { observation } }) => {
       if (observation?.via !== 'read' || !observation.ref.startsWith(`${there}:`)) return false;
       const id = observation.ref.slice(observation.ref.lastIndexOf(':') + 1);
       const ours = writes[there].filter(({ what, fields }) => what === id && fields.includes(field[there]));
       const made = people.byPeople.has(`${there}:person:${id}`) ? [] : [stores.createdAt(there, id)];
-      return [...ours.map(({ at }) => at), ...made].some((at) => time > at && time - at < meetMs);
+      return [...ours.map(({ at }) => at), ...made].some((at) => time > at && time - at < unnamedMs);
     });
+    return untold.length + (isShown ? 1 : 0);
   }
 
-  #lost(edit: Edit, others: readonly Edit[], field: MappedField | undefined): boolean {
-    const { on } = this.#ran.history.world;
-    const isOwned = field?.owner !== undefined ? field.owner !== edit.platform : on.has('oneway');
-    return (
-      isOwned ||
-      others.some(({ at }) => Math.abs(at - edit.at) < meetMs) ||
-      this.#rejected.some(({ source, field: of }) => of === edit.field && source.endsWith(`:${edit.id}`))
+  /** It was told to have lost, or a write that was asked before anybody told of it was made over it. */
+  #lost(edit: Edit, field: MappedField): boolean {
+    const isRejected = this.#rejected.some(
+      ({ source, field: of }) => of === edit.field && source.endsWith(`:${edit.id}`),
     );
+    if (isRejected) return true;
+    const { writes } = this.#ran;
+    const names = field[edit.platform] === 'LastName' ? ['LastName', givenName.salesforce] : [field[edit.platform]];
+    const over = writes[edit.platform].filter(
+      ({ record, at, fields }) => record === edit.id && at > edit.at && names.some((name) => fields.includes(name)),
+    );
+    if (over.length === 0) return false;
+    // A notification that is late tells of what was there before.
+    const since = edit.at + (edit.platform === 'salesforce' ? this.#ran.clock.skewMs : 0);
+    const told = this.#tellingsOf(edit.id).find(({ time, change: { observation, result } }) => {
+      const { at, fields } = observation ?? result?.returned ?? { at: noPosition, fields: {} };
+      return time > edit.at && at.time + (at.second ? 999 : 0) >= since && names.some((name) => name in fields);
+    });
+    return told !== undefined && over.some(({ decidedAt }) => decidedAt < told.offset);
+  }
+
+  /**
+   * Each part of a joined name is weighed by itself. One that has lost by its date may win by a later one: Intercom dates
+   * the record by whatever is edited next.
+   */
+  #isWeighedTwice(edit: Edit, field: MappedField): boolean {
+    const { history, people } = this.#ran;
+    if (!history.world.on.has('names') || field.canonical !== 'lastName' || edit.platform !== 'intercom') return false;
+    const end = endOf(edit, people.edits);
+    return people.edits.some(
+      (one) => one.id === edit.id && one.field !== edit.field && one.at > edit.at && one.at < end,
+    );
+  }
+
+  #tellingsOf(id: string): readonly FoldRecord[] {
+    if (this.#tellings === undefined) {
+      this.#tellings = new Map();
+      for (const one of this.#ran.log.records) {
+        const { observation, result } = one.change;
+        const ref = observation?.ref ?? result?.returned?.ref;
+        if (ref === undefined) continue;
+        const key = ref.slice(ref.lastIndexOf(':') + 1);
+        const some = this.#tellings.get(key) ?? [];
+        this.#tellings.set(key, some);
+        some.push(one);
+      }
+    }
+    return this.#tellings.get(id) ?? [];
+  }
+
+  #poolOf(record: Record): readonly number[] {
+    const key = `${record.kind} ${record.whose}`;
+    const known = this.#pools.get(key) ?? this.#pool(record);
+    this.#pools.set(key, known);
+    return known;
   }
 
   /** Who may be taken for one with them: whose records people merged, and who shares their email. */
