@@ -6,12 +6,20 @@
  * become one; nobody changed anything, so empty never beats a value. evidence: a person's value that our own write had
  * overtaken.
  */
-import type { CanonicalField, Claim, EntityState, Observation, Position, Value } from '../../schemas/types.ts';
+import type {
+  CanonicalField,
+  Claim,
+  EntityState,
+  Observation,
+  Position,
+  RefState,
+  Value,
+} from '../../schemas/types.ts';
 import { disown } from './companies.ts';
 import { parseRef } from './keys.ts';
 import type { Draft, Sighting } from './ledger.ts';
 import { fromPlatform } from './mapping.ts';
-import { type CanonicalRule, type EntityRules, sideOf } from './rules.ts';
+import { type CanonicalRule, type EntityRules, isLeadObject, sideOf } from './rules.ts';
 import { standingOf } from './standing.ts';
 import { alike, comparePositions, hashId, isEmpty, isExact, laterOf, shown } from './values.ts';
 import type { Platform, World } from './world.ts';
@@ -123,7 +131,10 @@ function judge(
     if (verdict !== undefined) return verdict;
   }
   if (current === undefined) return { wins: true, reason: 'first' };
-  if (one.kind === 'sight') return judgeSight(draft, rule, current, one);
+  if (one.kind === 'sight') {
+    if (isCopied(world, draft, rule.name, one.value)) return { wins: false, reason: '', untold: true };
+    return judgeSight(draft, rule, current, one);
+  }
   if (rule.owner !== null && rule.owner !== platform && isThere(world, draft, rule.owner)) {
     return { wins: false, reason: `${rule.owner} owns ${rule.name}` };
   }
@@ -165,6 +176,32 @@ function judgeSight(draft: Draft, rule: CanonicalRule, current: CanonicalField, 
   return { wins: false, reason: `${current.source} has a newer value`, untold: !hasSay };
 }
 
+/** The contact of a converted lead shows at first what was copied from there: nobody entered it, and it was weighed as the lead's. */
+const isCopied = (world: World, { rules, entity, ref }: Draft, name: string, value: Value): boolean =>
+  !isEmpty(value) &&
+  sideOf(rules, ref.ref) === rules.sides.salesforce &&
+  entity.refs
+    .filter((one) => isLeadObject(rules, one))
+    .some((one) => {
+      const lead = world.ref(one);
+      return lead !== undefined && alike(shownBy(world, rules, lead, entity)[name], value);
+    });
+
+/** What a record was last seen to say, field by field of its person or company. */
+export const shownBy = (
+  world: World,
+  rules: EntityRules,
+  { ref, seen }: RefState,
+  entity: EntityState,
+): Readonly<Record<string, Value>> =>
+  Object.assign(
+    {},
+    ...sideOf(rules, ref).links.map((link) => {
+      const one = seen[link.field];
+      return one === undefined ? {} : fromPlatform(world, link, one.value, entity);
+    }),
+  ) as Record<string, Value>;
+
 /** Has the owner platform a living record of the entity? Where it has none, nobody else would ever be right. */
 const isThere = (world: World, draft: Draft, platform: Platform): boolean =>
   draft.entity.refs.some((ref) => ref.startsWith(`${platform}:`) && world.ref(ref)?.deleted === false);
@@ -196,11 +233,16 @@ function judgeConsent(
   };
 }
 
-type Standing = Pick<CanonicalField, 'value' | 'source' | 'time'>;
+type Standing = Pick<CanonicalField, 'value' | 'source' | 'time'> & { readonly previous?: Claim | null };
 
-/** Of two values that meet without an edit: does the first win? Deterministic, and empty never beats a value. */
+/** Somebody emptied it, and did not only give way. What is empty since it was first looked at says nothing. */
+const isCleared = ({ value, time, previous = null }: Standing): boolean =>
+  isEmpty(value) && previous !== null && time !== 0;
+
+/** Of two values that meet without an edit: does the first win? Deterministic, and empty beats a value only if it was made so. */
 function beats(rules: EntityRules, rule: CanonicalRule, one: Standing, other: Standing): boolean {
-  if (isEmpty(one.value) || isEmpty(other.value)) return !isEmpty(one.value);
+  const isSaid = (said: Standing): boolean => !isEmpty(said.value) || (isCleared(said) && !rule.fillIfEmpty);
+  if (!isSaid(one) || !isSaid(other)) return isSaid(one);
   if (rule.type === 'optOut' && (one.value === true) !== (other.value === true)) return one.value === true;
   const [mine, theirs] = [parseRef(one.source), parseRef(other.source)];
   if (rule.owner !== null && mine.platform !== theirs.platform) return mine.platform === rule.owner;

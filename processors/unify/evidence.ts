@@ -3,12 +3,12 @@
  * the value that counts, and what is told to have come to nothing.
  */
 import type { Observation, Position } from '../../schemas/types.ts';
-import { asksOf, stoodBefore, wasOvertaken } from './asks.ts';
+import { asksOf, expectedOf, stoodBefore, wasOvertaken } from './asks.ts';
 import { editAll } from './edits.ts';
 import type { Draft, Look, Sighting } from './ledger.ts';
 import { fromPlatform, toPlatform } from './mapping.ts';
 import type { Link } from './rules.ts';
-import { alike, comparePositions, laterOf } from './values.ts';
+import { alike, comparePositions, laterOf, secondOf, shown } from './values.ts';
 import type { World } from './world.ts';
 
 /** Of Salesforce only other people's events count: a read says nothing of who wrote, and ours are no evidence. */
@@ -36,7 +36,35 @@ export function takeEvidence(world: World, draft: Draft, sighting: Sighting, loo
   // What was attached or detached is told against what stood there before we wrote.
   const last = asksOf(draft.ref).findLast((ask) => link.field in ask.before);
   const before = stoodBefore(last, link.field, value);
-  editAll(world, draft, sighting, observation, { kind: 'evidence', conflict: true, replaces: null, before });
+  const modified = (turned ? null : firstTold(world, draft, sighting, observation)) ?? observation.modified;
+  const dated = { ...observation, modified };
+  editAll(world, draft, sighting, dated, { kind: 'evidence', conflict: true, replaces: null, before });
+}
+
+/**
+ * A later notification, of another field, shows a value once more that our write overtook before and that lost: it is no
+ * newer for that. Entered anew it would be after a write of ours, or after something else that the record said. When it was
+ * told first, ms; null: it is now.
+ */
+function firstTold(world: World, draft: Draft, { link, value }: Sighting, { at }: Observation): number | null {
+  const { ref, entity } = draft;
+  const entered = Object.entries(fromPlatform(world, link, value, { fields: entity.fields }));
+  const writes = asksOf(ref).filter((ask) => link.field in expectedOf(ask) && link.field in ask.before);
+  const times = entered.map(([name, canonical]) => {
+    const current = entity.fields[name];
+    if (current === undefined || current.source === ref.ref) return null;
+    const claim = [current.lost, current.previous].find(
+      (one) =>
+        one?.source === ref.ref &&
+        one.time <= at.time &&
+        alike(one.value, shown(canonical)) &&
+        writes.some(({ after }) => secondOf(after.time) <= secondOf(one.time)) &&
+        !writes.some(({ resultAt }) => resultAt !== null && resultAt >= one.time && resultAt < at.time),
+    );
+    return claim?.time ?? null;
+  });
+  const known = times.filter((time) => time !== null);
+  return known.length === 0 || known.length < times.length ? null : Math.max(...known);
 }
 
 /** An echo of a call in doubt that undoes what was seen since: the call was carried out late, or somebody says the same. */

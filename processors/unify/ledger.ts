@@ -308,7 +308,8 @@ function takeIn(world: World, draft: Draft, sighting: Sighting, look: Look, orig
     value,
     at: keepsPlace ? before.at : observation.at,
     answer: observation.via === 'answer',
-    ask: isNew ? by : before.ask,
+    // What waits shows that another value had been there: ours was written over it.
+    ask: isNew || isTurned(draft.ref, sighting, observation.at) ? by : before.ask,
   });
   if (isNew && answered?.verb !== 'read') draft.ref = { ...draft.ref, moved: true };
   if (isNew && link.type === 'email' && typeof before?.value === 'string') draft.left.push(before.value);

@@ -11,16 +11,16 @@
 import type { CanonicalField, EntityState, JobState, Observation, Position, RefState } from '../../schemas/types.ts';
 import { asksOf } from './asks.ts';
 import { joinCreates, planCreates } from './creates.ts';
-import { rejoin } from './edits.ts';
+import { rejoin, shownBy } from './edits.ts';
 import { emitEvent } from './events.ts';
 import { finish, pursue, retryBlocked, revisit } from './follow.ts';
 import { emailOf, found, isAlive, isLead, listRefs, livingRefs, mayJoin, newRef, twofold } from './identity.ts';
 import { fanOut } from './jobs.ts';
 import { arrivalsOf, claimsOf, membersOf, ownedBy, parseRef } from './keys.ts';
 import { type Draft, draftOf, refound, resume } from './ledger.ts';
-import { type EntityKind, sideOf } from './rules.ts';
+import { type EntityKind, isLeadObject, sideOf } from './rules.ts';
 import { addMember, removeMember, someMembers } from './sets.ts';
-import { comparePositions, laterOf, noPosition, secondOf } from './values.ts';
+import { alike, comparePositions, laterOf, noPosition, secondOf } from './values.ts';
 import { stopWaiting } from './waiting.ts';
 import type { Lane, World } from './world.ts';
 
@@ -250,7 +250,8 @@ export function redirect(world: World, known: RefState, into: string, at: Positi
   const ref: RefState = { ...known, deleted: true, into, queued: null, newest: laterOf(known.newest, at) };
   world.putRef(ref);
   const target = world.ref(into);
-  const other = target === undefined || target.id === '' ? undefined : world.living(target.id);
+  const heir = target === undefined || target.id === '' ? undefined : world.living(target.id);
+  const other = heir === undefined ? undefined : yieldCopies(world, ref, heir);
   const mine = yieldValues(world, ref, other, endedAt);
   world.journal({
     id: mine?.id ?? ref.ref,
@@ -296,6 +297,27 @@ function yieldValues(
     ]),
   );
   const next = { ...entity, fields };
+  world.putEntity(next);
+  return next;
+}
+
+/**
+ * What the contact of a converted lead showed at first was copied from the lead: nobody entered it there. It is as old as
+ * it is with the lead's person, and what counts there instead is newer.
+ */
+function yieldCopies(world: World, lead: RefState, heir: EntityState): EntityState {
+  const mine = lead.id === '' || lead.id === heir.id ? undefined : world.living(lead.id);
+  const rules = world.rules.entities[heir.entity];
+  if (mine === undefined || !isLeadObject(rules, lead.ref)) return heir;
+  const shown = shownBy(world, rules, lead, mine);
+  const fields = Object.entries(heir.fields).map(([name, field]) => {
+    const isCopy = field.source === lead.into && field.version === 1 && alike(field.value, shown[name]);
+    const known = mine.fields[name];
+    if (!isCopy || known === undefined) return [name, field] as const;
+    const dates = alike(known.value, field.value) ? known : { time: 0, at: noPosition };
+    return [name, { ...field, time: dates.time, at: dates.at }] as const;
+  });
+  const next = { ...heir, fields: Object.fromEntries(fields) };
   world.putEntity(next);
   return next;
 }

@@ -1,5 +1,6 @@
 /** Field by field of a person or company on both platforms: do they agree, and on the right value? */
 import { firstHeard, isAskedAnyway, wholeSecond, whyAsNew } from './dates.ts';
+import { doubtfulCalls } from './doubts.ts';
 import { tellingOf } from './ends.ts';
 import { type MappedField, type PlatformName, rulesOf } from './fields.ts';
 import { whyFrozen } from './frozen.ts';
@@ -180,21 +181,24 @@ export class FieldJudge {
   ): { readonly promise: 'order' | 'newest'; readonly text: string; readonly excuse: string } | undefined {
     const told = (edit: Edit): string =>
       `${JSON.stringify(edit.value)} of ${edit.platform} (${edit.at % 10_000_000} ms)`;
-    const own = edits.findLast((edit) => edit.id === winner.id && edit.at > winner.at);
-    if (own !== undefined) {
-      const text = `${field.canonical} is ${told(winner)}, and the same record said ${told(own)} later`;
-      return { promise: 'order', text, excuse: this.#hidden(winner, own, field) };
+    const own = edits
+      .filter((edit) => edit.id === winner.id && edit.at > winner.at)
+      .map((edit) => ({ edit, excuse: this.#hidden(winner, edit, field) || this.#unknowable(edit, field) }));
+    const later = own.findLast(({ excuse }) => excuse === '') ?? own.at(-1);
+    if (later !== undefined) {
+      const text = `${field.canonical} is ${told(winner)}, and the same record said ${told(later.edit)} later`;
+      return { promise: 'order', text, excuse: later.excuse };
     }
     const answer = edits.find((edit) => this.#answers(edit, winner, field));
     if (answer !== undefined) {
       const text = `${field.canonical} is ${told(winner)}, which ${told(answer)} replaced where we had written it`;
-      return { promise: 'newest', text, excuse: this.#unheard(answer, field) };
+      return { promise: 'newest', text, excuse: this.#unknowable(answer, field) };
     }
     const newest = edits.at(-1);
     const slackMs = toleranceMs + this.#lagMs() + Math.abs(this.#judging.ran.clock.skewMs);
     if (newest === undefined || newest.at - winner.at <= slackMs) return undefined;
     const text = `${field.canonical} is ${told(winner)}, and ${told(newest)} is newer`;
-    return { promise: 'newest', text, excuse: this.#asNew(winner, newest) || this.#unheard(newest, field) };
+    return { promise: 'newest', text, excuse: this.#asNew(winner, newest) || this.#unknowable(newest, field) };
   }
 
   /** Did somebody replace what a write of ours had brought to their record? Then they come after it, whatever the clocks say. */
@@ -224,6 +228,24 @@ export class FieldJudge {
   #asNew(winner: Edit, newest: Edit): string {
     const { writes, heard, people } = this.#judging.ran;
     return whyAsNew(winner, newest, { edits: people.edits, heard, writes: writes.intercom }, toleranceMs);
+  }
+
+  #unknowable(edit: Edit, field: MappedField): string {
+    return this.#unheard(edit, field) || this.#asDoubtful(edit, field);
+  }
+
+  /** Intercom names no writer: who enters what a call in doubt had asked may be that call, carried out late. */
+  #asDoubtful({ platform, id, at, value }: Edit, field: MappedField): string {
+    if (platform !== 'intercom') return '';
+    const asked = doubtfulCalls(this.#judging.ran).some(
+      ({ ref, fields, from, until }) =>
+        ref.endsWith(`:${id}`) &&
+        from < at &&
+        at <= until &&
+        field.intercom in fields &&
+        this.#judging.alike(field, fields[field.intercom] as Stored, value),
+    );
+    return asked ? 'a call of ours in doubt had asked for the very value, and may have been carried out late' : '';
   }
 
   /** What nobody was told of and a write of ours replaced before anybody read it has left no trace. */

@@ -659,4 +659,81 @@ export const kept: readonly Kept[] = [
       { at: 49544, do: 'delete', who: 0, on: 'intercom' },
     ],
   },
+  {
+    shows: 'what somebody cleared is not filled with what the other side had before, when the two meet',
+    seed: 720,
+    faults: ['delay'],
+    people: [{ salesforce: true }],
+    actions: [
+      { at: 496, do: 'create', who: 4, on: 'intercom' },
+      { at: 496, do: 'create', who: 4, on: 'salesforce' },
+      { at: 1872, do: 'edit', who: 4, on: 'salesforce', field: 'department', value: null },
+    ],
+  },
+  {
+    shows: 'a value that lost is no newer for being told once more by a later notification of its record',
+    seed: 529,
+    faults: ['delay'],
+    people: [{ salesforce: true }, { intercom: true }, { intercom: true }],
+    companies: [{ on: 'salesforce' }],
+    actions: [
+      { at: 668, do: 'edit', who: 2, on: 'intercom', field: 'seats', value: 100 },
+      { at: 1887, do: 'edit', who: 2, on: 'salesforce', field: 'seats', value: 102 },
+      { at: 3266, do: 'edit', who: 2, on: 'intercom', field: 'lastName', value: 'p2 lastName A57' },
+    ],
+  },
+  {
+    shows:
+      'the contact of a converted lead does not bring back what was copied from the lead, known as its heir or not',
+    seed: 697,
+    faults: ['convert', 'delay', 'disorder'],
+    people: [{ salesforce: true, intercom: true, lead: true }],
+    actions: [
+      { at: 39796, do: 'edit', who: 0, on: 'intercom', field: 'lastName', value: 'p0 lastName a48' },
+      { at: 45885, do: 'convert', who: 0 },
+    ],
+  },
+  {
+    shows: 'a contact that founds a customer before its lead is told to be converted does not bring back the old email',
+    seed: 50114,
+    faults: ['convert', 'delay', 'disorder'],
+    people: [{ salesforce: true, intercom: true, lead: true }, { intercom: true }],
+    actions: [
+      { at: 3169, do: 'edit', who: 0, on: 'intercom', field: 'email', value: 'p0.5@x.example' },
+      { at: 3211, do: 'edit', who: 0, on: 'intercom', field: 'email', value: 'p0.7@x.example' },
+      { at: 4116, do: 'convert', who: 0 },
+    ],
+  },
+  {
+    shows: 'an edit that a repeated call was written over counts, though the answer shows what was there before it',
+    seed: 342,
+    faults: ['timeout-after', 'norm', 'cold'],
+    people: [{ salesforce: true, intercom: true }],
+    actions: [{ at: 556, do: 'edit', who: 0, on: 'intercom', field: 'lastName', value: 'p0 lastName A10' }],
+  },
+  {
+    shows:
+      'an edit whose notification was lost and that a write of ours replaced is known to nobody: an older one stands',
+    seed: 533,
+    faults: ['delay', 'lost'],
+    people: [{ salesforce: true }, { salesforce: true }, { intercom: true }, { salesforce: true }],
+    actions: [
+      { at: 792, do: 'edit', who: 3, on: 'salesforce', field: 'email', value: 'p3.0@x.example' },
+      { at: 1367, do: 'edit', who: 3, on: 'salesforce', field: 'email', value: 'p3.2@x.example' },
+      { at: 2761, do: 'edit', who: 3, on: 'intercom', field: 'email', value: 'p3.6@x.example' },
+      { at: 3970, do: 'edit', who: 3, on: 'intercom', field: 'email', value: 'p3.8@x.example' },
+    ],
+  },
+  {
+    shows: 'who enters what a call in doubt had asked may be that call: the older value of the record stands',
+    seed: 320483,
+    faults: ['timeout-before'],
+    people: [{ salesforce: true, intercom: true }],
+    actions: [
+      { at: 12110, do: 'edit', who: 0, on: 'salesforce', field: 'seats', value: 100 },
+      { at: 21827, do: 'edit', who: 0, on: 'salesforce', field: 'seats', value: 101 },
+      { at: 28418, do: 'edit', who: 0, on: 'intercom', field: 'seats', value: 102 },
+      { at: 45965, do: 'edit', who: 0, on: 'intercom', field: 'seats', value: 101 },
+    ],
+  },
 ];

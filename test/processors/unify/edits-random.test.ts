@@ -101,7 +101,7 @@ function wins(field: Field, current: Counting | undefined, one: Counting, kind: 
   const theirs = owner === undefined || owner === platformOf(current.ref);
   if (kind === 'sight') {
     if (one.value === null) return false;
-    if (current.value === null) return true;
+    if (current.value === null && (current.first || field === 'filled')) return true;
     if (owner !== undefined && mine !== theirs) return mine;
     return field !== 'filled' && (newer || (one.time === current.time && own));
   }

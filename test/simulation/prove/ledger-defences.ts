@@ -434,8 +434,35 @@ export const ledgerDefences: readonly Defence[] = [
     worlds: ['onesided', 'identity', 'calm'],
     patches: [
       unify('edits', '  if (isEmpty(one.value)) {\n    const isMirrored', '  if (false) {\n    const isMirrored'),
-      unify('edits', '  if (isEmpty(one.value) || isEmpty(other.value)) return !isEmpty(one.value);\n', ''),
+      unify('edits', '  if (!isSaid(one) || !isSaid(other)) return isSaid(one);\n', ''),
     ],
+  },
+  {
+    name: 'cleared-beats-older-sight',
+    protects: 'what somebody cleared on one side is filled with what the other side had before',
+    worlds: ['leads', 'delay'],
+    patches: [unify('edits', '(isCleared(said) && !rule.fillIfEmpty)', 'false')],
+  },
+  {
+    name: 'copied-at-conversion',
+    protects: 'what a conversion copied from the lead replaces what somebody has entered since',
+    worlds: ['leads'],
+    patches: [
+      unify('edits', 'if (isCopied(world, draft, rule.name, one.value))', 'if (false)'),
+      unify('merge', 'yieldCopies(world, ref, heir)', 'heir'),
+    ],
+  },
+  {
+    name: 'evidence-once',
+    protects: 'a value that lost wins when a later notification of its record tells it once more',
+    worlds: ['delay', 'overflows'],
+    patches: [unify('evidence', '(turned ? null : firstTold(world, draft, sighting, observation))', 'null')],
+  },
+  {
+    name: 'written-over-what-waits',
+    protects: 'an answer that shows what was there before hides that our call was repeated over an edit',
+    worlds: ['everything', 'norm,timeout-after'],
+    patches: [unify('ledger', 'isNew || isTurned(draft.ref, sighting, observation.at) ?', 'isNew ?')],
   },
   {
     name: 'owner',

@@ -1,0 +1,32 @@
+/** Calls in doubt: they may have been carried out, or may still be, long after what was said of them. */
+import type { Command } from '../../schemas/types.ts';
+import type { Ran } from './simulate.ts';
+
+/** A call that timed out may be carried out for so long after the answer to its repetition. */
+const doubtMs = 120_000;
+/** Answers tell whole seconds. */
+const secondMs = 999;
+
+export interface Doubtful {
+  readonly ref: string;
+  readonly fields: Command['fields'];
+  readonly from: number;
+  /** The platform may carry it out until then, platform time. */
+  readonly until: number;
+}
+
+/** What of Intercom's records was asked by calls whose answers say that they are in doubt. */
+export function doubtfulCalls({ unify, log }: Ran): readonly Doubtful[] {
+  const until = new Map<string, number>();
+  for (const { change } of log.records) {
+    const { result } = change;
+    if (result?.doubt === true) until.set(result.command, result.platformTime + doubtMs + secondMs);
+  }
+  if (until.size === 0) return [];
+  return unify.outputs.flatMap(({ topic, value }) => {
+    if (topic !== 'intercom.commands' || value === null) return [];
+    const { id, ref, fields, askedAt } = value as Command;
+    const end = until.get(id);
+    return end === undefined ? [] : [{ ref, fields, from: askedAt, until: end }];
+  });
+}
