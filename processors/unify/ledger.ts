@@ -81,13 +81,14 @@ export function observe(
   answered: Ask | null,
   waited: Look['waited'] = null,
 ): void {
-  expectCreate(draft, observation);
+  const created = expectCreate(draft, observation);
   // An answer goes before what waited for it (landing.ts).
   if (observation.via !== 'answer' && openWrite(draft.ref) === undefined) resume(world, draft);
   const sightings = sightingsOf(draft, observation);
   if (answered === null && mustWait(world, draft, observation, sightings)) return;
+  const outcome = answered ?? created;
   const own = observation.via === 'event' && observation.origin === world.rules.client;
-  for (const one of sightings) observeField(world, draft, one, { observation, answered, own, waited });
+  for (const one of sightings) observeField(world, draft, one, { observation, answered: outcome, own, waited });
   draft.ref = { ...draft.ref, newest: laterOf(draft.ref.newest, observation.at) };
 }
 
@@ -110,9 +111,9 @@ function sightingsOf(draft: Draft, observation: Observation): readonly Sighting[
 /**
  * A record may be told of before the result of its own create is: then the create is an open ask of it, or, where it was put
  * off in doubt, a landed one. Our mark in it says so; another record of the person that was linked meanwhile has nothing to
- * do with the create.
+ * do with the create. Returns the create that was put off, where this tells what came of it.
  */
-function expectCreate(draft: Draft, observation: Observation): void {
+function expectCreate(draft: Draft, observation: Observation): Ask | null {
   const { platform, object } = parseRef(draft.ref.ref);
   const open = draft.entity.creates.find((one) => one.platform === platform && one.object === object)?.ask ?? null;
   const landed = draft.ref.landed
@@ -122,13 +123,17 @@ function expectCreate(draft: Draft, observation: Observation): void {
   const isNew =
     open !== null && observation.fields[marker] === open.fields[marker] && landed.every((ask) => ask.id !== open.id);
   if (!isNew && landed.length === draft.ref.landed.length && landed.every((ask, n) => ask === draft.ref.landed[n]))
-    return;
+    return null;
   const asked = open?.resultAt == null ? open : { ...open, fields: {} };
   draft.ref = { ...draft.ref, landed: isNew && asked !== null ? [...landed, asked] : landed };
+  return isNew && observation.created && asked?.resultAt != null ? asked : null;
 }
 
 /** It was put off in doubt while its record was known already: nothing waits for its answer any more. */
-const putOffAs = (ask: Ask, { expected, resultAt, doubt }: Ask): Ask => ({
+export const putOffAs = (
+  ask: Ask,
+  { expected, resultAt, doubt }: Pick<Ask, 'expected' | 'resultAt' | 'doubt'>,
+): Ask => ({
   ...ask,
   fields: {},
   expected,

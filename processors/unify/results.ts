@@ -6,7 +6,7 @@ import { endAwaiting, rememberBlocked } from './emails.ts';
 import { byMarker, isAlive, livingRefs, newRef } from './identity.ts';
 import { parseRef, partitionKey } from './keys.ts';
 import { land, tellUnread } from './landing.ts';
-import { type Draft, draftOf, resume } from './ledger.ts';
+import { type Draft, draftOf, putOffAs, resume, resumeBefore } from './ledger.ts';
 import { type Cause, conclude, end, redirect, tellTwofold, welcome } from './merge.ts';
 import { onObservation } from './observations.ts';
 import { sideOf } from './rules.ts';
@@ -131,16 +131,14 @@ function letGo(world: World, id: string, ask: Ask, cause: Cause): void {
   for (const { ref: name } of told === undefined ? [] : livingRefs(world, told)) {
     const ref = world.ref(name);
     const entity = ref === undefined ? undefined : world.living(ref.id);
-    const isTold = ref?.landed.some((one) => one.id === ask.id && one.resultAt === null) === true;
-    if (ref === undefined || entity === undefined || !isTold) continue;
-    // In doubt it may have made the record all the same; else it has nothing to do with that.
-    const doubted = entity.creates.find((one) => one.ask?.id === ask.id)?.ask;
-    const landed = ref.landed.flatMap((one) => {
-      if (one.id !== ask.id) return [one];
-      const resultAt = doubted?.resultAt ?? world.now;
-      return doubted == null ? [] : [{ ...one, fields: {}, expected: ask.fields, resultAt, doubt: true }];
-    });
+    const one = ref?.landed.find((other) => other.id === ask.id && other.resultAt === null);
+    if (ref === undefined || entity === undefined || one === undefined) continue;
+    // In doubt it may have made the record all the same, and the oldest is what came of it; else it has nothing to do with that.
+    const doubted = entity.creates.find((one) => one.ask?.id === ask.id)?.ask != null;
+    const made = doubted ? putOffAs(one, { expected: ask.fields, resultAt: world.now, doubt: true }) : null;
+    const landed = ref.landed.flatMap((other) => (other !== one ? [other] : made === null ? [] : [made]));
     const draft = draftOf(world, entity, { ...ref, landed });
+    if (made !== null) resumeBefore(world, draft, made, Number.POSITIVE_INFINITY);
     resume(world, draft);
     conclude(world, entity, draft, cause);
   }

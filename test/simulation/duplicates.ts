@@ -2,7 +2,7 @@
 import type { PlatformName } from './fields.ts';
 import type { Parties, Party } from './parties.ts';
 import type { Judging } from './promises.ts';
-import type { Shown } from './stores.ts';
+import { lagMs, type Shown } from './stores.ts';
 
 const wholeSecond = (ms: number): number => Math.floor(ms / 1000);
 
@@ -60,6 +60,29 @@ function areStrangers({ ran }: Judging, party: Party, made: readonly Shown[]): b
   return wasChanged && here.length > 0 && there.length > 0 && !isShared;
 }
 
+/** Was it made by a call that was carried out long after it had timed out? */
+function isMadeLate({ ran }: Judging, { platform, id }: Shown): boolean {
+  const created = wholeSecond(ran.stores.createdAt(platform, id));
+  const lag = platform === 'salesforce' ? lagMs(ran.history.world) : 0;
+  return ran.network.late.some(
+    (one) => one.platform === platform && created <= wholeSecond(one.at) && created >= wholeSecond(one.at - lag),
+  );
+}
+
+/**
+ * Was it made by such a call after a record of these people had been merged away there, as that of an earlier try may have
+ * been? Nothing says then whose it is.
+ */
+export function isStray(judging: Judging, whose: ReadonlySet<number>, shown: Shown): boolean {
+  const { people, stores, clock } = judging.ran;
+  const { platform, kind, id } = shown;
+  const created = stores.createdAt(platform, id) - (platform === 'salesforce' ? clock.skewMs : 0);
+  const isMerged = people.merges.some(
+    ({ at, on, loser }) => on === platform && whose.has(loser) && wholeSecond(at) <= wholeSecond(created),
+  );
+  return isMerged && !people.byPeople.has(`${platform}:${kind}:${id}`) && isMadeLate(judging, shown);
+}
+
 /**
  * A call that the platform carries out a minute late makes a record once more, where nothing of the first stands in its
  * way any more: an address that is free again in Intercom, a record that was deleted or merged meanwhile.
@@ -71,11 +94,8 @@ function lateMade(
   made: readonly Shown[],
   most: number,
 ): string {
-  const { network, people, stores } = judging.ran;
-  const late = made.filter(({ id }) => {
-    const created = stores.createdAt(platform, id);
-    return network.late.some((one) => one.platform === platform && wholeSecond(one.at) === wholeSecond(created));
-  });
+  const { people } = judging.ran;
+  const late = made.filter((one) => isMadeLate(judging, one));
   if (made.length - late.length > most) return '';
   if (people.gone.has(name) || people.merged.has(name))
     return 'a call was carried out long after it had timed out, and the record deleted meanwhile';

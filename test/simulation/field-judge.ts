@@ -10,7 +10,7 @@ import type { Judging } from './promises.ts';
 import { isRefused, isRejected } from './refusals.ts';
 import type { Ran } from './simulate.ts';
 import { filled, isOptedOut } from './standing.ts';
-import type { Kind, Shown, Stored } from './stores.ts';
+import { type Kind, lagMs, type Shown, type Stored } from './stores.ts';
 import type { World } from './world.ts';
 
 /** An edit is known within this, without these faults. */
@@ -195,7 +195,7 @@ export class FieldJudge {
       return { promise: 'newest', text, excuse: this.#unknowable(answer, field) };
     }
     const newest = edits.at(-1);
-    const slackMs = toleranceMs + this.#lagMs() + Math.abs(this.#judging.ran.clock.skewMs);
+    const slackMs = toleranceMs + lagMs(this.#judging.ran.history.world) + Math.abs(this.#judging.ran.clock.skewMs);
     if (newest === undefined || newest.at - winner.at <= slackMs) return undefined;
     const text = `${field.canonical} is ${told(winner)}, and ${told(newest)} is newer`;
     return { promise: 'newest', text, excuse: this.#asNew(winner, newest) || this.#unknowable(newest, field) };
@@ -261,10 +261,5 @@ export class FieldJudge {
     return tellingOf(this.#judging.ran, edit, field, this.#judging.alike) !== undefined
       ? ''
       : 'no event of Salesforce told of it by itself, and a write of ours replaced it unread';
-  }
-
-  /** SystemModstamp is set when a row is written, the commit comes later. */
-  #lagMs(): number {
-    return this.#judging.ran.history.world.on.has('long') ? 4_000 : 0;
   }
 }

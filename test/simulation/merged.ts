@@ -4,6 +4,7 @@
  * gives an email to one contact only, so of several contacts one has it, and the journal names the others.
  */
 import type { Command, CustomerEvent, JournalEntry } from '../../schemas/types.ts';
+import { isStray } from './duplicates.ts';
 import type { FieldJudge } from './field-judge.ts';
 import { type MappedField, type PlatformName, personFields } from './fields.ts';
 import { isAlive, type Parties } from './parties.ts';
@@ -61,8 +62,8 @@ function unheardMerge({ ran }: Judging, { whose }: Group): string {
 }
 
 /** Who was merged with whom, however often. */
-function groupsOf({ ran }: Judging, parties: Parties): readonly Group[] {
-  const { merges } = ran.people;
+function groupsOf(judging: Judging, parties: Parties): readonly Group[] {
+  const { merges } = judging.ran.people;
   const groups: Set<number>[] = [];
   for (const { who, loser } of merges) {
     const mine = groups.filter((group) => group.has(who) || group.has(loser));
@@ -71,14 +72,15 @@ function groupsOf({ ran }: Judging, parties: Parties): readonly Group[] {
   }
   return groups.flatMap((members) => {
     const whose = [...members].sort((a, b) => a - b);
+    const isLeft = (shown: Shown): boolean => isAlive(shown) && !isStray(judging, members, shown);
     const theirs = parties.all.filter((party) => party.kind === 'person' && members.has(party.whose));
     // Of who shares an email with others nobody knows which records are theirs.
     if (theirs.some((party) => parties.isAmbiguous(party))) return [];
     return {
       name: `person ${whose.join('+')}`,
       whose,
-      salesforce: theirs.flatMap(({ salesforce }) => salesforce).filter(isAlive),
-      intercom: theirs.flatMap(({ intercom }) => intercom).filter(isAlive),
+      salesforce: theirs.flatMap(({ salesforce }) => salesforce).filter(isLeft),
+      intercom: theirs.flatMap(({ intercom }) => intercom).filter(isLeft),
       since: Math.max(...merges.filter(({ who }) => members.has(who)).map(({ at }) => at)),
     };
   });

@@ -38,6 +38,7 @@ export class Network {
   /** Calls of which the caller cannot know what they did. */
   doubtful = 0;
   /** Calls that were carried out long after they had timed out. */
+  /** Calls that were carried out long after they timed out, by the clock of the platform. */
   readonly late: { readonly platform: PlatformName; readonly at: number }[] = [];
   readonly #clock: Clock;
   readonly #chance: Chance;
@@ -103,7 +104,7 @@ export class Network {
         this.doubtful += 1;
         clock.after(fate === 'late' ? timeoutMs + chance.int(`late ${platform}`, 1, 60_000) : there, () => {
           if (fate === 'late') {
-            this.late.push({ platform, at: clock.now });
+            this.late.push({ platform, at: platform === 'salesforce' ? clock.salesforceNow : clock.now });
             this.#trace.say('fault', label, `${platform} ${label} is applied late`);
           }
           perform();

@@ -54,6 +54,20 @@ export const kept: readonly Kept[] = [
     ],
   },
   {
+    shows: 'what a platform makes of a create that is carried out late is no edit',
+    seed: 300105,
+    faults: ['late', 'norm'],
+    people: [{ salesforce: true }, { salesforce: true }],
+    actions: [],
+  },
+  {
+    shows: 'a contact that a late call makes once more after theirs was merged away is not taken for theirs',
+    seed: 800057,
+    faults: ['late', 'skew'],
+    people: [{ intercom: true }, { intercom: true }, { intercom: true }],
+    actions: [{ at: 36635, do: 'merge', who: 1, loser: 2, on: 'salesforce' }],
+  },
+  {
     shows: 'an email that is handed over is given to who takes it, although it was refused just before it was free',
     seed: 21,
     faults: ['handover'],

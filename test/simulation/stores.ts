@@ -72,6 +72,9 @@ const allAttributes = [...attributes('contact'), ...attributes('company')] as Re
 
 export const admin = { name: 'Owner', email: 'person@org.example' } as const;
 
+/** A record of Salesforce is dated when its row is written, at most so long before it is committed. */
+export const lagMs = ({ on }: History['world']): number => (on.has('long') ? 4_000 : 0);
+
 /** Whose email a person has. */
 export function emailHolder({ people }: Pick<History, 'people'>, who: number): number {
   const shared = people[who]?.sharesEmailOf ?? null;
@@ -92,7 +95,7 @@ export class Stores {
       random: chance.stream('salesforce'),
       now: salesforceNow,
       habits: {
-        modstampLagMs: world.on.has('long') ? 4_000 : 0,
+        modstampLagMs: lagMs(world),
         ...(world.on.has('overflow') ? { overflowAfter } : {}),
       },
     });

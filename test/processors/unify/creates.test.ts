@@ -185,6 +185,24 @@ describe('a create that is under way no more', () => {
   });
 });
 
+describe('what a platform made of a create whose sink stopped', () => {
+  it.each([
+    ['before', true],
+    ['after', false],
+  ])('is no edit, told %s the next sink takes over', (_, isBefore) => {
+    const people = new People().say(createdEvent(contact('A'), ada, 2, 2)).marks(10);
+    const create = asked(people, 'intercom');
+    const ref = people.run(create).ref ?? '';
+    people.ran.push(create);
+    const told = webhook(ref, { ...create.fields, name: 'ADA BYRON' }, 11, { created: true });
+    const taken = epoch(partitionOf(create.key, 4), 'later', 0, 50);
+    people.say(...(isBefore ? [told, taken] : [taken, told]));
+    expect(people.values(contact('A'))).toMatchObject({ firstName: 'Ada', lastName: 'Byron' });
+    people.say(webhook(ref, { ...create.fields, name: 'Eve Byron' }, 20));
+    expect(people.values(contact('A'))).toMatchObject({ firstName: 'Eve', lastName: 'Byron' });
+  });
+});
+
 describe('a create that was applied', () => {
   it('and whose record was deleted before the answer came holds its place: nothing is created again', () => {
     const people = new People().say(createdEvent(contact('A'), ada, 2, 2)).marks(10);

@@ -237,6 +237,15 @@ export const identityDefences: readonly Defence[] = [
     ],
   },
   {
+    name: 'put-off-create-has-an-outcome',
+    protects: 'what a platform made of a create whose answer was lost is written back to where it came from',
+    worlds: ['processes,norm', 'latecalls,norm'],
+    patches: [
+      unify('results', '    if (made !== null) resumeBefore(world, draft, made, Number.POSITIVE_INFINITY);\n', ''),
+      unify('ledger', '  const outcome = answered ?? created;\n', '  const outcome = answered;\n'),
+    ],
+  },
+  {
     name: 'look-comes-after',
     protects: 'what somebody edited before a create was answered by a look at its contact is taken for the outcome',
     worlds: ['calls,norm', 'latecalls,norm'],
