@@ -70,6 +70,8 @@ export class People {
   }[] = [];
   readonly operations: Operation[] = [];
   deletions = 0;
+  /** Whose record was brought back, each time. */
+  readonly returns: number[] = [];
   locks = 0;
   readonly #stores: Stores;
   readonly #clock: Clock;
@@ -342,6 +344,7 @@ export class People {
       )?.[0]
       .split(':')[2];
     if (id === undefined) return;
+    this.returns.push(who);
     this.#trace.say('person', id, `brings person ${who} back in ${on}`);
     if (on === 'salesforce')
       salesforce.execute([{ op: 'undelete', object: 'Contact', id }], this.#caller, this.#clock.salesforceNow);

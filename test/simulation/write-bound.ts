@@ -116,7 +116,9 @@ class WriteBounds {
     const all = edits.filter(
       (edit) => edit.kind === record.kind && pool.includes(edit.whose) && edit.field === field?.canonical,
     );
-    const others = all.filter(({ id }) => id !== record.id).length + joined;
+    // Who comes back is weighed anew: what their platform owns counts again, whatever was said meanwhile.
+    const back = record.kind === 'person' ? this.#ran.people.returns.filter((who) => pool.includes(who)).length : 0;
+    const others = all.filter(({ id }) => id !== record.id).length + joined + back;
     if (others >= times || field === undefined) return others;
     const lost = all.filter((edit) => edit.id === record.id && !edit.first && this.#lost(edit, field));
     const parts = lost.reduce((sum, edit) => sum + (this.#isWeighedTwice(edit, field) ? 2 : 1), 0);

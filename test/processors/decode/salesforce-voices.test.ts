@@ -126,7 +126,8 @@ describe.each(['Contact', 'Lead', 'Account'] as const)('events and rows of a %s'
         for (const row of edits) org.run({ op: 'update', object, id, row });
         const told = folded(org.events(), `salesforce:${object}:${id}`);
         const { fields = {} } = org.row(object, id) ?? {};
-        const both = Object.keys(told).filter((name) => name in fields);
+        // Saving without a change stamps the row and sends no event.
+        const both = Object.keys(told).filter((name) => name in fields && name !== 'LastModifiedDate');
         expect(both.length).toBeGreaterThan(20);
         expect(Object.fromEntries(both.map((name) => [name, told[name]]))).toEqual(
           Object.fromEntries(both.map((name) => [name, fields[name]])),
