@@ -17,7 +17,7 @@ import { finish, pursue, retryBlocked, revisit } from './follow.ts';
 import { emailOf, found, isAlive, isLead, listRefs, livingRefs, mayJoin, newRef, twofold } from './identity.ts';
 import { fanOut } from './jobs.ts';
 import { arrivalsOf, claimsOf, membersOf, ownedBy, parseRef } from './keys.ts';
-import { type Draft, draftOf, refound, resume } from './ledger.ts';
+import { type Draft, draftOf, observe, refound, resume } from './ledger.ts';
 import { type EntityKind, isLeadObject, sideOf } from './rules.ts';
 import { addMember, removeMember, someMembers } from './sets.ts';
 import { alike, comparePositions, laterOf, noPosition, secondOf } from './values.ts';
@@ -228,15 +228,38 @@ export function onMoved(world: World, observation: Observation, kind: EntityKind
 function takeWaiting(world: World, ref: RefState, cause: Cause): RefState {
   const entity = ref.waiting.length === 0 ? undefined : world.living(ref.id);
   if (entity === undefined) return ref;
-  const answered = asksOf(ref).map((ask) =>
-    ask.resultAt === null ? { ...ask, expected: ask.fields, resultAt: cause.time } : ask,
-  );
-  const draft = draftOf(world, entity, { ...ref, open: null, landed: answered });
+  const draft = draftOf(world, entity, asAnswered(ref, cause));
   resume(world, draft);
   // Nothing is asked of it meanwhile.
   draft.ref = { ...draft.ref, open: ref.open, landed: ref.landed, deleted: true };
   conclude(world, entity, draft, cause);
   return { ...(world.ref(ref.ref) ?? draft.ref), deleted: ref.deleted };
+}
+
+/** Nothing waits for an answer any more. */
+const asAnswered = (ref: RefState, { time }: Cause): RefState => ({
+  ...ref,
+  open: null,
+  landed: asksOf(ref).map((ask) => (ask.resultAt === null ? { ...ask, expected: ask.fields, resultAt: time } : ask)),
+});
+
+/**
+ * What was said of a record before it was gone, and is told after that. It is weighed as it would have been then, and
+ * brings nobody back; of who was merged away it has no date, as all that they said. What is seen for the first time was
+ * there before, and is nobody's edit.
+ */
+export function takeLate(world: World, known: RefState, observation: Observation, cause: Cause): void {
+  const entity = known.id === '' ? undefined : world.living(known.id);
+  const isLate = comparePositions(observation.at, known.newest) <= 0;
+  if (entity === undefined || !isLate || !isAlive(world, entity)) return;
+  const draft = draftOf(world, entity, asAnswered(known, cause));
+  const links = sideOf(draft.rules, known.ref).links.map(({ field }) => field);
+  const unseen = links.filter((field) => known.seen[field] === undefined);
+  const fields = Object.fromEntries(Object.entries(observation.fields).filter(([field]) => !unseen.includes(field)));
+  const modified = known.into === null ? observation.modified : 0;
+  observe(world, draft, { ...observation, fields, unknown: [...observation.unknown, ...unseen], modified }, null);
+  draft.ref = { ...draft.ref, open: known.open, landed: known.landed };
+  conclude(world, entity, draft, cause);
 }
 
 /**

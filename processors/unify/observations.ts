@@ -5,7 +5,7 @@ import { byMarker, entityFor, isAlive, newRef } from './identity.ts';
 import { fanOut } from './jobs.ts';
 import { directoryKey, ownedBy, parseRef, waitingFor } from './keys.ts';
 import { type Draft, draftOf, observe } from './ledger.ts';
-import { type Cause, conclude, end, followMarker, onMoved, separate, welcome } from './merge.ts';
+import { type Cause, conclude, end, followMarker, onMoved, separate, takeLate, welcome } from './merge.ts';
 import { directoryObjects, sideOf } from './rules.ts';
 import { comparePositions, laterOf, noPosition, secondOf } from './values.ts';
 import { reconsider } from './waiting.ts';
@@ -31,7 +31,10 @@ export function onObservation(world: World, observation: Observation): void {
     return;
   }
   let known = world.ref(observation.ref);
-  if (known !== undefined && known.deleted && !revives(observation, known)) return;
+  if (known !== undefined && known.deleted && !revives(observation, known)) {
+    takeLate(world, known, observation, cause);
+    return;
+  }
   const back = known?.deleted === true;
   if (known !== undefined && back && comparePositions(observation.at, known.newest) === 0) {
     // Deleted and brought back in one second: the deletion, told once more, is the older of the two.

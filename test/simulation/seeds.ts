@@ -750,4 +750,27 @@ export const kept: readonly Kept[] = [
       { at: 45965, do: 'edit', who: 0, on: 'intercom', field: 'seats', value: 101 },
     ],
   },
+  {
+    shows:
+      'what somebody entered just before a merge counts until it is told, though a call has found their record gone',
+    seed: 679,
+    faults: ['delay'],
+    people: [{ intercom: true }, { salesforce: true }, { salesforce: true }],
+    actions: [
+      { at: 844, do: 'edit', who: 0, on: 'salesforce', field: 'optedOut', value: true },
+      { at: 1144, do: 'edit', who: 0, on: 'intercom', field: 'email', value: 'p0.1@x.example' },
+      { at: 2298, do: 'merge', who: 1, loser: 0, on: 'intercom' },
+    ],
+  },
+  {
+    shows: 'what somebody entered in a record that a call has found gone since then is told to have lost to the owner',
+    seed: 451,
+    faults: ['delay'],
+    people: [{ salesforce: true }, { salesforce: true }],
+    actions: [
+      { at: 4225, do: 'edit', who: 0, on: 'salesforce', field: 'lastName', value: 'p0 lastName a75' },
+      { at: 4675, do: 'edit', who: 0, on: 'intercom', field: 'title', value: 'p0 title a69' },
+      { at: 5009, do: 'merge', who: 1, loser: 0, on: 'intercom' },
+    ],
+  },
 ];

@@ -493,6 +493,55 @@ describe('an account that was merged forty times', () => {
   });
 });
 
+describe('what somebody entered in a record before it was gone, told after that', () => {
+  const there = { ...adaThere, 'custom_attributes.job_title': 'CTO' };
+  const start = (): People =>
+    new People()
+      .say(
+        createdEvent(contact('A'), ada, 2, 2),
+        webhook(person('u0'), adaThere, 2),
+        webhook(person('u1'), { email: 'v@x.example', name: 'Vera' }, 3),
+      )
+      .pass(10);
+
+  it.each(
+    orders({
+      'the edit': webhook(person('u0'), there, 20),
+      'the deletion': webhook(person('u0'), {}, 21, { op: 'deleted', whole: false }),
+    }),
+  )('counts, and brings nobody back: %s', (_, changes) => {
+    const people = start()
+      .say(...changes)
+      .pass(30);
+    expect(alive(people, contact('A'), person('u0'))).toEqual([true, false]);
+    expect(people.values(contact('A'))).toMatchObject({ title: 'CTO' });
+    expect(people.salesforce.get('003A')).toMatchObject({ Title: 'CTO' });
+  });
+
+  it.each(
+    orders({
+      'the edit': webhook(person('u0'), { ...there, name: 'Ada King' }, 20),
+      'the merge': moved(person('u0'), person('u1'), 21),
+    }),
+  )('fills what is empty of who lives on, where the record was merged away: %s', (_, changes) => {
+    const people = start()
+      .say(...changes)
+      .pass(30);
+    expect(people.values(person('u1'))).toMatchObject({ title: 'CTO', lastName: 'Vera' });
+    expect(alive(people, contact('A'), person('u0'), person('u1'))).toEqual([true, false, true]);
+  });
+
+  it('and loses against who lives on is told', () => {
+    const people = start()
+      .say(moved(person('u0'), person('u1'), 21))
+      .pass(30);
+    expect(people.journal('rejected')).toEqual([]);
+    people.say(webhook(person('u0'), { email: 'king@x.example' }, 20, { whole: false })).pass(40);
+    expect(people.journal('rejected')).toMatchObject([{ field: 'email', other: 'king@x.example' }]);
+    expect(people.values(person('u1'))).toMatchObject({ email: 'v@x.example' });
+  });
+});
+
 describe('a record that was told as deleted before anything else of it', () => {
   it('is a record of a person when it comes back, and can be pinned as any other', () => {
     const people = new People().say(

@@ -256,7 +256,7 @@ describe('identity', () => {
     const world = linked();
     const before = world.intercom.ran.length;
     world.runner.decide(deletedEvent(contact, 20, 20));
-    world.runner.decide(createdEvent(contact, { ...person, Title: 'ghost' }, 2, 2));
+    world.runner.decide(createdEvent(contact, person, 2, 2));
     pass(world, 30);
     expect(world.intercom.ran.length).toBe(before);
     expect(customerEvents(world.runner).at(-1)?.type).toBe('deleted');

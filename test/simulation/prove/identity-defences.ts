@@ -101,6 +101,12 @@ export const identityDefences: readonly Defence[] = [
     ],
   },
   {
+    name: 'late-counts',
+    protects: 'what somebody entered before their record was gone, and is told after that, is lost without a word',
+    worlds: ['merges', 'signups'],
+    patches: [unify('observations', '    takeLate(world, known, observation, cause);\n', '    void takeLate;\n')],
+  },
+  {
     name: 'old-deletion-ends-nobody',
     protects: 'the deletion of a record that was brought back ends it once more',
     worlds: ['identity,network', 'delete,undelete,network'],
