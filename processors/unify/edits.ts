@@ -44,20 +44,25 @@ type Verdict =
   /** untold: nobody's edit was lost, there is nothing to tell. */
   | { readonly wins: false; readonly reason: string; readonly untold?: boolean };
 
-/** Decides what one field of the draft's ref says: of several canonical fields, where it holds more than one. */
+/** Decides what one field of the draft's ref says: of several canonical fields, where it holds more than one. `before`: what it said before. */
 export function editAll(
   world: World,
   draft: Draft,
   { link, value }: Sighting,
-  observation: Observation,
-  { before, ...how }: Pick<Edit, 'kind' | 'conflict' | 'replaces'> & { readonly before: Value | undefined },
+  how: Omit<Edit, 'value'>,
+  before?: Value,
 ): void {
-  const time = observation.modified ?? observation.at.time;
-  const by = authorOf(observation);
   const { fields } = draft.entity;
   for (const [name, canonical] of Object.entries(fromPlatform(world, link, value, { fields, before })))
-    edit(world, draft, name, { ...how, value: canonical, time, at: observation.at, by });
+    edit(world, draft, name, { ...how, value: canonical });
 }
+
+/** When and by whom what an observation says was brought about. */
+export const originIn = (observation: Observation): Pick<Edit, 'time' | 'at' | 'by'> => ({
+  time: observation.modified ?? observation.at.time,
+  at: observation.at,
+  by: authorOf(observation),
+});
 
 export const authorOf = ({ by, origin }: Observation): string =>
   [by ?? '', origin === null ? '' : `client ${origin}`].filter((part) => part !== '').join(', ');
@@ -68,7 +73,9 @@ export function edit(world: World, draft: Draft, name: string, one: Edit): void 
   const current = draft.entity.fields[name];
   if (rule === undefined || (current !== undefined && alike(current.value, one.value))) return;
   const verdict = judge(world, draft, rule, current, one);
-  const again = one.kind !== 'sight' && wasDecided(draft, name, one);
+  const mark = markOf(name, one);
+  const again = isDecided(draft.ref, mark, one);
+  draft.ref = rememberDecided(draft.ref, mark, one);
   if (verdict.wins) {
     setField(world, draft, name, one, verdict.reason);
     return;
@@ -85,14 +92,19 @@ const decidedKept = 16;
  * A replay, or a notification that comes twice, offers an edit once more: the very same value at the very same position.
  * What became of it was told then, and is as long as it is remembered not told again. In doubt it is: no loss is silent.
  */
-function wasDecided(draft: Draft, name: string, { kind, value, at }: Edit): boolean {
-  const { decided } = draft.ref;
-  const mark = hashId(name, JSON.stringify(value), at.time, at.seq).slice(0, 12);
-  // The record showed something else in between: of a whole second that is another edit.
-  if (decided.includes(mark)) return kind !== 'change' || isExact(at);
-  draft.ref = { ...draft.ref, decided: [...decided, mark].slice(-decidedKept) };
-  return false;
+function isDecided({ decided }: RefState, mark: string, { kind, at }: Edit): boolean {
+  // A change after which the record showed something else: of a whole second it is another edit.
+  return kind !== 'sight' && decided.includes(mark) && (kind !== 'change' || isExact(at));
 }
+
+const rememberDecided = (ref: RefState, mark: string, { kind }: Edit): RefState =>
+  kind === 'sight' || ref.decided.includes(mark)
+    ? ref
+    : { ...ref, decided: [...ref.decided, mark].slice(-decidedKept) };
+
+/** Names a value of a field at its position. */
+const markOf = (name: string, { value, at }: Edit): string =>
+  hashId(name, JSON.stringify(value), at.time, at.seq).slice(0, 12);
 
 /**
  * Somebody replaced what counts and their record had, and it is written back: by a writer that never gives in, for ever.

@@ -4,7 +4,7 @@
  */
 import type { Observation, Position } from '../../schemas/types.ts';
 import { asksOf, expectedOf, stoodBefore, wasOvertaken } from './asks.ts';
-import { editAll } from './edits.ts';
+import { editAll, originIn } from './edits.ts';
 import type { Draft, Look, Sighting } from './ledger.ts';
 import { fromPlatform, toPlatform } from './mapping.ts';
 import type { Link } from './rules.ts';
@@ -36,9 +36,10 @@ export function takeEvidence(world: World, draft: Draft, sighting: Sighting, loo
   // What was attached or detached is told against what stood there before we wrote.
   const last = asksOf(draft.ref).findLast((ask) => link.field in ask.before);
   const before = stoodBefore(last, link.field, value);
-  const modified = (turned ? null : firstTold(world, draft, sighting, observation)) ?? observation.modified;
-  const dated = { ...observation, modified };
-  editAll(world, draft, sighting, dated, { kind: 'evidence', conflict: true, replaces: null, before });
+  const { time, ...origin } = originIn(observation);
+  const first = turned ? null : firstTold(world, draft, sighting, observation);
+  const how = { ...origin, time: first ?? time, kind: 'evidence', conflict: true, replaces: null } as const;
+  editAll(world, draft, sighting, how, before);
 }
 
 /**

@@ -6,10 +6,9 @@
 import type { Ask, FieldRefusal, Observation, Quiet, RefState, Result } from '../../schemas/types.ts';
 import { isOneCall, landedWith, reaches, stoodBefore } from './asks.ts';
 import { awaitEcho } from './echoes.ts';
-import { edit } from './edits.ts';
+import { editAll } from './edits.ts';
 import { parseRef } from './keys.ts';
 import { type Draft, observe, putSeen, resume, resumeBefore } from './ledger.ts';
-import { fromPlatform } from './mapping.ts';
 import { sideOf } from './rules.ts';
 import { isQuiet, putQuiet } from './standing.ts';
 import { alike, comparePositions, secondOf } from './values.ts';
@@ -111,11 +110,8 @@ function withdrawCredit(world: World, draft: Draft, closed: Ask): void {
     if (seen === undefined || seen.ask !== closed.id || reaches(closed, seen.at)) continue;
     const { value, at } = seen;
     draft.ref = putSeen(draft.ref, link.field, { ...seen, ask: '' });
-    const { fields } = draft.entity;
     const one = { kind: 'change', time: at.time, at, by: '', conflict: true, replaces: null } as const;
-    const before = stoodBefore(closed, link.field, value);
-    for (const [name, canonical] of Object.entries(fromPlatform(world, link, value, { fields, before })))
-      edit(world, draft, name, { ...one, value: canonical });
+    editAll(world, draft, { link, value }, one, stoodBefore(closed, link.field, value));
   }
 }
 

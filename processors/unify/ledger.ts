@@ -21,10 +21,10 @@ import type {
   Waiting,
 } from '../../schemas/types.ts';
 import { asksOf, echoOf, expectedOf, markDone, originOf } from './asks.ts';
-import { authorOf, edit, editAll } from './edits.ts';
+import { authorOf, type Edit, editAll, originIn } from './edits.ts';
 import { takeEvidence, tellDoubtful, tellUnsure } from './evidence.ts';
 import { parseRef } from './keys.ts';
-import { fromPlatform, toPlatform } from './mapping.ts';
+import { toPlatform } from './mapping.ts';
 import { type EntityRules, type Link, sideOf } from './rules.ts';
 import { putQuiet } from './standing.ts';
 import { alike, comparePositions, isExact, laterOf, secondOf } from './values.ts';
@@ -116,30 +116,18 @@ function sightingsOf(draft: Draft, observation: Observation): readonly Sighting[
 function expectCreate(draft: Draft, observation: Observation): Ask | null {
   const { platform, object } = parseRef(draft.ref.ref);
   const open = draft.entity.creates.find((one) => one.platform === platform && one.object === object)?.ask ?? null;
-  const landed = draft.ref.landed
-    .filter((ask) => ask.resultAt !== null || ask.id === open?.id)
-    .map((ask) => (ask.resultAt === null && open?.resultAt != null ? putOffAs(ask, open) : ask));
+  const { landed } = draft.ref;
+  // It is asked for another customer, since the record was taken from that one.
+  const kept = landed.filter((ask) => ask.resultAt !== null || ask.id === open?.id);
+  if (kept.length < landed.length) draft.ref = { ...draft.ref, landed: kept };
   const { marker } = sideOf(draft.rules, draft.ref.ref);
-  const isNew =
-    open !== null && observation.fields[marker] === open.fields[marker] && landed.every((ask) => ask.id !== open.id);
-  if (!isNew && landed.length === draft.ref.landed.length && landed.every((ask, n) => ask === draft.ref.landed[n]))
-    return null;
-  const asked = open?.resultAt == null ? open : { ...open, fields: {} };
-  draft.ref = { ...draft.ref, landed: isNew && asked !== null ? [...landed, asked] : landed };
-  return isNew && observation.created && asked?.resultAt != null ? asked : null;
+  const isItsOwn = open !== null && observation.fields[marker] === open.fields[marker];
+  if (!isItsOwn || kept.some((ask) => ask.id === open.id)) return null;
+  const isOpen = open.resultAt === null;
+  const asked = isOpen ? open : { ...open, fields: {} };
+  draft.ref = { ...draft.ref, landed: [...kept, asked] };
+  return observation.created && !isOpen ? asked : null;
 }
-
-/** It was put off in doubt while its record was known already: nothing waits for its answer any more. */
-export const putOffAs = (
-  ask: Ask,
-  { expected, resultAt, doubt }: Pick<Ask, 'expected' | 'resultAt' | 'doubt'>,
-): Ask => ({
-  ...ask,
-  fields: {},
-  expected,
-  resultAt,
-  doubt,
-});
 
 const openWrite = (ref: RefState): Ask | undefined =>
   asksOf(ref).find((ask) => ask.resultAt === null && ask.verb !== 'read');
@@ -344,12 +332,13 @@ function takeIn(world: World, draft: Draft, sighting: Sighting, look: Look, orig
     rememberAttached(world, draft, link, { value, before: before.value, at, by: authorOf(observation), conflict });
   }
   const replaced = asksOf(draft.ref).find(({ id }) => id === before?.ask);
-  editAll(world, draft, sighting, observation, {
+  const how: Omit<Edit, 'value'> = {
+    ...originIn(observation),
     kind: before === undefined ? 'sight' : 'change',
     conflict,
     replaces: replaced === undefined ? null : offsetOf(replaced.lineage),
-    before: before?.value,
-  });
+  };
+  editAll(world, draft, sighting, how, before?.value);
 }
 
 /**
@@ -408,8 +397,7 @@ export function refound(world: World, draft: Draft): void {
     const seen = draft.ref.seen[link.field];
     if (seen === undefined) continue;
     const one = { kind: 'sight', time: seen.at.time, at: seen.at, by: '', conflict: false, replaces: null } as const;
-    for (const [name, value] of Object.entries(fromPlatform(world, link, seen.value, draft.entity)))
-      edit(world, draft, name, { ...one, value });
+    editAll(world, draft, { link, value: seen.value }, one);
   }
 }
 

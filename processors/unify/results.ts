@@ -6,7 +6,7 @@ import { endAwaiting, rememberBlocked } from './emails.ts';
 import { byMarker, isAlive, livingRefs, newRef } from './identity.ts';
 import { parseRef, partitionKey } from './keys.ts';
 import { land, tellUnread } from './landing.ts';
-import { type Draft, draftOf, putOffAs, resume, resumeBefore } from './ledger.ts';
+import { type Draft, draftOf, resume, resumeBefore } from './ledger.ts';
 import { type Cause, conclude, end, redirect, tellTwofold, welcome } from './merge.ts';
 import { onObservation } from './observations.ts';
 import { sideOf } from './rules.ts';
@@ -135,7 +135,7 @@ function letGo(world: World, id: string, ask: Ask, cause: Cause): void {
     if (ref === undefined || entity === undefined || one === undefined) continue;
     // In doubt it may have made the record all the same, and the oldest is what came of it; else it has nothing to do with that.
     const doubted = entity.creates.find((one) => one.ask?.id === ask.id)?.ask != null;
-    const made = doubted ? putOffAs(one, { expected: ask.fields, resultAt: world.now, doubt: true }) : null;
+    const made = doubted ? { ...one, fields: {}, expected: ask.fields, resultAt: world.now, doubt: true } : null;
     const landed = ref.landed.flatMap((other) => (other !== one ? [other] : made === null ? [] : [made]));
     const draft = draftOf(world, entity, { ...ref, landed });
     if (made !== null) resumeBefore(world, draft, made, Number.POSITIVE_INFINITY);

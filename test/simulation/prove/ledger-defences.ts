@@ -73,8 +73,8 @@ export const ledgerDefences: readonly Defence[] = [
     patches: [
       unify(
         'landing',
-        '      edit(world, draft, name, { ...one, value: canonical });',
-        '      void [edit, name, one, canonical];',
+        '    editAll(world, draft, { link, value }, one, stoodBefore(closed, link.field, value));\n',
+        '    void [editAll, stoodBefore, value, one];\n',
       ),
     ],
   },
@@ -90,14 +90,12 @@ export const ledgerDefences: readonly Defence[] = [
     name: 'twice-in-a-second',
     protects: 'what loses twice within one second of Intercom is told once',
     worlds: ['delay', 'sources'],
-    patches: [unify('edits', "return kind !== 'change' || isExact(at);", 'return [kind, isExact].length > 0;')],
-  },
-  {
-    name: 'put-off-waits-no-more',
-    protects: 'what is told of a record whose create was put off waits for an answer that nobody gives',
-    worlds: ['restart', 'processes'],
     patches: [
-      unify('ledger', 'ask.resultAt === null && open?.resultAt != null ?', 'ask.id === undefined && open !== null ?'),
+      unify(
+        'edits',
+        "decided.includes(mark) && (kind !== 'change' || isExact(at))",
+        'decided.includes(mark) && isExact !== at',
+      ),
     ],
   },
   {
@@ -189,7 +187,7 @@ export const ledgerDefences: readonly Defence[] = [
     patches: [
       unify(
         'edits',
-        "const again = one.kind !== 'sight' && wasDecided(draft, name, one);",
+        'const again = isDecided(draft.ref, mark, one);',
         "const again = one.kind === 'evidence' && comparePositions(one.at, draft.ref.newest) <= 0;",
       ),
     ],
@@ -256,8 +254,8 @@ export const ledgerDefences: readonly Defence[] = [
     patches: [
       unify(
         'ledger',
-        'open !== null && observation.fields[marker] === open.fields[marker] && landed.every((ask) => ask.id !== open.id);',
-        'false;',
+        'if (!isItsOwn || kept.some((ask) => ask.id === open.id)) return null;',
+        'if (isItsOwn || open === null || kept.length >= 0) return null;',
       ),
     ],
   },
@@ -456,7 +454,7 @@ export const ledgerDefences: readonly Defence[] = [
     name: 'evidence-once',
     protects: 'a value that lost wins when a later notification of its record tells it once more',
     worlds: ['delay', 'overflows'],
-    patches: [unify('evidence', '(turned ? null : firstTold(world, draft, sighting, observation))', 'null')],
+    patches: [unify('evidence', 'turned ? null : firstTold(world, draft, sighting, observation);', 'null;')],
   },
   {
     name: 'written-over-what-waits',
