@@ -7,6 +7,7 @@
 import { stateLimit } from '../../core/decide.ts';
 import type { Ask, EntityState, Position, RefState, Value } from '../../schemas/types.ts';
 import { parseRef } from './keys.ts';
+import type { Side } from './rules.ts';
 import { alike, comparePositions, hashId, secondOf } from './values.ts';
 
 const landedKept = 8;
@@ -88,8 +89,12 @@ const isDone = (ask: Ask, field: string): boolean => ask.done.includes(field);
 const reachOf = (ask: Ask): number =>
   ask.resultAt === null ? Number.POSITIVE_INFINITY : ask.resultAt + (ask.doubt ? doubtMs : 0);
 
+/** What matters here of how a platform is written. */
+type Caller = Pick<Side, 'memberships'>;
+
 /** Memberships are calls of their own, which may give the record other dates than the call of its fields. */
-export const isOneCall = (ask: Ask): boolean => !('companies' in ask.before);
+export const isOneCall = ({ memberships }: Caller, ask: Ask): boolean =>
+  memberships === null || !(memberships in ask.before);
 
 /** Is it what the ask expects of the field, or what came of it? */
 const brought = (ask: Ask, field: string, value: Value): boolean =>
@@ -99,9 +104,10 @@ const brought = (ask: Ask, field: string, value: Value): boolean =>
 export const reaches = ({ sentAt }: Ask, at: Position): boolean => (at.second ? at.time + lastMs : at.time) >= sentAt;
 
 /** Can the ask have brought it about at this date? Intercom dates an answer by what its call did, unless that is in doubt. */
-function mayHaveBrought(ref: RefState, ask: Ask, field: string, value: Value, at: Position): boolean {
+function mayHaveBrought(side: Caller, ref: RefState, ask: Ask, field: string, value: Value, at: Position): boolean {
   if (!brought(ask, field, value) || !reaches(ask, at)) return false;
-  const isDated = parseRef(ref.ref).platform === 'intercom' && ask.resultAt !== null && !ask.doubt && isOneCall(ask);
+  const isDated =
+    parseRef(ref.ref).platform === 'intercom' && ask.resultAt !== null && !ask.doubt && isOneCall(side, ask);
   const [second, last] = [secondOf(at.time), secondOf(reachOf(ask))];
   return isDated ? second === last : second <= last;
 }
@@ -152,11 +158,11 @@ const isOver = (ref: RefState, ask: Ask, field: string): boolean =>
  * whose result is not before the value; -1: none. What stands after the echo of an ask was seen is somebody's, be it the
  * very value asked: only a call in doubt is carried out once more. `answered`: the ask that the value answers.
  */
-export function echoOf(ref: RefState, field: string, value: Value, at: Position, answered = ''): number {
+export function echoOf(side: Caller, ref: RefState, field: string, value: Value, at: Position, answered = ''): number {
   return asksOf(ref).findLastIndex(
     (ask) =>
       field in expectedOf(ask) &&
-      mayHaveBrought(ref, ask, field, value, at) &&
+      mayHaveBrought(side, ref, ask, field, value, at) &&
       (ask.id === answered || !isOver(ref, ask, field)),
   );
 }
@@ -194,6 +200,7 @@ interface Known {
  *  later than all that was known when the ask was made.
  */
 export function wasOvertaken(
+  side: Caller,
   ref: RefState,
   field: string,
   value: Value,
@@ -211,7 +218,8 @@ export function wasOvertaken(
     told !== undefined && comparePositions(told, ask.after) > 0 && comparePositions(at, told) > 0;
   const isTheirs = (ask: Ask): boolean => named && comparePositions(at, ask.after) > 0;
   const isOld = (ask: Ask): boolean => stood(ask, field, value) && !turned && !isBack(ask);
-  const isKnown = (ask: Ask): boolean => !isTheirs(ask) && (mayHaveBrought(ref, ask, field, value, at) || isOld(ask));
+  const isKnown = (ask: Ask): boolean =>
+    !isTheirs(ask) && (mayHaveBrought(side, ref, ask, field, value, at) || isOld(ask));
   return asks.length > 0 && !asks.some(isKnown);
 }
 

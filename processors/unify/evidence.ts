@@ -7,7 +7,7 @@ import { asksOf, expectedOf, stoodBefore, wasOvertaken } from './asks.ts';
 import { editAll, originIn } from './edits.ts';
 import type { Draft, Look, Sighting } from './ledger.ts';
 import { fromPlatform, toPlatform } from './mapping.ts';
-import type { Link } from './rules.ts';
+import { type Link, sideOf } from './rules.ts';
 import { alike, comparePositions, laterOf, secondOf, shown } from './values.ts';
 import type { World } from './world.ts';
 
@@ -27,7 +27,14 @@ export function takeEvidence(world: World, draft: Draft, sighting: Sighting, loo
   }
   const named = link.platform === 'salesforce';
   const turned = look.waited?.includes(link.field) ?? false;
-  if (!wasOvertaken(draft.ref, link.field, value, observation.at, { told, turned, named })) return;
+  if (
+    !wasOvertaken(sideOf(draft.rules, draft.ref.ref), draft.ref, link.field, value, observation.at, {
+      told,
+      turned,
+      named,
+    })
+  )
+    return;
   const wanted = toPlatform(world, link, draft.entity.fields, seen?.value, draft.entity.id);
   if (alike(wanted, value)) {
     confirm(draft, link, observation.at);

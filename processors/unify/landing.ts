@@ -9,7 +9,7 @@ import { awaitEcho } from './echoes.ts';
 import { editAll } from './edits.ts';
 import { parseRef } from './keys.ts';
 import { type Draft, observe, putSeen, resume, resumeBefore } from './ledger.ts';
-import { sideOf } from './rules.ts';
+import { type Side, sideOf } from './rules.ts';
 import { isQuiet, putQuiet } from './standing.ts';
 import { alike, comparePositions, secondOf } from './values.ts';
 import type { World } from './world.ts';
@@ -23,6 +23,7 @@ export function land(world: World, draft: Draft, ask: Ask, result: Result): void
 function landWrite(world: World, draft: Draft, ask: Ask, result: Result): void {
   const refused = refusedFields(ask, result);
   for (const [field, { code, message }] of refused) quieten(world, draft, ask, field, 'refused', `${code}: ${message}`);
+  const side = sideOf(draft.rules, draft.ref.ref);
   const applied = result.outcome === 'applied';
   const doubt = ask.doubt || result.doubt;
   // Marked meanwhile by an event that was faster than its result.
@@ -34,13 +35,16 @@ function landWrite(world: World, draft: Draft, ask: Ask, result: Result): void {
     expected: applied
       ? Object.fromEntries(Object.entries(ask.fields).filter(([field]) => !refused.has(field)))
       : ask.fields,
-    resultAt: (doubt ? null : writtenAt(ask, result)) ?? (result.platformTime === 0 ? world.now : result.platformTime),
+    resultAt:
+      (doubt ? null : writtenAt(side, ask, result)) ?? (result.platformTime === 0 ? world.now : result.platformTime),
     doubt,
     sentAt: doubt ? 0 : result.sentAt,
   };
   const others = draft.ref.landed.filter((one) => one.id !== ask.id);
   // Of a record that existed before, or is gone, nothing is there that we wrote; nor where everything stood there already.
-  const keeps = applied ? !isIdle(closed, result) : doubt && result.outcome !== 'gone' && result.outcome !== 'exists';
+  const keeps = applied
+    ? !isIdle(side, closed, result)
+    : doubt && result.outcome !== 'gone' && result.outcome !== 'exists';
   draft.ref = { ...draft.ref, open: null, landed: keeps ? landedWith(others, closed) : others };
   withdrawCredit(world, draft, closed);
   if (!applied) {
@@ -54,7 +58,7 @@ function landWrite(world: World, draft: Draft, ask: Ask, result: Result): void {
   }
   if (result.returned !== null) {
     if (ask.verb === 'create') resumeBefore(world, draft, closed, lookedAt(result.returned, result));
-    for (const one of parted(closed, result.returned))
+    for (const one of parted(side, closed, result.returned))
       observe(world, draft, one, draft.ref.landed.find(({ id }) => id === closed.id) ?? closed);
   }
   // A sink that was stopped between two calls of one ask names what it did not come to: that is asked again.
@@ -76,15 +80,16 @@ function lookedAt({ at }: Observation, { platformTime }: Result): number {
  * Memberships are calls of their own, after that of the fields: what is attached stands as of the last of them, and the
  * notifications of those before it are older.
  */
-function parted(closed: Ask, returned: Observation): readonly Observation[] {
-  const { companies, ...fields } = returned.fields;
-  if (isOneCall(closed) || companies === undefined) return [returned];
+function parted(side: Side, closed: Ask, returned: Observation): readonly Observation[] {
+  const { memberships } = side;
+  if (memberships === null || !(memberships in returned.fields) || isOneCall(side, closed)) return [returned];
+  const { [memberships]: attached = null, ...fields } = returned.fields;
   return [
-    { ...returned, fields, unknown: [...returned.unknown, 'companies'] },
+    { ...returned, fields, unknown: [...returned.unknown, memberships] },
     {
       ...returned,
       whole: false,
-      fields: { companies },
+      fields: { [memberships]: attached },
       unknown: [],
       at: { time: Math.max(closed.resultAt ?? 0, returned.at.time), seq: -1, second: true },
       modified: null,
@@ -93,12 +98,14 @@ function parted(closed: Ask, returned: Observation): readonly Observation[] {
 }
 
 /** The date that the one call of an ask gave the record, ms; null: the answer does not tell it. */
-const writtenAt = (ask: Ask, { returned }: Result): number | null =>
-  isOneCall(ask) ? (returned?.modified ?? null) : null;
+const writtenAt = (side: Side, ask: Ask, { returned }: Result): number | null =>
+  isOneCall(side, ask) ? (returned?.modified ?? null) : null;
 
 /** The record was last changed before the call was sent, so the call changed nothing. */
-const isIdle = (closed: Ask, { returned }: Result): boolean =>
-  returned?.modified != null && isOneCall(closed) && !reaches(closed, { ...returned.at, time: returned.modified });
+const isIdle = (side: Side, closed: Ask, { returned }: Result): boolean =>
+  returned?.modified != null &&
+  isOneCall(side, closed) &&
+  !reaches(closed, { ...returned.at, time: returned.modified });
 
 /**
  * What was taken for an echo while the ask was open, and is older than its call, is somebody's: they said the very same

@@ -229,7 +229,7 @@ function observeField(world: World, draft: Draft, sighting: Sighting, look: Look
       return;
     case 'same': {
       const seen = draft.ref.seen[field];
-      const echo = origin?.ask ?? echoIn(draft.ref, sighting, look);
+      const echo = origin?.ask ?? echoIn(draft, sighting, look);
       if (echo >= 0) draft.ref = markDone(draft.ref, field, echo);
       // Both stand in one second with one value: the better known position orders what comes next.
       if (seen !== undefined && isExact(observation.at) && !isExact(seen.at)) {
@@ -280,10 +280,10 @@ function orderOf(draft: Draft, sighting: Sighting, look: Look, origin: Origin): 
  * The ask that this value may be the echo of, -1: none. Salesforce's stream names the writer: what another has written is
  * theirs, even the very value that we wrote before.
  */
-const echoIn = (ref: RefState, { link, value }: Sighting, { observation, answered }: Look): number =>
+const echoIn = ({ rules, ref }: Draft, { link, value }: Sighting, { observation, answered }: Look): number =>
   link.platform === 'salesforce' && observation.via === 'event'
     ? -1
-    : echoOf(ref, link.field, value, observation.at, answered?.id);
+    : echoOf(sideOf(rules, ref.ref), ref, link.field, value, observation.at, answered?.id);
 
 /** Rule 2: `seen` moves, and what it means follows. */
 function takeIn(world: World, draft: Draft, sighting: Sighting, look: Look, origin: Origin): void {
@@ -293,7 +293,7 @@ function takeIn(world: World, draft: Draft, sighting: Sighting, look: Look, orig
   const before = draft.ref.seen[field];
   const isNew = before === undefined || !alike(before.value, value);
   const writer = writerAsk(draft.ref, field, look, origin);
-  const echo = writer === undefined ? echoIn(draft.ref, sighting, look) : -1;
+  const echo = writer === undefined ? echoIn(draft, sighting, look) : -1;
   const by = writer?.id ?? asksOf(draft.ref)[echo]?.id ?? '';
   if (isNew && answered === null) tellUnsure(world, draft, sighting, observation);
   const keepsPlace = !isNew && isExact(before.at) && comparePositions(observation.at, before.at) === 0;

@@ -32,6 +32,8 @@ export interface Side {
    * Intercom has no such key: an email that another contact has is all that stands in its way.
    */
   readonly keyed: boolean;
+  /** Field of which each value is a call of its own, after that of the other fields: Intercom's list of companies. */
+  readonly memberships: string | null;
 }
 
 export interface EntityRules {
@@ -97,6 +99,7 @@ export function compileRules(config: RulesConfig): Rules {
         // Leads come from the lead flow alone.
         creates: source !== 'lead' && flow[platform]?.create === true,
         keyed: platform === 'salesforce' || kind === 'account',
+        memberships: platform === 'intercom' ? (mapped.find((link) => link.type === 'account')?.field ?? null) : null,
       };
     };
     const fields = new Map<string, CanonicalRule>();

@@ -102,7 +102,7 @@ export const ledgerDefences: readonly Defence[] = [
     name: 'idle-call',
     protects: 'a call that changed nothing is taken to have overtaken somebody',
     worlds: ['delay', 'sources', 'signups'],
-    patches: [unify('landing', '? !isIdle(closed, result)', '? true')],
+    patches: [unify('landing', '? !isIdle(side, closed, result)', '? true')],
   },
   {
     name: 'taken-back-waits',
@@ -579,8 +579,8 @@ export const ledgerDefences: readonly Defence[] = [
     patches: [
       unify(
         'landing',
-        '  if (isOneCall(closed) || companies === undefined) return [returned];',
-        '  return [returned];',
+        '  if (memberships === null || !(memberships in returned.fields) || isOneCall(side, closed)) return [returned];',
+        '  if (memberships === null || isOneCall(side, closed) || closed.id !== "") return [returned];',
       ),
     ],
   },
