@@ -428,8 +428,8 @@ export interface JobState {
 export interface JournalEntry {
   /** Customer id, account id or ref it concerns. */
   readonly id: string;
-  /** What was decided. */
-  readonly kind: 'set' | 'rejected' | 'linked' | 'ambiguous' | 'moved' | 'held' | 'settled' | 'refused' | 'frozen' | 'quarantined' | 'certificate' | 'opened';
+  /** What was decided. rejected: somebody's value that does not count. doubtful: the same, or only what a call of ours brought about. */
+  readonly kind: 'set' | 'rejected' | 'doubtful' | 'linked' | 'ambiguous' | 'moved' | 'held' | 'settled' | 'refused' | 'frozen' | 'quarantined' | 'certificate' | 'opened';
   /** Log time, ms. */
   readonly at: number;
   /** Field, empty for the record. */

@@ -97,7 +97,7 @@ export const isOneCall = ({ memberships }: Caller, ask: Ask): boolean =>
   memberships === null || !(memberships in ask.before);
 
 /** Is it what the ask expects of the field, or what came of it? */
-const brought = (ask: Ask, field: string, value: Value): boolean =>
+export const brought = (ask: Ask, field: string, value: Value): boolean =>
   alike(expectedOf(ask)[field], value) || (field in ask.got && alike(ask.got[field], value));
 
 /** Was its call sent by then, as far as the platform tells? */

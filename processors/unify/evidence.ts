@@ -3,7 +3,7 @@
  * the value that counts, and what is told to have come to nothing.
  */
 import type { Observation, Position } from '../../schemas/types.ts';
-import { asksOf, expectedOf, stoodBefore, wasOvertaken } from './asks.ts';
+import { asksOf, brought, expectedOf, stoodBefore, wasOvertaken } from './asks.ts';
 import { editAll, originIn } from './edits.ts';
 import type { Draft, Look, Sighting } from './ledger.ts';
 import { fromPlatform, toPlatform } from './mapping.ts';
@@ -107,15 +107,16 @@ export function tellUnsure(world: World, draft: Draft, sighting: Sighting, obser
   tell(world, draft, { ...sighting, value: seen.value }, observation, reason);
 }
 
-/** What never counted, nor was decided: it may be somebody's all the same. */
+/** What never counted, nor was decided: it is told as somebody's, or as what may be that, where a call of ours asked the same. */
 function tell(world: World, draft: Draft, { link, value }: Sighting, observation: Observation, reason: string): void {
   const { fields } = draft.entity;
+  const mayBeOurs = asksOf(draft.ref).some((ask) => brought(ask, link.field, value));
   for (const [field, other] of Object.entries(fromPlatform(world, link, value, { fields }))) {
     const current = fields[field];
     if (current === undefined || alike(current.value, other)) continue;
     world.journal({
       id: draft.entity.id,
-      kind: 'rejected',
+      kind: mayBeOurs ? 'doubtful' : 'rejected',
       field,
       value: current.value,
       other,

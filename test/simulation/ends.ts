@@ -2,7 +2,7 @@
  * What became of each edit. It counts, or it was told to have lost, or the record showed something else before anybody
  * could have seen it: there is no fourth end. Events and journal are read as anybody outside would read them.
  */
-import type { AccountEvent, CustomerEvent, JournalEntry } from '../../schemas/types.ts';
+import type { AccountEvent, Command, CustomerEvent, JournalEntry } from '../../schemas/types.ts';
 import { endOf } from './dates.ts';
 import type { MappedField } from './fields.ts';
 import type { Edit } from './people.ts';
@@ -34,6 +34,7 @@ export class Ends {
   /** Entities that a ref ever belonged to. */
   readonly #entities = new Map<string, Set<string>>();
   readonly #journal = new Map<string, JournalEntry[]>();
+  readonly #commands: Command[] = [];
   /** When a ref was first observed, log time. */
   readonly #known = new Map<string, number>();
 
@@ -47,7 +48,7 @@ export class Ends {
       else if (topic === 'journal') {
         const entry = value as JournalEntry;
         push(this.#journal, `${entry.source} ${entry.field}`, entry);
-      }
+      } else if (topic.endsWith('.commands')) this.#commands.push(value as Command);
     }
     for (const { time, change } of ran.log.records) {
       const ref = change.observation?.ref ?? '';
@@ -72,8 +73,7 @@ export class Ends {
     // What a record shows at first is what it was found with.
     if (known === undefined || edit.at <= known) return 'found';
     if (this.#counted(edit, field, ref)) return 'counts';
-    const told = this.#journal.get(`${ref} ${field.canonical}`) ?? [];
-    if (told.some(({ other, at }) => at >= edit.at && this.#alike(field, other as Stored, edit.value))) return 'told';
+    if (this.#isTold(edit, field, ref)) return 'told';
     if (this.#isOvertaken(edit, field)) return 'overtaken';
     return this.#isOutdone(edit, field) ? 'untold' : 'unknown';
   }
@@ -88,6 +88,31 @@ export class Ends {
         all.some(({ value }, n) => (all[n + 1]?.at ?? Infinity) >= edit.at && this.#alike(field, value, edit.value))
       );
     });
+  }
+
+  /** It is told to have lost; or that it may have, because a call of ours asked for the very same: then one did. */
+  #isTold(edit: Edit, field: MappedField, ref: string): boolean {
+    const told = this.#journal.get(`${ref} ${field.canonical}`) ?? [];
+    return told.some(
+      ({ kind, other, at }) =>
+        at >= edit.at &&
+        this.#alike(field, other as Stored, edit.value) &&
+        (kind !== 'doubtful' || this.#isAsked(edit, field, ref, at)),
+    );
+  }
+
+  /** A call of ours had asked for the very value before `until`. */
+  #isAsked(edit: Edit, field: MappedField, ref: string, until: number): boolean {
+    const name = field[edit.platform];
+    const isOfIt = ({ verb, platform, ref: of, key }: Command): boolean =>
+      verb === 'create' ? platform === edit.platform && this.#entities.get(ref)?.has(key) === true : of === ref;
+    return this.#commands.some(
+      (one) =>
+        isOfIt(one) &&
+        one.askedAt <= until &&
+        name in one.fields &&
+        this.#alike(field, one.fields[name] as Stored, edit.value),
+    );
   }
 
   /** A write of ours put another's value in its place that is newer, as far as the platforms tell, or has the say. */

@@ -52,14 +52,15 @@ export function excessOf(ran: Ran, journal: readonly JournalEntry[]): readonly E
 
 class WriteBounds {
   readonly #ran: Ran;
-  readonly #rejected: readonly JournalEntry[];
+  /** Of edits that lost, or may have. */
+  readonly #losses: readonly JournalEntry[];
   readonly #pools = new Map<string, readonly number[]>();
   /** Offsets of what was told of a record, in order. Made when something is to be found there. */
   #tellings: Map<string, FoldRecord[]> | undefined;
 
   constructor(ran: Ran, journal: readonly JournalEntry[]) {
     this.#ran = ran;
-    this.#rejected = journal.filter(({ kind }) => kind === 'rejected');
+    this.#losses = journal.filter(({ kind }) => kind === 'rejected' || kind === 'doubtful');
   }
 
   excess(platform: PlatformName): readonly Excess[] {
@@ -158,10 +159,8 @@ class WriteBounds {
 
   /** It was told to have lost, or a write that was asked before anybody told of it was made over it. */
   #lost(edit: Edit, field: MappedField): boolean {
-    const isRejected = this.#rejected.some(
-      ({ source, field: of }) => of === edit.field && source.endsWith(`:${edit.id}`),
-    );
-    if (isRejected) return true;
+    const isTold = this.#losses.some(({ source, field: of }) => of === edit.field && source.endsWith(`:${edit.id}`));
+    if (isTold) return true;
     const { writes } = this.#ran;
     const names = field[edit.platform] === 'LastName' ? ['LastName', givenName.salesforce] : [field[edit.platform]];
     const over = writes[edit.platform].filter(

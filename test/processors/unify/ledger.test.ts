@@ -739,7 +739,7 @@ describe('a loss', () => {
     expect(pair.journal('rejected')).toEqual([`title: ${salesforce} has a newer value`]);
   });
 
-  it('is told of what a call in doubt had asked: it may have been carried out once more, or be somebody', () => {
+  it('is told as doubtful of what a call in doubt had asked: it may have been carried out once more, or be somebody', () => {
     const pair = new Pair();
     for (const [n, now] of ['s', 't'].entries()) {
       pair.event({ Title: now }, 10 + 10 * n);
@@ -747,7 +747,8 @@ describe('a loss', () => {
     }
     pair.webhook({ [title]: 's' }, 40.5);
     expect(pair.value('title')).toBe('t');
-    expect(pair.journal('rejected')).toEqual([
+    expect(pair.journal('rejected')).toEqual([]);
+    expect(pair.journal('doubtful')).toEqual([
       'title: a call of ours in doubt asked for the same, and may have been carried out late',
     ]);
     expect(pair.only()).toMatchObject({ platform: 'intercom', fields: { [title]: 't' } });
@@ -772,10 +773,11 @@ describe('what somebody enters in Intercom while a call of ours waits to write t
     expect(pair.only()).toMatchObject({ platform: 'salesforce', fields: { Title: 's' } });
   });
 
-  it('is told to be unsure where the record shows what is wanted before the answer', () => {
+  it('is told as doubtful where the record shows what is wanted before the answer', () => {
     const pair = entered(['t', 20.4]);
     expect(pair.value('title')).toBe('t');
-    expect(pair.journal('rejected')).toEqual([
+    expect(pair.journal('rejected')).toEqual([]);
+    expect(pair.journal('doubtful')).toEqual([
       'title: a call of ours under way asked for the same, and its own record said something else before its answer',
     ]);
   });
