@@ -8,6 +8,7 @@ import {
   action,
   company,
   contact,
+  type Fields,
   lead,
   moved,
   orders,
@@ -539,6 +540,39 @@ describe('what somebody entered in a record before it was gone, told after that'
     people.say(webhook(person('u0'), { email: 'king@x.example' }, 20, { whole: false })).pass(40);
     expect(people.journal('rejected')).toMatchObject([{ field: 'email', other: 'king@x.example' }]);
     expect(people.values(person('u1'))).toMatchObject({ email: 'v@x.example' });
+  });
+});
+
+describe('a create that is told after its record was deleted, with what nobody knew of it', () => {
+  const late = createdEvent(contact('A'), { ...ada, Title: 'ghost' }, 3, 3);
+  const start = (there: Fields): People =>
+    new People()
+      .say(row(contact('A'), ada, 2), webhook(person('u0'), there, 15))
+      .pass(18)
+      .say(deletedEvent(contact('A'), 40, 40))
+      .pass(50);
+
+  it('revives nobody, and leads to no write, where somebody has said something else since; that it lost is told', () => {
+    const people = start({ ...adaThere, 'custom_attributes.job_title': 'CTO' });
+    const asked = people.commands().length + people.commands('intercom').length;
+    people.say(late).pass(60);
+    expect(people.commands().length + people.commands('intercom').length).toBe(asked);
+    expect(alive(people, contact('A'), person('u0'))).toEqual([false, true]);
+    expect(people.values(person('u0'))).toMatchObject({ title: 'CTO' });
+    expect(people.journal('rejected').filter(({ field }) => field === 'title')).toMatchObject([
+      { value: 'CTO', other: 'ghost', source: contact('A') },
+    ]);
+  });
+
+  it('revives nobody, and counts as it would have then, where nobody has said anything else', () => {
+    const people = start(adaThere).say(late).pass(60);
+    expect(alive(people, contact('A'), person('u0'))).toEqual([false, true]);
+    expect(people.values(person('u0'))).toMatchObject({ title: 'ghost' });
+    expect(people.commands('intercom').at(-1)).toMatchObject({
+      ref: person('u0'),
+      fields: { 'custom_attributes.job_title': 'ghost' },
+    });
+    expect(people.creates('salesforce')).toEqual([]);
   });
 });
 

@@ -263,6 +263,20 @@ describe('identity', () => {
     expect(world.runner.ref(contact)?.deleted).toBe(true);
   });
 
+  it('is not revived by its create that comes late, and what only that tells is written nowhere', () => {
+    const world = start();
+    world.runner.decide(event(contact, person, 5, 5));
+    pass(world, 10);
+    world.runner.decide(deletedEvent(contact, 20, 20));
+    const before = world.intercom.ran.length;
+    world.runner.decide(createdEvent(contact, { ...person, LastName: 'Old', Title: 'ghost' }, 2, 2));
+    pass(world, 30);
+    expect(world.intercom.ran.length).toBe(before);
+    expect(customerEvents(world.runner).at(-1)?.type).toBe('deleted');
+    expect(world.runner.ref(contact)?.deleted).toBe(true);
+    expect(contactOf(world.intercom)).toMatchObject({ name: 'Ada Byron' });
+  });
+
   it('is not revived by a row read within the second of its deletion', () => {
     const world = linked();
     world.runner.decide(deletedEvent(contact, 20, 20));
