@@ -1,8 +1,9 @@
 /** Every role, in the order in which a change passes them. A new platform is its lines here. */
-import { setTimeout as sleep } from 'node:timers/promises';
+
 import { intercomConnector } from '../connectors/intercom/directory.ts';
 import { salesforceConnector } from '../connectors/salesforce/connector.ts';
 import { metrics } from '../core/metrics.ts';
+import { delay } from '../core/patience.ts';
 import { runPipe } from '../core/pipe.ts';
 import type { Role, RoleContext } from '../core/role.ts';
 import { decodeStep } from '../processors/decode/index.ts';
@@ -40,7 +41,7 @@ async function watchLag({ kafka, log, signal }: RoleContext): Promise<void> {
       // Kafka away is told by the loop itself; a figure that is missing for a while stops nothing.
       log.debug({ err: error }, 'the lag could not be read');
     }
-    await sleep(2_000, undefined, { signal }).catch(() => undefined);
+    await delay(2_000, signal);
   }
 }
 

@@ -59,7 +59,7 @@ export async function askState<T>(options: StateOptions, question: (state: ReadS
 }
 
 /** One try, at the position where the mirror stands. @throws TributaryError MIRROR_MOVED */
-export async function askMirror<T>(
+async function askMirror<T>(
   mirror: Mirror,
   codec: Pick<RegistryCodec, 'decode' | 'prepare'>,
   question: (state: ReadState) => T,

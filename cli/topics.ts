@@ -1,9 +1,9 @@
 /** `tributary topics`: what topics there are, make it so, and read them. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { Codec } from '../core/codec.ts';
 import { TributaryError } from '../core/errors.ts';
 import { connectKafka, type InRecord, type KafkaAccess, type PartitionOffsets } from '../core/kafka.ts';
+import { delay } from '../core/patience.ts';
 import { connectRegistry, type RegistryCodec } from '../core/registry.ts';
 import { applyTopics } from '../core/topics.ts';
 import { type TopicName, topics } from '../schemas/topics.ts';
@@ -153,7 +153,7 @@ async function follow(
         next.set(partition, Math.max(from, latest));
       }
       if (!options.follow || signal.aborted) return;
-      await sleep(250, undefined, { signal }).catch(() => undefined);
+      await delay(250, signal);
     }
   } catch (error) {
     if (error !== finished) throw error;

@@ -5,10 +5,11 @@
  * be harmless). The configuration goes the same way: it takes effect where it stands in the log, so that a replay decides as
  * the first run did, whatever the file says by then.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
+
 import { decisionConfig } from '../core/config.ts';
 import type { OutRecord } from '../core/kafka.ts';
 import { metrics } from '../core/metrics.ts';
+import { delay } from '../core/patience.ts';
 import type { Role, RoleContext } from '../core/role.ts';
 import { runTransactionalFold } from '../core/transaction.ts';
 import { createUnify } from '../processors/unify/index.ts';
@@ -67,7 +68,7 @@ async function runClock({ kafka, codec, config, log, signal }: RoleContext, tenu
   let announced = 0;
   try {
     while (!signal.aborted) {
-      await sleep(tickMs, undefined, { signal }).catch(() => undefined);
+      await delay(tickMs, signal);
       if (signal.aborted || !tenure.active) continue;
       const inLog = tenure.config;
       const records = [changeRecord({ kind: 'tick' })];

@@ -28,7 +28,7 @@ const intercomField = z
 const canonicalName = z.string().regex(/^[a-z][A-Za-z0-9]{0,63}$/, 'must be a camelCase name, such as renewalDate');
 const platform = z.enum(['salesforce', 'intercom']);
 
-export const fieldTypes = [
+const fieldTypes = [
   'text',
   'email',
   'integer',
@@ -335,7 +335,7 @@ export interface Problem {
 }
 
 /** The canonical names an entry maps, one or two. */
-export const canonicalNames = (field: FieldMapping): readonly string[] =>
+const canonicalNames = (field: FieldMapping): readonly string[] =>
   typeof field.canonical === 'string' ? [field.canonical] : field.canonical;
 
 /**

@@ -26,7 +26,7 @@ export interface Known {
 /** No state value may be larger: each is read, cached and written whole. */
 export const stateLimit = 64 * 1024;
 /** Largest single output, so that what the producer refuses is refused while it is still the fault of one record. */
-export const outputLimit = limits.recordBytes - 16 * 1024;
+const outputLimit = limits.recordBytes - 16 * 1024;
 
 export class MicroBatch {
   /** In the order of the records. */

@@ -10,6 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import { TributaryError } from './errors.ts';
+import { delay } from './patience.ts';
 import { asking } from './redis.ts';
 
 export interface Lease {
@@ -113,7 +114,7 @@ export async function holdLease(options: {
 
   const renewing = (async () => {
     while (!ended.signal.aborted && !lost.signal.aborted) {
-      await sleep(termMs / 4, undefined, { signal: ended.signal }).catch(() => undefined);
+      await delay(termMs / 4, ended.signal);
       if (ended.signal.aborted || lost.signal.aborted) return;
       const askedAt = performance.now();
       const renewed = await asking(() => redis.eval(renewScript, 1, keys[0], owner, termMs)).catch(unlessAway);

@@ -5,6 +5,13 @@ import { TributaryError } from './errors.ts';
 const firstMs = 200;
 const longestMs = 10_000;
 
+/** Settles after so long, or early when the signal ends it: whoever waits looks at the signal. */
+export async function delay(ms: number, signal?: AbortSignal): Promise<void> {
+  await sleep(ms, undefined, signal && { signal }).catch((error: unknown) => {
+    if (signal?.aborted !== true) throw error;
+  });
+}
+
 /** @throws whatever does not pass; the signal's reason when it aborts. */
 export async function patiently<T>(
   options: { readonly signal: AbortSignal; ready(state: boolean, why: string): void },

@@ -12,6 +12,7 @@ import { type TopicName, topics } from '../schemas/topics.ts';
 import { createBook, idOf, ownSchema, ownSchemasOf, type SchemaBook, subjectOf } from './avro.ts';
 import type { Codec } from './codec.ts';
 import { TributaryError } from './errors.ts';
+import { delay } from './patience.ts';
 
 export interface RegistryAdmin {
   /**
@@ -240,7 +241,7 @@ async function untilThere(log: Logger, signal: AbortSignal | undefined, attempt:
       if (!away) log.warn({ code: ours.code, why: ours.message }, 'the schema registry is away, waiting for it');
       away = true;
       const ms = Math.min(pauseMs.first * 2 ** tries, pauseMs.most);
-      await sleep(ms, undefined, signal && { signal }).catch(() => undefined);
+      await delay(ms, signal);
     }
   }
 }

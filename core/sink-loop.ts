@@ -8,7 +8,6 @@
  * results close nothing and the budget refuses its calls.
  */
 import { randomUUID } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { changeOf } from '../schemas/change.ts';
 import type { TopicName } from '../schemas/topics.ts';
@@ -20,6 +19,7 @@ import { deadLetter } from './dead-letter.ts';
 import { type ErrorCode, TributaryError } from './errors.ts';
 import type { InBatch, InRecord, KafkaAccess, OutRecord, TopicPartition } from './kafka.ts';
 import { metrics } from './metrics.ts';
+import { delay } from './patience.ts';
 import { Outbox } from './sink-parts.ts';
 import { type Answer, type Entry, expired, Interrupted, type Reported, SinkState, type Turn } from './sink-state.ts';
 
@@ -74,7 +74,7 @@ export async function runSink(options: SinkOptions): Promise<void> {
       const round = new SinkRound(options, outbox);
       await round.run();
       // Only after FENCED: a rival that is there to stay must not be answered with a rain of epochs.
-      if (!signal.aborted) await sleep(rejoinMs, undefined, { signal }).catch(() => undefined);
+      if (!signal.aborted) await delay(rejoinMs, signal);
     }
   } finally {
     await outbox.close();

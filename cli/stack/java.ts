@@ -8,7 +8,7 @@ import { delimiter, dirname, join } from 'node:path';
 import { TributaryError } from '../../core/errors.ts';
 
 /** Kafka 4.4 would run on 17; Apicurio Registry 3.3 is compiled for 21 (class file 65). */
-export const javaNeeded = 21;
+const javaNeeded = 21;
 
 export interface Java {
   readonly home: string;

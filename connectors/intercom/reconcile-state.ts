@@ -101,7 +101,7 @@ export const margin = 10_000;
 /** How long a change may stay out of search before a hole is closed on its word. */
 export const settleMs = 60_000;
 /** Without a word for so long, notifications were lost: a failed one is sent once more, after a minute. */
-export const standstillMs = 60_000;
+const standstillMs = 60_000;
 /** Some 200 kB in a mark. */
 export const mostOwed = 2_000;
 

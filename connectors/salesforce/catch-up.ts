@@ -8,6 +8,7 @@
 import type { Logger } from 'pino';
 import { type ErrorCode, TributaryError } from '../../core/errors.ts';
 import type { KafkaAdmin } from '../../core/kafka.ts';
+import { delay } from '../../core/patience.ts';
 import {
   afterSnapshotOf,
   type ConnectorState,
@@ -20,7 +21,7 @@ import {
 import type { RawWriter } from './raw-writer.ts';
 import { byId, byIds, modifiedAt, modifiedSince, type ObjectShape, type Page, pages, type Row } from './reads.ts';
 import type { SalesforceRest } from './rest.ts';
-import { interval, pause, type Wake } from './tasks.ts';
+import { pause, type Wake } from './tasks.ts';
 
 /** Passes by itself; REDIS_UNAVAILABLE: the budget cannot be asked. */
 const putOff: ReadonlySet<ErrorCode> = new Set(['PLATFORM_UNAVAILABLE', 'PLATFORM_LIMIT', 'REDIS_UNAVAILABLE']);
@@ -79,7 +80,7 @@ export class CatchUp {
     if (this.#recheckDue()) await this.#recheck(signal);
     else if (hole !== undefined) await this.#readAgain(hole, signal);
     else if (next !== undefined) await this.#snapshot(next.object, next.after, signal);
-    else if (rechecks.length > 0) await interval(this.#recheckAt - now(), signal);
+    else if (rechecks.length > 0) await delay(this.#recheckAt - now(), signal);
     else await wake.wait(signal);
   }
 
@@ -133,7 +134,7 @@ export class CatchUp {
       const note = (row: Row): RowNote => ({ reason: 'hole', object, hole: detail, modified: modifiedAt(row) });
       for await (const page of pages(rest, modifiedSince(shape, since, place?.object === object ? place : null))) {
         const at = datedAfter(hole.until, page.at);
-        if (at === null) return interval(tooEarlyBy(hole.until, page.at), signal);
+        if (at === null) return delay(tooEarlyBy(hole.until, page.at), signal);
         if (!(await this.#portions(note, shape, { ...page, at }, signal))) return;
         // Another loss of the stream has put a larger hole in its place.
         if (!writer.state.holes.some((one) => one.detail === detail)) return;
@@ -188,7 +189,7 @@ export class CatchUp {
       if (waiting < maxLag) return;
       if (!told) log.info({ waiting, maxLag }, 'waiting for unify to catch up');
       told = true;
-      await interval(lagCheckMs, signal);
+      await delay(lagCheckMs, signal);
     }
   }
 

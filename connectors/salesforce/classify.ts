@@ -80,7 +80,7 @@ const verdicts = new Map(
 /** A trigger's or a flow's exception hides the reason that counts in its text. */
 const hidden = /UNABLE_TO_LOCK_ROW|Too many SOQL|CPU time limit/i;
 
-export function classifyPlatformError(error: PlatformError): TributaryError {
+function classifyPlatformError(error: PlatformError): TributaryError {
   const code = verdicts.get(error.code) ?? (hidden.test(error.message) ? 'PLATFORM_UNAVAILABLE' : 'PLATFORM_REFUSED');
   const text = `Salesforce: ${error.code}${error.message === '' ? '' : `: ${error.message}`}`;
   const field = error.fields[0];

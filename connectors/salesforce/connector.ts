@@ -12,6 +12,7 @@ import { deadLetter } from '../../core/dead-letter.ts';
 import { TributaryError } from '../../core/errors.ts';
 import { holdLease } from '../../core/lease.ts';
 import { metrics } from '../../core/metrics.ts';
+import { delay } from '../../core/patience.ts';
 import type { Role, RoleContext } from '../../core/role.ts';
 import { dailyBudget } from './budget.ts';
 import { CatchUp } from './catch-up.ts';
@@ -22,7 +23,7 @@ import { checkOrg, orgIdOf, shapesOf } from './preflight.ts';
 import { PubSub, type StreamEvent } from './pubsub.ts';
 import { RawWriter, recall } from './raw-writer.ts';
 import { type CallReport, SalesforceRest } from './rest.ts';
-import { interval, pause, persistently, together, Wake } from './tasks.ts';
+import { pause, persistently, together, Wake } from './tasks.ts';
 
 const leaseTermMs = 10_000;
 /** The clock is asked for when nothing else was; `/services/data` counts towards no limit. */
@@ -175,7 +176,7 @@ async function keepStreaming(live: Live, signal: AbortSignal, log: Logger, ready
 /** Nothing else may call REST for days, and a clock that nobody sets drifts. */
 async function keepTime(rest: SalesforceRest, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
-    await interval(clockMs, signal);
+    await delay(clockMs, signal);
     if (signal.aborted) return;
     // The answer's Date is all that is wanted, and the transport's hook has seen it.
     const ask = () => rest.call({ method: 'GET', path: '/services/data', lane: 'free' });

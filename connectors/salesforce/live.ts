@@ -11,6 +11,7 @@ import { describeError, TributaryError } from '../../core/errors.ts';
 import { foreignType } from '../../core/foreign-avro.ts';
 import type { OutRecord } from '../../core/kafka.ts';
 import { metrics } from '../../core/metrics.ts';
+import { delay } from '../../core/patience.ts';
 import type { RegistryCodec } from '../../core/registry.ts';
 import {
   type ChangeEventHeader,
@@ -24,7 +25,7 @@ import { answered, asked, type Currency, closed, noStream, opened, received, wri
 import { afterLoss, claimOf, type Debt, debtOf, header } from './decide-state.ts';
 import { type Delivery, type Identity, maxCredit, type PubSub, PubSubError, type StreamEvent } from './pubsub.ts';
 import type { RawWriter } from './raw-writer.ts';
-import { interval, persistently, together, Wake } from './tasks.ts';
+import { persistently, together, Wake } from './tasks.ts';
 
 const topic = 'salesforce.raw';
 const beatMs = 1_000;
@@ -140,7 +141,7 @@ export class Live {
     };
     const beating = async (): Promise<void> => {
       while (!stop.aborted) {
-        await interval(beatMs, stop);
+        await delay(beatMs, stop);
         if (stop.aborted) return;
         if (now() - last > silenceMs)
           throw new TributaryError('PLATFORM_UNAVAILABLE', 'Salesforce: the stream is silent');

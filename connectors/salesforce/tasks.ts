@@ -1,20 +1,13 @@
 /** Loops that live and end together. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { TributaryError } from '../../core/errors.ts';
+import { delay } from '../../core/patience.ts';
 
 const pauses = { first: 500, most: 30_000 };
 
 /** Growing, jittered pauses: a platform that comes back must not meet everyone at once. Ends early with the signal. */
 export async function pause(tries: number, signal: AbortSignal): Promise<void> {
   const ms = Math.min(pauses.first * 2 ** Math.min(tries, 10), pauses.most);
-  await interval(ms * (0.5 + Math.random() / 2), signal);
-}
-
-/** Settles after so long, or early when the signal ends it. */
-export async function interval(ms: number, signal: AbortSignal): Promise<void> {
-  await sleep(ms, undefined, { signal }).catch((error: unknown) => {
-    if (!signal.aborted) throw error;
-  });
+  await delay(ms * (0.5 + Math.random() / 2), signal);
 }
 
 /** Tries again what says `retry`, as long as the signal lets it; `onFailure` is told of each. */

@@ -1,9 +1,9 @@
 /** What every use of kafkajs here has in common: the connection's settings, its log, its errors, waiting for Kafka. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Kafka, LogEntry, RetryOptions } from 'kafkajs';
 import type { Logger } from 'pino';
 import { type TopicName, topics } from '../../schemas/topics.ts';
 import { TributaryError } from '../errors.ts';
+import { delay } from '../patience.ts';
 import { kafkajs } from './kafkajs.ts';
 
 /** kafkajs takes other defaults when NODE_ENV is `test`, so every value is named. */
@@ -99,7 +99,7 @@ function createHealth(log: Logger): Health {
 }
 
 /** kafkajs wraps causes several deep; the protocol's name of the error is in any of them. */
-export function* causesOf(error: unknown): Generator<Error & { type?: string }> {
+function* causesOf(error: unknown): Generator<Error & { type?: string }> {
   for (let at = error; at instanceof Error; at = at.cause) yield at as Error & { type?: string };
 }
 
@@ -134,9 +134,7 @@ const pauseMs = { first: 100, most: 5_000 };
 /** Growing pauses between tries, shared by everything that waits for Kafka; ends early when the signal does. */
 export async function pause(tries: number, signal?: AbortSignal): Promise<void> {
   const ms = Math.min(pauseMs.first * 2 ** Math.min(tries, 10), pauseMs.most);
-  await sleep(ms * (0.8 + Math.random() * 0.4), undefined, signal && { signal }).catch((error: unknown) => {
-    if (!signal?.aborted) throw error;
-  });
+  await delay(ms * (0.8 + Math.random() * 0.4), signal);
 }
 
 const slowMs = 5_000;

@@ -77,10 +77,7 @@ const first = <Item>(items: readonly Item[], rank: (item: Item) => number): numb
 const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
 /** One call for rows of one object and verb. A create is an upsert by our marker, so that a repeat makes no second record. */
-export function writeOf<Item extends Writable>(
-  items: readonly [Item, ...Item[]],
-  objects: SalesforceObjects,
-): Write<Item> {
+function writeOf<Item extends Writable>(items: readonly [Item, ...Item[]], objects: SalesforceObjects): Write<Item> {
   const [{ command }] = items;
   const { object } = command;
   const lane = laneOf(command);

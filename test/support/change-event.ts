@@ -46,7 +46,7 @@ export const contactSchema = {
 };
 
 /** An update that gave a first name and an e-mail address, cleared the phone and told a text only as a difference. */
-export const contactUpdate = {
+const contactUpdate = {
   ChangeEventHeader: {
     entityName: 'Contact',
     recordIds: ['003000000000001AAA'],

@@ -6,7 +6,7 @@
 import { once } from 'node:events';
 import { createConnection, createServer, type Socket } from 'node:net';
 
-export const apiKeys = { produce: 0, fetch: 1, offsetCommit: 8, heartbeat: 12, endTxn: 26 } as const;
+const apiKeys = { produce: 0, fetch: 1, offsetCommit: 8, heartbeat: 12, endTxn: 26 } as const;
 export type Api = keyof typeof apiKeys;
 
 export interface KafkaProxy {

@@ -107,7 +107,7 @@ export const endingOf = (error: ServiceError): Ending => ({
   details: error.details,
 });
 
-export class Subscriber {
+class Subscriber {
   readonly #call: ClientDuplexStream<Request, Response>;
   readonly responses: Response[] = [];
   /** How the stream ended; code 0 when the server just closed it. */

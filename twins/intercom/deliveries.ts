@@ -36,7 +36,7 @@ export interface DeliveryHabits {
   readonly pauseDrops: boolean;
 }
 
-export const defaultHabits: DeliveryHabits = {
+const defaultHabits: DeliveryHabits = {
   delayMs: [50, 500],
   lateChance: 0,
   lateMs: [minuteMs, 10 * minuteMs],

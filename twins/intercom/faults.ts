@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 
-export const faultKinds = [
+const faultKinds = [
   'timeout-before',
   'timeout-after',
   'reset-before',
@@ -15,7 +15,7 @@ export const faultKinds = [
   'slow',
 ] as const;
 
-export const faultOrder = z.strictObject({
+const faultOrder = z.strictObject({
   match: z
     .string()
     .regex(/^(\*|[A-Z]+) \/\S*$/)

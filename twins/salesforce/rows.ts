@@ -14,7 +14,7 @@ export interface Path {
   readonly read: (record: StoredRecord) => Value;
 }
 
-export function storedValue(record: StoredRecord, field: Field): Value {
+function storedValue(record: StoredRecord, field: Field): Value {
   if (field.name === 'IsDeleted') return record.deleted;
   return record.values[field.name] ?? (field.type === 'boolean' ? false : null);
 }

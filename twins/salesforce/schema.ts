@@ -98,7 +98,7 @@ const avroTypes: Record<Field['type'], readonly [avro: string, doc: string]> = {
 };
 
 /** Commit numbers pass 2^53: with BigInt no long of an event loses its last digits on the way into the bytes. */
-export const bigintLong = avsc.types.LongType.__with({
+const bigintLong = avsc.types.LongType.__with({
   fromBuffer: (buffer: Buffer) => buffer.readBigInt64LE(),
   toBuffer: (value: bigint) => {
     const buffer = Buffer.alloc(8);

@@ -10,7 +10,7 @@ const optional = (name: string, type: unknown, doc?: string): Json => ({
   ...(doc === undefined ? {} : { doc }),
 });
 
-export const headerField: Json = {
+const headerField: Json = {
   name: 'ChangeEventHeader',
   doc: 'Data:ComplexValueType',
   type: {
