@@ -9,7 +9,8 @@
 import type { CreateState, EntityState, Result } from '../../schemas/types.ts';
 import { syncFlows } from '../flows/index.ts';
 import { fitting } from './asks.ts';
-import { enqueueCreate, isHeld, lanes, makeAsk, sendCreate } from './dirty.ts';
+import { makeAsk, sendCreate } from './commands.ts';
+import { enqueueCreate, isHeld, lanes } from './dirty.ts';
 import { awaitEmails, loadAwaited } from './emails.ts';
 import { emailOf, isAlive, isLead, livingRefs, mayJoin, namesakeOf, newRef } from './identity.ts';
 import { blockedBy, claimsOf, marksKey, membersOf } from './keys.ts';

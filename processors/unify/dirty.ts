@@ -2,64 +2,32 @@
  * Dirty records wait in persistent queues per platform, partition and lane, each at most once; an ask is made, from the
  * newest wanted values, when the partition's open asks are below the sink's window. So a full quota means waiting as a
  * set of records, never as a queue of stale commands.
- *
- * An item is a ref (to update) or `+<entity id>` (to create on the platform).
  */
-import { partitionOf } from '../../schemas/topics.ts';
-import type {
-  Ask,
-  Command,
-  CreateState,
-  CursorState,
-  EntityState,
-  Position,
-  RefState,
-  Value,
-} from '../../schemas/types.ts';
-import { comparable, fitting } from './asks.ts';
+import type { EntityState, RefState, Value } from '../../schemas/types.ts';
+import { fitting } from './asks.ts';
+import { itemPartition, makeAsk, opened, send } from './commands.ts';
 import { awaitEmails, loadAwaited } from './emails.ts';
 import { isSecondary, newRef } from './identity.ts';
-import {
-  commandPartitions,
-  openKey,
-  openSlotCount,
-  openSlotOf,
-  parseRef,
-  partitionKey,
-  queueKey,
-  queueSegmentKey,
-  refKey,
-} from './keys.ts';
+import { commandPartitions, parseRef, partitionKey, queueKey, queueSegmentKey, refKey } from './keys.ts';
 import { prefetch } from './prefetch.ts';
 import { type EntityKind, type Side, sideOf } from './rules.ts';
 import { pendingFields, putQuiet } from './standing.ts';
 import { shown } from './values.ts';
 import type { Lane, Platform, World } from './world.ts';
 
-/** An ask lives this long in log time; after it the sink answers `expired` without a call. */
-export const askLifeMs = 60_000;
 const segmentSize = 32;
 /** Asks made while deciding one record; the rest goes on with the next record or tick. */
 const asksPerRecord = 64;
 export const lanes: readonly Lane[] = ['urgent', 'live', 'bulk'];
 
-const itemPartition = (item: string): number =>
-  partitionOf(item.startsWith('+') ? item.slice(1) : item, commandPartitions);
-
-const bump = (cursor: CursorState, changes: Readonly<Record<string, number>>): CursorState => ({
-  ...cursor,
-  n: { ...cursor.n, ...Object.fromEntries(Object.entries(changes).map(([k, by]) => [k, (cursor.n[k] ?? 0) + by])) },
-});
-
 // ---- the queue: a first-in first-out list in segments, so that neither end rewrites the whole.
 
 function append(world: World, platform: Platform, partition: number, lane: Lane, item: string): void {
   const key = queueKey(platform, partition, lane);
-  const queue = world.cursor(key);
-  const tail = queue.n['tail'] ?? 0;
+  const tail = world.cursor(key).n['tail'] ?? 0;
   const segment = queueSegmentKey(platform, partition, lane, Math.floor(tail / segmentSize));
   world.putItems(segment, [...world.items(segment), item]);
-  world.putCursor(key, bump(queue, { tail: 1 }));
+  world.count(key, { tail: 1 });
 }
 
 /** What asking for a segment of records will need, fetched together. */
@@ -88,7 +56,7 @@ function takeFirst(world: World, platform: Platform, partition: number, lane: La
   const item = items[head % segmentSize];
   if (head % segmentSize === 0) prefetchItems(world, items);
   if ((head + 1) % segmentSize === 0) world.putItems(segmentKey, []);
-  world.putCursor(key, bump(queue, { head: 1 }));
+  world.count(key, { head: 1 });
   return item;
 }
 
@@ -156,28 +124,6 @@ function leaveQueue(world: World, platform: Platform, lane: Lane, entityId: stri
   world.putEntity({ ...entity, entries: entity.entries.filter((entry) => entry !== entryOf(platform, lane)) });
 }
 
-// ---- open asks, counted and listed per partition, so that a new epoch can send them again.
-
-function opened(world: World, platform: Platform, partition: number, item: string, lane: Lane): void {
-  const slot = openKey(platform, partition, openSlotOf(item));
-  world.putItems(slot, [...world.items(slot), item]);
-  const key = partitionKey(platform, partition);
-  world.putCursor(key, bump(world.cursor(key), { open: 1, ...(lane === 'bulk' ? { openBulk: 1 } : {}) }));
-}
-
-export function closed(world: World, platform: Platform, item: string, ask: Ask): void {
-  const slot = openKey(platform, ask.partition, openSlotOf(item));
-  const items = world.items(slot);
-  if (!items.includes(item)) return;
-  world.putItems(
-    slot,
-    items.filter((other) => other !== item),
-  );
-  const key = partitionKey(platform, ask.partition);
-  world.putCursor(key, bump(world.cursor(key), { open: -1, ...(ask.lane === 'bulk' ? { openBulk: -1 } : {}) }));
-  world.stirred.add(`${platform}:${ask.partition}`);
-}
-
 /** Makes the ask of an item `+<entity id>`; creates.ts knows how. */
 export type AskCreate = (world: World, platform: Platform, lane: Lane, entityId: string) => void;
 
@@ -230,37 +176,6 @@ export function stirAll(world: World): void {
   for (const platform of ['salesforce', 'intercom'] as const) {
     for (let partition = 0; partition < commandPartitions; partition++) world.stirred.add(`${platform}:${partition}`);
   }
-}
-
-export function makeAsk(
-  world: World,
-  item: string,
-  n: number,
-  verb: Ask['verb'],
-  lane: Lane,
-  fields: Readonly<Record<string, Value>>,
-  seen: RefState['seen'],
-  after: Position,
-): Ask {
-  return {
-    id: `${item}#${n}`,
-    verb,
-    partition: itemPartition(item),
-    lane,
-    askedAt: world.now,
-    expiresAt: world.now + askLifeMs,
-    after,
-    fields,
-    before: Object.fromEntries(Object.keys(fields).map((field) => [field, comparable(seen[field]?.value ?? null)])),
-    expected: {},
-    got: {},
-    done: [],
-    resultAt: null,
-    doubt: false,
-    sentAt: 0,
-    lineage: world.lineage,
-    late: false,
-  };
 }
 
 /**
@@ -334,94 +249,4 @@ function refuseLarge(world: World, ref: RefState, field: string, asked: Value): 
     reason: note,
   });
   return putQuiet(ref, field, { asked, got, why: 'refused', note, ask: '' });
-}
-
-/** Counts and sends the ask of a create, under the id it was first asked for: a customer that was merged since keeps it. */
-export function sendCreate(world: World, platform: Platform, entity: EntityState, ask: Ask): void {
-  const item = ask.id.slice(0, ask.id.lastIndexOf('#'));
-  opened(world, platform, ask.partition, item, ask.lane);
-  send(world, platform, world.rules.entities[entity.entity].sides[platform].object, '', item.slice(1), ask);
-}
-
-/** Of a long list an ask keeps only the hash: then it is the one that stands there now. */
-const listBefore = (kept: Value | undefined, now: Value | undefined): Value =>
-  (typeof kept === 'string' ? now : kept) ?? null;
-
-function send(
-  world: World,
-  platform: Platform,
-  object: string,
-  ref: string,
-  key: string,
-  ask: Ask,
-  seen: RefState['seen'] = {},
-): void {
-  const epoch = world.cursor(partitionKey(platform, ask.partition)).s['epoch'] ?? '';
-  const value: Command = {
-    id: ask.id,
-    platform,
-    epoch,
-    verb: ask.verb,
-    object,
-    ref,
-    key,
-    fields: ask.fields,
-    // A sink needs to know what stands there only for sets of links, which it changes by the difference.
-    before: Object.fromEntries(
-      Object.entries(ask.fields).flatMap(([field, value]) =>
-        Array.isArray(value) && seen[field] !== undefined
-          ? [[field, listBefore(ask.before[field], seen[field]?.value)]]
-          : [],
-      ),
-    ),
-    lane: ask.lane,
-    askedAt: ask.askedAt,
-    expiresAt: ask.expiresAt,
-    doubt: ask.doubt,
-    lineage: ask.lineage,
-  };
-  world.emit({
-    topic: `${platform}.commands`,
-    key: ref === '' ? key : ref,
-    schema: 'Command',
-    value,
-    partition: ask.partition,
-  });
-}
-
-/** Puts off a create that a sink of the epoch before may have carried out; creates.ts knows how. */
-export type PutOff = (world: World, entity: EntityState, create: CreateState) => void;
-
-/**
- * A sink took the partition: its open asks are sent again, with a new life, under the new epoch. A create that the platform
- * would carry out twice is put off instead.
- */
-export function resend(world: World, platform: Platform, partition: number, putOff: PutOff): void {
-  world.load(Array.from({ length: openSlotCount }, (_, slot) => openKey(platform, partition, slot)));
-  for (let slot = 0; slot < openSlotCount; slot++) {
-    for (const item of world.items(openKey(platform, partition, slot))) {
-      if (item.startsWith('+')) {
-        const entity = world.living(item.slice(1));
-        const create = entity?.creates.find(
-          (one) => one.platform === platform && one.state === 'open' && one.ask?.id.startsWith(`${item}#`) === true,
-        );
-        if (entity === undefined || create?.ask == null) continue;
-        if (!world.rules.entities[entity.entity].sides[platform].keyed) {
-          closed(world, platform, item, create.ask);
-          putOff(world, entity, create);
-          continue;
-        }
-        // A sink of the epoch before may have begun it: from now on it is in doubt, whatever a later sink says of itself.
-        const ask = { ...create.ask, expiresAt: world.now + askLifeMs, askedAt: world.now, doubt: true };
-        world.putEntity({ ...entity, creates: entity.creates.map((one) => (one === create ? { ...one, ask } : one)) });
-        send(world, platform, world.rules.entities[entity.entity].sides[platform].object, '', item.slice(1), ask);
-      } else {
-        const ref = world.ref(item);
-        if (ref?.open == null) continue;
-        const ask = { ...ref.open, expiresAt: world.now + askLifeMs, askedAt: world.now, doubt: true };
-        world.putRef({ ...ref, open: ask });
-        send(world, platform, parseRef(item).object, item, ref.id, ask, ref.seen);
-      }
-    }
-  }
 }

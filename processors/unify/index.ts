@@ -5,8 +5,9 @@
 import type { Fold, FoldRecord, Output, State } from '../../core/fold.ts';
 import type { Epoch } from '../../schemas/types.ts';
 import { onAction } from './actions.ts';
+import { resend } from './commands.ts';
 import { askCreate, openGates } from './creates.ts';
-import { dispatch, resend, stirAll } from './dirty.ts';
+import { dispatch, stirAll } from './dirty.ts';
 import { checkEchoes } from './echoes.ts';
 import { advanceJobs, realignAll } from './jobs.ts';
 import { configKey, gatesKey, jobsKey, marksKey, partitionKey, refKey, timersKey } from './keys.ts';

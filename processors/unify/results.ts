@@ -1,7 +1,8 @@
 /** The one answer to an ask: it closes the ask, and what the platform returned is an observation like any other. */
 import type { Ask, CreateState, EntityState, Position, RefState, Result } from '../../schemas/types.ts';
+import { closed } from './commands.ts';
 import { created, endCreate, meetAnother, openCreate, putOffCreate, retryCreate } from './creates.ts';
-import { closed, enqueueStranger } from './dirty.ts';
+import { enqueueStranger } from './dirty.ts';
 import { endAwaiting, rememberBlocked } from './emails.ts';
 import { byMarker, isAlive, livingRefs, newRef } from './identity.ts';
 import { parseRef, partitionKey } from './keys.ts';

@@ -89,6 +89,13 @@ export class World {
     return (this.#state.get(key) as CursorState | undefined) ?? { n: {}, s: {} };
   }
 
+  /** Adds to numbers of a cursor. */
+  count(key: string, by: Readonly<Record<string, number>>): void {
+    const cursor = this.cursor(key);
+    const n = Object.entries(by).map(([name, more]) => [name, (cursor.n[name] ?? 0) + more] as const);
+    this.putCursor(key, { ...cursor, n: { ...cursor.n, ...Object.fromEntries(n) } });
+  }
+
   putCursor(key: string, value: CursorState | undefined): void {
     this.#state.put(key, value);
   }

@@ -1,7 +1,8 @@
 /** Dirty queues and windows against a plain reference: lists in memory. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { closed, dispatch, enqueueRef, lanes } from '../../../processors/unify/dirty.ts';
+import { closed } from '../../../processors/unify/commands.ts';
+import { dispatch, enqueueRef, lanes } from '../../../processors/unify/dirty.ts';
 import { newRef } from '../../../processors/unify/identity.ts';
 import { partitionKey } from '../../../processors/unify/keys.ts';
 import { noPosition } from '../../../processors/unify/values.ts';

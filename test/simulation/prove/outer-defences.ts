@@ -23,12 +23,12 @@ export const outerDefences: readonly Defence[] = [
     worlds: ['restart,zombie,late,timeout-after', 'processes,latecalls'],
     patches: [
       patch(
-        'processors/unify/dirty.ts',
+        'processors/unify/commands.ts',
         'const ask = { ...create.ask, expiresAt: world.now + askLifeMs, askedAt: world.now, doubt: true };',
         'const ask = { ...create.ask, expiresAt: world.now + askLifeMs, askedAt: world.now };',
       ),
       patch(
-        'processors/unify/dirty.ts',
+        'processors/unify/commands.ts',
         'const ask = { ...ref.open, expiresAt: world.now + askLifeMs, askedAt: world.now, doubt: true };',
         'const ask = { ...ref.open, expiresAt: world.now + askLifeMs, askedAt: world.now };',
       ),
