@@ -1,7 +1,7 @@
 /**
  * The ledger: per ref what was last *seen*, per customer what is *wanted*. This file says what an observation does to
  * what is seen, standing.ts what is to be asked while the two differ. asks.ts knows what our own asks brought about,
- * evidence.ts whom they overtook, edits.ts who wins, landing.ts what a result does.
+ * evidence.ts whom they overtook, verdicts.ts who wins, landing.ts what a result does.
  *
  * An observation is taken in field by field, each with its own position. The rules, in their order:
  *  1. tie: it cannot be told which is later, and the values differ → `seen` stays, the record is read again.

@@ -11,7 +11,7 @@
 import type { CanonicalField, EntityState, JobState, Observation, Position, RefState } from '../../schemas/types.ts';
 import { asksOf } from './asks.ts';
 import { joinCreates, planCreates } from './creates.ts';
-import { rejoin, shownBy } from './edits.ts';
+import { rejoin } from './edits.ts';
 import { emitEvent } from './events.ts';
 import { finish, pursue, retryBlocked, revisit } from './follow.ts';
 import { emailOf, found, isAlive, isLead, listRefs, livingRefs, mayJoin, newRef, twofold } from './identity.ts';
@@ -21,6 +21,7 @@ import { type Draft, draftOf, observe, refound, resume } from './ledger.ts';
 import { type EntityKind, isLeadObject, sideOf } from './rules.ts';
 import { addMember, removeMember, someMembers } from './sets.ts';
 import { alike, comparePositions, laterOf, noPosition, secondOf } from './values.ts';
+import { shownBy } from './verdicts.ts';
 import { stopWaiting } from './waiting.ts';
 import type { Lane, World } from './world.ts';
 

@@ -130,7 +130,7 @@ export const ledgerDefences: readonly Defence[] = [
     worlds: ['skewed', 'skew'],
     patches: [
       unify(
-        'edits',
+        'verdicts',
         "  if (isEmpty(current.value) && current.previous === null) return { wins: true, reason: 'first' };\n",
         '',
       ),
@@ -198,7 +198,7 @@ export const ledgerDefences: readonly Defence[] = [
     worlds: ['skew', 'calm'],
     patches: [
       unify(
-        'edits',
+        'verdicts',
         "  if (!rule.fillIfEmpty && answers(one, current)) return { wins: true, reason: 'newest' };\n",
         '',
       ),
@@ -424,29 +424,29 @@ export const ledgerDefences: readonly Defence[] = [
     name: 'own-record-later-wins',
     protects: "somebody's later value of the same second loses to their earlier one",
     worlds: ['calm', 'network'],
-    patches: [unify('edits', '  if (current.source === source) {', '  if (false) {')],
+    patches: [unify('verdicts', '  if (current.source === source) {', '  if (false) {')],
   },
   {
     name: 'empty-never-beats-at-sight',
     protects: 'an empty record clears what the other platform knows',
     worlds: ['onesided', 'identity', 'calm'],
     patches: [
-      unify('edits', '  if (isEmpty(one.value)) {\n    const isMirrored', '  if (false) {\n    const isMirrored'),
-      unify('edits', '  if (!isSaid(one) || !isSaid(other)) return isSaid(one);\n', ''),
+      unify('verdicts', '  if (isEmpty(one.value)) {\n    const isMirrored', '  if (false) {\n    const isMirrored'),
+      unify('verdicts', '  if (!isSaid(one) || !isSaid(other)) return isSaid(one);\n', ''),
     ],
   },
   {
     name: 'cleared-beats-older-sight',
     protects: 'what somebody cleared on one side is filled with what the other side had before',
     worlds: ['leads', 'delay'],
-    patches: [unify('edits', '(isCleared(said) && !rule.fillIfEmpty)', 'false')],
+    patches: [unify('verdicts', '(isCleared(said) && !rule.fillIfEmpty)', 'false')],
   },
   {
     name: 'copied-at-conversion',
     protects: 'what a conversion copied from the lead replaces what somebody has entered since',
     worlds: ['leads'],
     patches: [
-      unify('edits', 'if (isCopied(world, draft, rule.name, one.value))', 'if (false)'),
+      unify('verdicts', 'if (isCopied(world, draft, rule.name, one.value))', 'if (false)'),
       unify('merge', 'yieldCopies(world, ref, heir)', 'heir'),
     ],
   },
@@ -468,7 +468,7 @@ export const ledgerDefences: readonly Defence[] = [
     worlds: ['calm'],
     patches: [
       unify(
-        'edits',
+        'verdicts',
         'if (rule.owner !== null && rule.owner !== platform && isThere(world, draft, rule.owner)) {',
         'if (false) {',
       ),
@@ -480,7 +480,7 @@ export const ledgerDefences: readonly Defence[] = [
     worlds: ['network', 'identity', 'changes'],
     patches: [
       unify(
-        'edits',
+        'verdicts',
         "  if (rule.owner === platform && parseRef(current.source).platform !== platform) return { wins: true, reason: 'owner' };\n",
         '',
       ),
@@ -492,7 +492,7 @@ export const ledgerDefences: readonly Defence[] = [
     worlds: ['calm', 'identity'],
     patches: [
       unify(
-        'edits',
+        'verdicts',
         'if (rule.owner !== null && rule.owner !== platform && isThere(world, draft, rule.owner)) {',
         'if (rule.owner !== null && rule.owner !== platform) {',
       ),
@@ -504,7 +504,7 @@ export const ledgerDefences: readonly Defence[] = [
     worlds: ['network', 'calm'],
     patches: [
       unify(
-        'edits',
+        'verdicts',
         'const newer = one.time !== current.time ? one.time > current.time : source > current.source;',
         'const newer = true;',
       ),
@@ -526,13 +526,13 @@ export const ledgerDefences: readonly Defence[] = [
     name: 'fill-if-empty',
     protects: 'what is only to be filled is overwritten',
     worlds: ['calm', 'network'],
-    patches: [unify('edits', '  if (rule.fillIfEmpty && !isEmpty(current.value)) {', '  if (false) {')],
+    patches: [unify('verdicts', '  if (rule.fillIfEmpty && !isEmpty(current.value)) {', '  if (false) {')],
   },
   {
     name: 'consent-gets-stricter',
     protects: 'somebody who opted out is written to again',
     worlds: ['calm', 'network'],
-    patches: [unify('edits', '    if (verdict !== undefined) return verdict;\n', '')],
+    patches: [unify('verdicts', '    if (verdict !== undefined) return verdict;\n', '')],
   },
   {
     name: 'freeze',
