@@ -217,7 +217,13 @@ export function wasOvertaken(
   const isBack = (ask: Ask): boolean =>
     told !== undefined && comparePositions(told, ask.after) > 0 && comparePositions(at, told) > 0;
   const isTheirs = (ask: Ask): boolean => named && comparePositions(at, ask.after) > 0;
-  const isOld = (ask: Ask): boolean => stood(ask, field, value) && !turned && !isBack(ask);
+  // What stood there was taken for what an earlier call of ours had brought, and this is older than that call.
+  const isBeforeOurs = (ask: Ask): boolean => {
+    const all = asksOf(ref);
+    const earlier = all.slice(0, all.indexOf(ask)).findLast((one) => field in expectedOf(one));
+    return earlier !== undefined && brought(earlier, field, value) && !reaches(earlier, at);
+  };
+  const isOld = (ask: Ask): boolean => stood(ask, field, value) && !turned && !isBack(ask) && !isBeforeOurs(ask);
   const isKnown = (ask: Ask): boolean =>
     !isTheirs(ask) && (mayHaveBrought(side, ref, ask, field, value, at) || isOld(ask));
   return asks.length > 0 && !asks.some(isKnown);

@@ -26,7 +26,7 @@ import { takeEvidence, tellDoubtful, tellUnsure } from './evidence.ts';
 import { parseRef } from './keys.ts';
 import { toPlatform } from './mapping.ts';
 import { type EntityRules, type Link, sideOf } from './rules.ts';
-import { putQuiet } from './standing.ts';
+import { isQuiet, putQuiet } from './standing.ts';
 import { alike, comparePositions, isExact, laterOf, secondOf } from './values.ts';
 import { rememberAttached } from './waiting.ts';
 import { offsetOf, type World } from './world.ts';
@@ -168,12 +168,20 @@ function mustWait(world: World, draft: Draft, observation: Observation, sighting
   return true;
 }
 
-/** The record had shown another value before this one, taken in or waiting. */
+/** The last that the record had shown before this value, taken in or waiting, was another one. */
 function isTurned({ seen, waiting }: RefState, { link: { field }, value }: Sighting, at: Position): boolean {
-  const shown = [...waiting].reverse().find((one) => field in one.fields && comparePositions(at, one.at) > 0);
-  if (shown !== undefined) return !alike(shown.fields[field], value);
   const last = seen[field];
-  return last !== undefined && comparePositions(at, last.at) > 0 && !alike(last.value, value);
+  // In its very second it was there already.
+  if (last !== undefined && comparePositions(at, last.at) === 0 && alike(last.value, value)) return false;
+  const shown = [
+    ...(last === undefined ? [] : [last]),
+    ...waiting.flatMap((one) => (field in one.fields ? [{ value: one.fields[field], at: one.at }] : [])),
+  ].filter((one) => comparePositions(at, one.at) > 0);
+  const latest = shown.reduce<(typeof shown)[number] | undefined>(
+    (best, one) => (best === undefined || comparePositions(one.at, best.at) >= 0 ? one : best),
+    undefined,
+  );
+  return latest !== undefined && !alike(latest.value, value);
 }
 
 /** Takes in what waited for an answer. */
@@ -290,11 +298,13 @@ function takeIn(world: World, draft: Draft, sighting: Sighting, look: Look, orig
   const { link, value } = sighting;
   const { field } = link;
   const { observation, answered } = look;
-  const before = draft.ref.seen[field];
+  const known = draft.ref;
+  const before = known.seen[field];
   const isNew = before === undefined || !alike(before.value, value);
   const writer = writerAsk(draft.ref, field, look, origin);
   const echo = writer === undefined ? echoIn(draft, sighting, look) : -1;
-  const by = writer?.id ?? asksOf(draft.ref)[echo]?.id ?? '';
+  // Not of a call that changed nothing: it is not kept.
+  const by = asksOf(known).find(({ id }, n) => id === writer?.id || n === echo)?.id ?? '';
   if (isNew && answered === null) tellUnsure(world, draft, sighting, observation);
   const keepsPlace = !isNew && isExact(before.at) && comparePositions(observation.at, before.at) === 0;
   draft.ref = putSeen(draft.ref, field, {
@@ -302,7 +312,7 @@ function takeIn(world: World, draft: Draft, sighting: Sighting, look: Look, orig
     at: keepsPlace ? before.at : observation.at,
     answer: observation.via === 'answer',
     // What waits shows that another value had been there: ours was written over it.
-    ask: isNew || isTurned(draft.ref, sighting, observation.at) ? by : before.ask,
+    ask: by !== '' || isNew || isTurned(known, sighting, observation.at) ? by : before.ask,
   });
   if (isNew && answered?.verb !== 'read') draft.ref = { ...draft.ref, moved: true };
   if (isNew && link.type === 'email' && typeof before?.value === 'string') draft.left.push(before.value);
@@ -326,7 +336,7 @@ function takeIn(world: World, draft: Draft, sighting: Sighting, look: Look, orig
   // A list of companies says more than which account it agrees with: what was attached last.
   if (!isNew || (agreed && link.type !== 'account')) return;
   const stood = before === undefined ? undefined : toPlatform(world, link, draft.entity.fields, before.value);
-  const conflict = before !== undefined && stood !== undefined && !alike(stood, before.value);
+  const conflict = before !== undefined && stood !== undefined && !carried(known, field, stood);
   if (link.type === 'account' && before !== undefined) {
     const { at } = observation;
     rememberAttached(world, draft, link, { value, before: before.value, at, by: authorOf(observation), conflict });
@@ -400,6 +410,10 @@ export function refound(world: World, draft: Draft): void {
     editAll(world, draft, { link, value: seen.value }, one);
   }
 }
+
+/** What counts had reached the record: it showed the very value, or what the platform makes of it. */
+const carried = (ref: RefState, field: string, wanted: Value): boolean =>
+  alike(wanted, ref.seen[field]?.value) || (ref.quiet[field]?.why === 'settled' && isQuiet(ref, field, wanted));
 
 const isOwned = (draft: Draft, link: Link): boolean =>
   link.canonical.some((name) => draft.rules.fields.get(name)?.owner === link.platform);

@@ -773,4 +773,53 @@ export const kept: readonly Kept[] = [
       { at: 5009, do: 'merge', who: 1, loser: 0, on: 'intercom' },
     ],
   },
+  {
+    shows:
+      'who changes what the platform made of our value has replaced what counts: they come after it, whatever the clocks say',
+    seed: 1000110,
+    faults: ['norm'],
+    people: [{ salesforce: true }],
+    actions: [
+      { at: 2035, do: 'edit', who: 0, on: 'intercom', field: 'department', value: 'p0 department A40' },
+      { at: 2531, do: 'edit', who: 0, on: 'salesforce', field: 'department', value: 'p0 department A59' },
+    ],
+  },
+  {
+    shows:
+      'who enters just before a call of ours what it asks has edited, known by their date: their older value does not come back',
+    seed: 806,
+    faults: ['delay', 'late'],
+    people: [{ intercom: true }, { salesforce: true }],
+    actions: [
+      { at: 560, do: 'edit', who: 1, on: 'salesforce', field: 'seats', value: 101 },
+      { at: 1645, do: 'edit', who: 1, on: 'intercom', field: 'seats', value: 104 },
+      { at: 2758, do: 'edit', who: 1, on: 'intercom', field: 'seats', value: 101 },
+    ],
+  },
+  {
+    shows: 'a call of ours that finds the value it asks for was written over what stood in between: that counts',
+    seed: 1000447,
+    faults: ['delay', 'disorder'],
+    people: [{ salesforce: true }, { salesforce: true }, { salesforce: true }],
+    actions: [
+      { at: 411, do: 'create', who: 3, on: 'salesforce' },
+      { at: 930, do: 'edit', who: 1, on: 'intercom', field: 'seats', value: 101 },
+      { at: 1271, do: 'create', who: 4, on: 'intercom' },
+      { at: 1350, do: 'edit', who: 1, on: 'salesforce', field: 'seats', value: 101 },
+      { at: 3477, do: 'edit', who: 1, on: 'intercom', field: 'seats', value: 109 },
+    ],
+  },
+  {
+    shows: 'what a call of ours brought and is told of late was not taken back for what waits from before it',
+    seed: 1000169,
+    faults: ['429', 'delay', 'disorder', 'automation', 'cold'],
+    people: [{ salesforce: true, intercom: true, company: 0, lead: true }],
+    companies: [{ on: 'intercom' }],
+    actions: [
+      { at: 519, do: 'convert', who: 0 },
+      { at: 715, do: 'edit', who: 0, on: 'salesforce', field: 'lastName', value: 'p0 lastName a12' },
+      { at: 1401, do: 'edit', who: 0, on: 'intercom', field: 'seats', value: 102 },
+      { at: 3080, do: 'edit', who: 0, on: 'salesforce', field: 'lastName', value: 'p0 lastName A72' },
+    ],
+  },
 ];

@@ -210,6 +210,12 @@ describe('an edit', () => {
     expect(pair.runner.entityOf(salesforce)?.fields['title']?.time).toBe((second + 30) * 1000);
   });
 
+  it('that replaces what the platform made of the value that we had written comes after it as well', () => {
+    const pair = new Pair().webhook({ [title]: 'i' }, 20.4);
+    pair.done(pair.only(), 20).event({ Title: 'I' }, 20, ours).event({ Title: 's' }, 20, { by: 'ada' });
+    expect(pair.value('title')).toBe('s');
+  });
+
   it('that replaces the same value, which nobody carried there, is dated as any other', () => {
     const pair = new Pair().webhook({ [title]: 'b' }, 20.2);
     pair.event({ Title: 'a' }, 5);
@@ -405,6 +411,16 @@ describe('what Intercom makes of a value', () => {
     expect(pair.runner.ref(intercom)?.waiting).toEqual([]);
     expect(pair.value('title')).toBe('B');
     expect(pair.open()).toEqual([]);
+  });
+
+  it('does not make what waits behind it taken back, where the record had shown that before as well', () => {
+    const pair = new Pair().event({ Title: 'b' }, 10);
+    pair.answer(pair.only(), { fields: { [title]: 'b' }, at: 11 }).event({ Title: 'c' }, 10);
+    // Told again with another field that somebody edited.
+    pair.webhook({ [title]: 'a' }, 10.5).webhook({ [title]: 'b' }, 15.4);
+    pair.answer(pair.only(), { fields: { [title]: 'c' }, at: 16 });
+    expect(pair.value('title')).toBe('c');
+    expect(pair.journal('rejected')).toEqual([]);
   });
 
   it('has what was there before wait behind it: it was taken back', () => {
@@ -791,6 +807,25 @@ describe('what somebody enters in Intercom while a call of ours waits to write t
     pair.answer(asked, { fields: { [tier]: 'silver' }, at: 30 }, { sentAt: (second + 30) * 1000 - 200 });
     expect(pair.value('tier')).toBe('lead');
     expect(pair.journal('rejected')).toEqual(['tier: salesforce owns tier']);
+  });
+});
+
+describe('what somebody entered in Intercom, told after our call', () => {
+  const sent = (at: number): Partial<Result> => ({ sentAt: (second + at) * 1000 });
+
+  it('is theirs where our call asked for the very same and was sent later, though the next call found it there', () => {
+    const pair = new Pair().event({ Title: 's' }, 10);
+    const asked = pair.only();
+    pair.event({ Title: 't' }, 11).answer(asked, { fields: { [title]: 's' }, at: 30 }, sent(30.3));
+    pair.answer(pair.only(), { fields: { [title]: 't' }, at: 30 }, sent(30.4)).webhook({ [title]: 's' }, 30.1);
+    expect(pair.value('title')).toBe('s');
+  });
+
+  it('counts where our call was written over it, though the record had shown what we asked before', () => {
+    const pair = new Pair().event({ Title: 's' }, 10);
+    pair.webhook({ [title]: 's' }, 9.5).answer(pair.only(), { fields: { [title]: 's' }, at: 13 }, sent(12.9));
+    pair.webhook({ [title]: 'i' }, 12.5);
+    expect(pair.value('title')).toBe('i');
   });
 });
 
