@@ -149,7 +149,8 @@ export class FieldJudge {
   #newest(name: string, field: MappedField, edits: readonly Edit[], stands: Stored, about: readonly string[]): void {
     const newest = edits.at(-1);
     if (newest === undefined) return;
-    const winners = edits.filter((edit) => this.#judging.alike(field, edit.value, stands)).reverse();
+    const entered = [...edits, ...this.#broughtByMerges(field, about)];
+    const winners = entered.filter((edit) => this.#judging.alike(field, edit.value, stands)).reverse();
     if (winners.length === 0) {
       // What was there before anybody wrote it down.
       if (!empty(stands) || edits.some(({ first }) => first))
@@ -173,6 +174,27 @@ export class FieldJudge {
     if (fault !== undefined) this.#judging.broken(fault.promise, `${name}: ${fault.text}`, about, fault.excuse);
   }
 
+  /**
+   * What a record that lives on got from the one that was merged into it, where it had nothing: the platform put it there
+   * and dates it by the merge, as an edit.
+   */
+  #broughtByMerges(field: MappedField, about: readonly string[]): readonly Edit[] {
+    const { alike, ran } = this.#judging;
+    const { canonical } = field;
+    return ran.people.merges.flatMap(({ at, on, who, loser, into, chosen }, n) => {
+      const value = chosen[canonical] ?? null;
+      const earlier = ran.people.edits.filter((edit) => edit.field === canonical && edit.at <= at);
+      const own = earlier.findLast(({ id }) => id === into);
+      const isFilled =
+        empty(own?.value ?? null) &&
+        !ran.writes[on].some((write) => write.what === into && write.at > (own?.at ?? 0) && write.at < at) &&
+        earlier.some((edit) => edit.whose === loser && alike(field, edit.value, value));
+      if (!about.includes(into) || empty(value) || !isFilled) return [];
+      const edit = { n, at, platform: on, kind: 'person', whose: who, id: into, field: canonical } as const;
+      return [{ ...edit, before: null, value, first: false }];
+    });
+  }
+
   /** What is wrong with it if this edit is what stands; undefined: nothing. */
   #faultOf(
     winner: Edit,
@@ -183,7 +205,7 @@ export class FieldJudge {
       `${JSON.stringify(edit.value)} of ${edit.platform} (${edit.at % 10_000_000} ms)`;
     const own = edits
       .filter((edit) => edit.id === winner.id && edit.at > winner.at)
-      .map((edit) => ({ edit, excuse: this.#hidden(winner, edit, field) || this.#unknowable(edit, field) }));
+      .map((edit) => ({ edit, excuse: this.#hidden(winner, edit) || this.#unknowable(edit, field) }));
     const later = own.findLast(({ excuse }) => excuse === '') ?? own.at(-1);
     if (later !== undefined) {
       const text = `${field.canonical} is ${told(winner)}, and the same record said ${told(later.edit)} later`;
@@ -216,13 +238,9 @@ export class FieldJudge {
   }
 
   /** Intercom's REST tells whole seconds: two edits within one are in no order there. Salesforce's stream has one. */
-  #hidden(winner: Edit, later: Edit, field: MappedField): string {
+  #hidden(winner: Edit, later: Edit): string {
     if (winner.platform !== 'intercom') return '';
-    if (wholeSecond(winner.at) === wholeSecond(later.at)) return 'both within one second of Intercom';
-    const { writes } = this.#judging.ran;
-    return isAskedAnyway(later, field.intercom, writes.intercom)
-      ? 'a write of ours asked for the very value just after somebody entered it in Intercom'
-      : '';
+    return wholeSecond(winner.at) === wholeSecond(later.at) ? 'both within one second of Intercom' : '';
   }
 
   #asNew(winner: Edit, newest: Edit): string {
@@ -231,7 +249,14 @@ export class FieldJudge {
   }
 
   #unknowable(edit: Edit, field: MappedField): string {
-    return this.#unheard(edit, field) || this.#asDoubtful(edit, field);
+    return this.#unheard(edit, field) || this.#asDoubtful(edit, field) || this.#asOurs(edit, field);
+  }
+
+  /** Intercom names no writer, and answers a write by the second. */
+  #asOurs(edit: Edit, field: MappedField): string {
+    const isAsked =
+      edit.platform === 'intercom' && isAskedAnyway(edit, field.intercom, this.#judging.ran.writes.intercom);
+    return isAsked ? 'a write of ours asked for the very value just after somebody entered it in Intercom' : '';
   }
 
   /** Intercom names no writer: who enters what a call in doubt had asked may be that call, carried out late. */

@@ -822,4 +822,34 @@ export const kept: readonly Kept[] = [
       { at: 3080, do: 'edit', who: 0, on: 'salesforce', field: 'lastName', value: 'p0 lastName A72' },
     ],
   },
+  {
+    shows:
+      'who enters in Intercom what a call of ours asks in the very second may be that call: an older value of Salesforce stands',
+    seed: 900049,
+    faults: ['delay'],
+    people: [
+      { salesforce: true },
+      { salesforce: true },
+      { intercom: true, company: 1 },
+      { intercom: true, company: 1 },
+    ],
+    companies: [{ on: 'intercom' }, { on: 'intercom' }],
+    actions: [
+      { at: 5794, do: 'edit', who: 3, on: 'salesforce', field: 'seats', value: 103 },
+      { at: 6435, do: 'edit', who: 3, on: 'salesforce', field: 'seats', value: 104 },
+      { at: 8249, do: 'edit', who: 3, on: 'intercom', field: 'seats', value: 103 },
+    ],
+  },
+  {
+    shows:
+      'what a merge brings to a record that says nothing is as old as the merge, and stands against an edit of the same second',
+    seed: 1000789,
+    faults: ['delay'],
+    people: [{ salesforce: true }, { intercom: true }],
+    actions: [
+      { at: 11336, do: 'edit', who: 1, on: 'intercom', field: 'department', value: null },
+      { at: 11558, do: 'merge', who: 1, loser: 0, on: 'intercom' },
+      { at: 11849, do: 'edit', who: 1, on: 'salesforce', field: 'department', value: 'p1 department a65' },
+    ],
+  },
 ];
