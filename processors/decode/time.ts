@@ -52,13 +52,26 @@ export function dateTimeText(ms: number): string {
 
 const isoDateTime = /^(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,3})\d*)?(Z|([+-])(\d{2}):?(\d{2}))$/;
 
+/** Milliseconds at 00:00 UTC of a day; undefined when the calendar has no such day. */
+function dayOf(year: string, month: string, day: string): number | undefined {
+  const days = daysFromCivil(Number(year), Number(month), Number(day));
+  return civil(days) === `${year}-${month}-${day}` ? days * dayMs : undefined;
+}
+
+/** Milliseconds of `2026-01-02` at 00:00 UTC; undefined when it is no date. */
+export function parseDate(text: string): number | undefined {
+  const [, year = '', month = '', day = ''] = /^(\d{4})-(\d{2})-(\d{2})$/.exec(text) ?? [];
+  return year === '' ? undefined : dayOf(year, month, day);
+}
+
 /** Milliseconds of an ISO 8601 date-time that names its zone, `+0000` and `+00:00` alike; undefined when it is none. */
 export function parseDateTime(text: string): number | undefined {
   const parts = isoDateTime.exec(text);
   if (parts === null) return undefined;
   const at = (index: number): number => Number(parts[index] ?? 0);
-  const days = daysFromCivil(at(1), at(2), at(3));
+  const day = dayOf(parts[1] ?? '', parts[2] ?? '', parts[3] ?? '');
+  if (day === undefined || at(4) > 23 || at(5) > 59 || at(6) > 59) return undefined;
   const fraction = Number((parts[7] ?? '').padEnd(3, '0'));
   const offset = (at(10) * 60 + at(11)) * 60_000 * (parts[9] === '-' ? -1 : 1);
-  return days * dayMs + at(4) * 3_600_000 + at(5) * 60_000 + at(6) * 1000 + fraction - offset;
+  return day + at(4) * 3_600_000 + at(5) * 60_000 + at(6) * 1000 + fraction - offset;
 }

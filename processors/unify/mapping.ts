@@ -7,6 +7,7 @@
  * yet is `undefined`: not wanted now, never cleared.
  */
 import type { EntityState, RefState, Value } from '../../schemas/types.ts';
+import { dateText, dateTimeText, parseDate, parseDateTime } from '../decode/time.ts';
 import { accountOfLink, linkOfAccount } from './companies.ts';
 import { directoryKey, isRef, parseRef } from './keys.ts';
 import { directoryObjects, type Link } from './rules.ts';
@@ -15,17 +16,19 @@ import type { World } from './world.ts';
 
 const text = (value: Value): string => (typeof value === 'object' ? (value ?? []).join(';') : String(value));
 
-/** Unix seconds of a Salesforce date or datetime; a date stands for 00:00 UTC, so that it never shifts a day. */
+/**
+ * Unix seconds of a date or datetime; a date stands for 00:00 UTC, so that it never shifts a day. What is no date, or names
+ * no zone, says no moment: `Date` would guess one, by the time zone of the machine, and two machines must come to the same.
+ */
 function toSeconds(value: string): number | null {
-  const ms = Date.parse(value.replace(/([+-]\d\d)(\d\d)$/, '$1:$2'));
-  return Number.isNaN(ms) ? null : Math.floor(ms / 1000);
+  const ms = parseDateTime(value) ?? parseDate(value);
+  return ms === undefined ? null : Math.floor(ms / 1000);
 }
 
 /** Salesforce's spelling of Unix seconds; null outside of the years 1 to 9999, which no date field takes. */
 function fromSeconds(seconds: number, withTime: boolean): string | null {
   if (!(seconds >= -62_135_596_800 && seconds < 253_402_300_800)) return null;
-  const iso = new Date(seconds * 1000).toISOString();
-  return withTime ? iso.replace('Z', '+0000') : iso.slice(0, 10);
+  return withTime ? `${dateTimeText(seconds * 1000)}+0000` : dateText(seconds * 1000);
 }
 
 export type Fields = EntityState['fields'];

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { dateTimeText, parseDateTime } from '../../../processors/decode/time.ts';
+import { dateText, dateTimeText, parseDate, parseDateTime } from '../../../processors/decode/time.ts';
 
 const moment = fc.integer({ min: Date.UTC(1600, 0, 1), max: Date.UTC(4000, 0, 1) });
 
@@ -11,6 +11,7 @@ it('writes and reads any moment as the platform library does', () => {
       expect(`${dateTimeText(ms)}Z`).toBe(iso);
       expect(parseDateTime(iso)).toBe(ms);
       expect(parseDateTime(iso.replace('Z', '+0000'))).toBe(ms);
+      expect(parseDate(dateText(ms))).toBe(ms - (((ms % 86_400_000) + 86_400_000) % 86_400_000));
     }),
   );
 });
@@ -23,6 +24,13 @@ it.each([
   expect(parseDateTime(text)).toBe(ms);
 });
 
-it.each(['2026-01-02', '2026-01-02T03:04:05', 'yesterday', ''])('%j names no moment', (text) => {
-  expect(parseDateTime(text)).toBeUndefined();
+it.each(['2026-01-02', '2026-01-02T03:04:05', '2026-02-30T03:04:05Z', '2026-01-02T24:04:05Z', 'yesterday', ''])(
+  '%j names no moment',
+  (text) => {
+    expect(parseDateTime(text)).toBeUndefined();
+  },
+);
+
+it.each(['2026-02-30', '2026-13-01', '2026-1-2', 'Jan 2 2026', 'Room 5', '5', ''])('%j is no date', (text) => {
+  expect(parseDate(text)).toBeUndefined();
 });

@@ -380,9 +380,13 @@ describe('what a platform cannot do without', () => {
     expect(toPlatform(office, linkOf('salesforce', 'Id'), { salesforceId: field('003X') }, '003A')).toBe(undefined);
   });
 
-  it('is no date that cannot be read', () => {
+  it('is no date that cannot be read, nor one that another machine would read otherwise', () => {
     const link = linkOf('intercom', 'custom_attributes.renewal_date');
-    expect(toPlatform(office, link, { renewalDate: field('soon') }, 1)).toBe(undefined);
+    for (const text of ['soon', 'Room 5', 'Jan 2 2026', '2026-02-31'])
+      expect(toPlatform(office, link, { renewalDate: field(text) }, 1)).toBe(undefined);
+    const moment = linkOf('intercom', 'custom_attributes.last_order_at');
+    for (const text of ['2026-01-02T03:04:05', '2026-01-02 03:04'])
+      expect(toPlatform(office, moment, { lastOrderAt: field(text) }, 1)).toBe(undefined);
     expect(fromPlatform(office, link, 9e15)).toEqual({});
   });
 });
