@@ -72,6 +72,8 @@ function spell(kind: string, value: unknown): Value {
   if (value === null || value === undefined) return null;
   if (typeof value === 'bigint' || typeof value === 'number') {
     const number = Number(value);
+    // Avro can say NaN and infinite; no field holds either, and nothing could be written for it.
+    if (!Number.isFinite(number)) return null;
     if (kind === 'DateTime') return `${dateTimeText(number)}+0000`;
     if (kind === 'DateOnly') return dateText(number);
     if (kind === 'TimeOnly') return `${timeText(number)}Z`;

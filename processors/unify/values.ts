@@ -2,9 +2,12 @@
 import { hash } from 'node:crypto';
 import type { Position, Value } from '../../schemas/types.ts';
 
-/** Sets compare by content: a platform may answer them in any order. */
+/**
+ * Lists are compared in order: they are sorted where they are read (mapping.ts, decode). Whatever it is, a value is the same
+ * as itself, NaN too: else it would differ from what was written for it, and be asked for ever.
+ */
 export function sameValue(a: Value | undefined, b: Value | undefined): boolean {
-  if (a === b) return true;
+  if (a === b || (Number.isNaN(a) && Number.isNaN(b))) return true;
   if (a === undefined || b === undefined || a === null || b === null) return false;
   if (typeof a !== 'object' || typeof b !== 'object') return false;
   return a.length === b.length && a.every((item, i) => item === b[i]);
@@ -22,10 +25,13 @@ export const alike = (a: Value | undefined, b: Value | undefined): boolean =>
 const shownChars = 200;
 const shownItems = 10;
 
+/** Not in the middle of a character of two: half of one is another when it was kept and read again. */
+const cut = (text: string): string => text.slice(0, shownChars).replace(/[\ud800-\udbff]$/, '');
+
 /** A value as it is kept for people only: what is kept twice must not make a record too large to be kept. */
 export function shown(value: Value): Value {
-  if (typeof value === 'string' && value.length > shownChars) return `${value.slice(0, shownChars)}…`;
-  if (Array.isArray(value)) return value.slice(0, shownItems).map((item) => String(item).slice(0, shownChars));
+  if (typeof value === 'string' && value.length > shownChars) return `${cut(value)}…`;
+  if (Array.isArray(value)) return value.slice(0, shownItems).map((item) => cut(String(item)));
   return value;
 }
 

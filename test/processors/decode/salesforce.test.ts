@@ -76,6 +76,13 @@ describe('an UPDATE', () => {
     });
   });
 
+  it('says of what is no finite number that there is no value', () => {
+    for (const Seats__c of [Number.NaN, Number.POSITIVE_INFINITY]) {
+      const { fields } = only(decode({ header: { changedFields: [bitmap([13])] }, body: { Seats__c } }));
+      expect(fields).toEqual({ Seats__c: null });
+    }
+  });
+
   it('says null only for a changed field without a value', () => {
     const { fields } = only(
       decode({

@@ -84,6 +84,8 @@ describe('values', () => {
         expect(!(alike(a, b) && alike(b, c)) || alike(a, c)).toBe(true);
       }),
     );
+    // Else it would be asked for ever.
+    expect(alike(Number.NaN, Number.NaN)).toBe(true);
     expect(alike(null, '')).toBe(true);
     expect(alike([], undefined)).toBe(true);
     expect(alike(0, null)).toBe(false);
@@ -97,6 +99,9 @@ describe('values', () => {
         expect((shown(list) as readonly string[]).length).toBeLessThanOrEqual(10);
       }),
     );
+    const face = `${'x'.repeat(199)}\u{1f600}`;
+    for (const kept of [shown(`${face} and more`), ...(shown([face]) as readonly string[])])
+      expect(Buffer.from(String(kept)).toString()).toBe(kept);
   });
 });
 
