@@ -16,16 +16,21 @@ const url = (scheme: RegExp, example: string) =>
   z.string().regex(new RegExp(`^$|^(?:${scheme.source})//[^\\s/]+`), `must be a URL such as ${example}`);
 /** Absent addresses are empty: which of them a command needs is its own affair (`requireSettings`). */
 const httpUrl = (example: string) => url(/https?:/, example).default('');
-const salesforceName = z
-  .string()
-  .regex(/^[A-Za-z](?:\w{0,78}\w)?$/, 'must be the API name of a Salesforce object or field, such as Level__c');
-const intercomField = z
-  .string()
-  .regex(
-    /^(?:[a-z][a-z_]*|custom_attributes\.[^.\s]{1,190})$/,
-    'must be a field of Intercom, such as phone or custom_attributes.level',
-  );
-const canonicalName = z.string().regex(/^[a-z][A-Za-z0-9]{0,63}$/, 'must be a camelCase name, such as renewalDate');
+/** Fields are kept in objects by their names: one that every object has would be found in a record that lacks it. */
+const fieldName = (spelling: RegExp, rule: string) =>
+  z
+    .string()
+    .regex(spelling, rule)
+    .refine((name) => !(name in {}), 'is a name that every JavaScript object has, such as constructor: choose another');
+const salesforceName = fieldName(
+  /^[A-Za-z](?:\w{0,78}\w)?$/,
+  'must be the API name of a Salesforce object or field, such as Level__c',
+);
+const intercomField = fieldName(
+  /^(?:[a-z][a-z_]*|custom_attributes\.[^.\s]{1,190})$/,
+  'must be a field of Intercom, such as phone or custom_attributes.level',
+);
+const canonicalName = fieldName(/^[a-z][A-Za-z0-9]{0,63}$/, 'must be a camelCase name, such as renewalDate');
 const platform = z.enum(['salesforce', 'intercom']);
 
 const fieldTypes = [
@@ -81,10 +86,14 @@ const reservedNames: Readonly<
   account: { ownerEmail: ['owner'], employees: ['integer', 'number'] },
 };
 
+/** With more than some 300 what is known of a person, and with 420 the mapping itself, would pass the 64 kB of a state value. */
+const fieldsMost = 200;
+
 const fields = (...given: z.input<typeof fieldMapping>[]) =>
   z
     .array(fieldMapping)
     .min(1)
+    .max(fieldsMost)
     .prefault(given)
     .describe('Mapped fields. A list given here replaces the default list whole.');
 

@@ -77,6 +77,14 @@ describe('what does not fit is refused with the field, its value and what is all
       'flows.contact-sink is not a setting; allowed here: contact-sync, account-sync',
     ],
     [['a'], '(file) must be a mapping of sections'],
+    [
+      customerFields({ canonical: 'constructor', type: 'text', salesforce: 'A' }),
+      'entities.customer.fields[1].canonical = "constructor"',
+    ],
+    [
+      customerFields({ canonical: 'a', type: 'text', salesforce: 'valueOf' }),
+      'entities.customer.fields[1].salesforce = "valueOf" is a name that every JavaScript object has',
+    ],
     [customerFields({ canonical: 'a', type: 'txt', salesforce: 'A' }), 'entities.customer.fields[1].type = "txt"'],
     [
       customerFields({ canonical: 'a', type: 'text', salesforce: 'A', colour: 1 }),
@@ -84,6 +92,11 @@ describe('what does not fit is refused with the field, its value and what is all
     ],
   ])('%j', (given, message) => {
     expect(refusal(given)).toContain(message);
+  });
+
+  test('a mapping too large for the state of one person', () => {
+    const many = Array.from({ length: 200 }, (_, n) => ({ canonical: `a${n}`, type: 'text', salesforce: `A${n}__c` }));
+    expect(refusal(customerFields(...many))).toContain('entities.customer.fields');
   });
 
   test('every problem is named at once', () => {
