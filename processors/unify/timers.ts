@@ -30,7 +30,7 @@ const bucketsOf = (cursor: CursorState): readonly number[] => Object.keys(cursor
 
 /** While timers stand still (a hole, a long snapshot) buckets get coarser, so that their list stays small. */
 function bucketFor(until: number, buckets: number): number {
-  const grain = buckets < 60 ? 1 : buckets < 180 ? 60 : 3_600;
+  const grain = buckets < 60 ? 1 : buckets < 180 ? 60 : buckets < 1_000 ? 3_600 : 86_400;
   return Math.ceil(until / 1000 / grain) * grain;
 }
 

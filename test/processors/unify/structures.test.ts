@@ -16,6 +16,7 @@ import { partitionOf } from '../../../schemas/topics.ts';
 import type { Change, CursorState, IndexState } from '../../../schemas/types.ts';
 import { second } from '../../support/changes.ts';
 import { change, FoldRunner } from '../../support/fold-runner.ts';
+import { plainWorld } from '../../support/plain-world.ts';
 import { StructureWorld } from '../../support/structure-world.ts';
 import { twoWay } from '../../support/two-way.ts';
 
@@ -114,6 +115,14 @@ describe('timers', { timeout: 60_000 }, () => {
     for (let n = 0; n < 2_000; n++) world.run((one) => addTimer(one, 'gate', (second + n * 100) * 1000, `t${n}`));
     const list = world.runner.committed.get(timersKey('gate')) as CursorState;
     expect(Object.keys(list.n).length).toBeLessThan(300);
+  });
+
+  it('that stand still for years keep it small enough to be kept', () => {
+    const { world } = plainWorld(rules);
+    const hours = Array.from({ length: 1_000 }, (_, n) => [String(second + n * 3_600), 1]);
+    world.putCursor(timersKey('gate'), { n: Object.fromEntries(hours), s: {} });
+    for (let n = 1_000; n < 2_000; n++) addTimer(world, 'gate', (second + n * 3_600) * 1000, `t${n}`);
+    expect(Object.keys(world.cursor(timersKey('gate')).n).length).toBeLessThan(1_050);
   });
 });
 
