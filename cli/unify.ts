@@ -5,7 +5,6 @@
  * be harmless). The configuration goes the same way: it takes effect where it stands in the log, so that a replay decides as
  * the first run did, whatever the file says by then.
  */
-
 import { decisionConfig } from '../core/config.ts';
 import type { OutRecord } from '../core/kafka.ts';
 import { metrics } from '../core/metrics.ts';

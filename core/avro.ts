@@ -141,7 +141,7 @@ function ownWriter(name: string, { schema, type }: OwnSchema, definition: object
 
 function resolverOf(name: string, reader: avsc.Type, definition: object): object {
   try {
-    return (reader as unknown as { createResolver(writer: avsc.Type): object }).createResolver(compile(definition));
+    return reader.createResolver(compile(definition));
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new TributaryError('PAYLOAD_UNDECODABLE', `${name} of another version cannot be read by this one: ${reason}`);
@@ -153,14 +153,10 @@ function foreignWriter(name: string, definition: object): Writer {
   return { schema: name, definition, read: (bytes) => readDatum(name, type, bytes, undefined) };
 }
 
-interface Decoding {
-  decode(bytes: Buffer, at: number, resolver?: object): { value: object; offset: number };
-}
-
 function readDatum(name: string, type: avsc.Type, bytes: Buffer, resolver: object | undefined): object {
   let decoded: { value: object; offset: number };
   try {
-    decoded = (type as unknown as Decoding).decode(bytes, magicBytes, resolver);
+    decoded = type.decode(bytes, magicBytes, resolver);
   } catch (error) {
     throw new TributaryError('PAYLOAD_UNDECODABLE', `the bytes are no ${name}`, { cause: error });
   }

@@ -6,11 +6,10 @@
  * The promise: in no window of `windowMs`, wherever it is cut, more than `perWindow` tokens are given. It needs no
  * knowledge of where the platform cuts its own windows.
  */
-
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { TributaryError } from './errors.ts';
-import { asking } from './redis.ts';
+import { asking, unlessAway } from './redis.ts';
 
 /** What may be spent. */
 export interface Plan {
@@ -309,9 +308,4 @@ export function connectBudget(options: {
     },
     level: () => level,
   };
-}
-
-function unlessAway(error: unknown): undefined {
-  if (error instanceof TributaryError && error.code === 'REDIS_UNAVAILABLE') return undefined;
-  throw error;
 }

@@ -17,6 +17,7 @@ import {
   type Settings,
 } from './config-schema.ts';
 import { TributaryError } from './errors.ts';
+import { isRecord } from './json.ts';
 
 export type { EntityMapping, EntityName, FieldMapping } from './config-schema.ts';
 
@@ -88,7 +89,7 @@ export function loadConfig({ file, env }: { file?: string | undefined; env: Env 
 /** The same for a tree that is already read. */
 export function checkConfig(given: unknown, env: Env): Config {
   const tree = dropNulls(given) ?? {};
-  if (!isObject(tree)) throw invalid([{ field: '(file)', message: 'must be a mapping of sections' }]);
+  if (!isRecord(tree)) throw invalid([{ field: '(file)', message: 'must be a mapping of sections' }]);
   for (const field of Object.values(secrets))
     if (at(tree, field) !== undefined)
       throw invalid([{ field, message: `is a secret and may not stand in the file; ${giveBy(field)}` }]);
@@ -145,9 +146,6 @@ export function mappedFields(
   );
 }
 
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
 function readYaml(file: string): unknown {
   let text: string;
   try {
@@ -166,13 +164,13 @@ function readYaml(file: string): unknown {
 }
 
 const reason = (cause: unknown): string =>
-  isObject(cause) && typeof cause['code'] === 'string' ? cause['code'] : String(cause);
+  isRecord(cause) && typeof cause['code'] === 'string' ? cause['code'] : String(cause);
 
 /** A section whose keys are all commented out is null in YAML; so is "no value": both mean the default. */
 function dropNulls(value: unknown): unknown {
   if (value === null) return undefined;
   if (Array.isArray(value)) return value.map((item) => dropNulls(item));
-  if (!isObject(value)) return value;
+  if (!isRecord(value)) return value;
   return Object.fromEntries(
     Object.entries(value)
       .filter(([, inner]) => inner !== null)
@@ -203,7 +201,7 @@ function plainScalar(field: string, text: string): unknown {
 }
 
 const at = (tree: unknown, field: string): unknown =>
-  field.split('.').reduce<unknown>((node, key) => (isObject(node) ? node[key] : undefined), tree);
+  field.split('.').reduce<unknown>((node, key) => (isRecord(node) ? node[key] : undefined), tree);
 
 function put(tree: Record<string, unknown>, field: string, value: unknown): void {
   const keys = field.split('.');
@@ -212,7 +210,7 @@ function put(tree: Record<string, unknown>, field: string, value: unknown): void
   for (const key of keys) {
     const next = node[key] ?? {};
     // A section that is not one stays as it is: the schema reports it.
-    if (!isObject(next)) return;
+    if (!isRecord(next)) return;
     node[key] = next;
     node = next;
   }
@@ -259,12 +257,12 @@ function problemOf(issue: z.core.$ZodIssue): Problem {
 function allowedKeys(path: readonly PropertyKey[]): readonly string[] {
   let node: unknown = jsonSchema();
   for (const key of path) {
-    if (!isObject(node)) return [];
+    if (!isRecord(node)) return [];
     const properties = node['properties'];
-    node = typeof key === 'number' ? node['items'] : isObject(properties) ? properties[String(key)] : undefined;
+    node = typeof key === 'number' ? node['items'] : isRecord(properties) ? properties[String(key)] : undefined;
   }
-  const properties = isObject(node) ? node['properties'] : undefined;
-  return isObject(properties) ? Object.keys(properties) : [];
+  const properties = isRecord(node) ? node['properties'] : undefined;
+  return isRecord(properties) ? Object.keys(properties) : [];
 }
 
 /** `//user:password@host` → `//user:***@host`. */
@@ -272,7 +270,7 @@ const withoutPassword = (text: string): string => text.replace(/(\/\/[^:@/\s]*):
 
 function canonicalJson(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map((item) => canonicalJson(item)).join(',')}]`;
-  if (!isObject(value)) return JSON.stringify(value);
+  if (!isRecord(value)) return JSON.stringify(value);
   const entries = Object.entries(value).filter(([, inner]) => inner !== undefined);
   return `{${entries
     .sort(([a], [b]) => (a < b ? -1 : 1))

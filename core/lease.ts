@@ -11,7 +11,7 @@ import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import { TributaryError } from './errors.ts';
 import { delay } from './patience.ts';
-import { asking } from './redis.ts';
+import { asking, unlessAway } from './redis.ts';
 
 export interface Lease {
   readonly token: number;
@@ -133,10 +133,4 @@ export async function holdLease(options: {
       await asking(() => redis.eval(releaseScript, 1, keys[0], owner)).catch(unlessAway);
     },
   };
-}
-
-/** Redis away is a state of this loop, not an error of it: the term decides what it means. */
-function unlessAway(error: unknown): undefined {
-  if (error instanceof TributaryError && error.code === 'REDIS_UNAVAILABLE') return undefined;
-  throw error;
 }

@@ -70,3 +70,9 @@ export async function asking<T>(commands: () => Promise<T>): Promise<T> {
     throw new TributaryError(blamesUs ? 'INTERNAL' : 'REDIS_UNAVAILABLE', `Redis: ${reason}`, { cause: error });
   }
 }
+
+/** Where Redis away is a state of what asks, and no error of it. @throws anything else */
+export function unlessAway(error: unknown): undefined {
+  if (error instanceof TributaryError && error.code === 'REDIS_UNAVAILABLE') return undefined;
+  throw error;
+}

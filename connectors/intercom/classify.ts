@@ -4,6 +4,7 @@
  * its own specification, so a 404, 409 or 429 on a contact is a plain IntercomError (7.0.3).
  */
 import type { ErrorCode } from '../../core/errors.ts';
+import { isRecord } from '../../core/json.ts';
 import type { Passing } from '../../core/passing.ts';
 
 /** What one HTTP exchange brought, before anybody judged it. */
@@ -62,9 +63,6 @@ export type Verdict =
       readonly text: string;
       readonly time: number;
     };
-
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 interface PlatformError {
   readonly code: string;

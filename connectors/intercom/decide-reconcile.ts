@@ -12,8 +12,9 @@
  *   moment passes over.
  */
 import { TributaryError } from '../../core/errors.ts';
+import { isRecord, type Json } from '../../core/json.ts';
 import { mergedBody } from '../../processors/decode/intercom.ts';
-import { instant, isRecord, type Json } from '../../processors/decode/intercom-json.ts';
+import { instant } from '../../processors/decode/intercom-json.ts';
 import type { Owing } from '../../processors/decode/intercom-webhook.ts';
 import type { RawRecord } from '../../schemas/types.ts';
 import type { Verdict } from './classify.ts';

@@ -44,11 +44,12 @@ type Methods = {
 
 /** The client's types know the fields of its own API version and no others: bodies pass through as they are. */
 const methods: Methods = {
-  createContact: (client, { body }) => client.contacts.create(body as unknown as Intercom.CreateContactRequest),
+  createContact: (client, { body }) => client.contacts.create({ ...body } as Intercom.CreateContactRequest),
   updateContact: (client, { id, body }) =>
     client.contacts.update({ ...body, contact_id: id } as Intercom.UpdateContactRequest),
   findContact: (client, { id }) => client.contacts.find({ contact_id: id }),
-  searchContacts: (client, { body }) => client.contacts.search(body as unknown as Intercom.SearchRequest),
+  searchContacts: (client, { body }) =>
+    client.contacts.search({ ...body, query: body['query'] } as Intercom.SearchRequest),
   // For its URL only: the client's own page is always empty, it looks for `companies` where `data` is sent.
   listCompaniesOf: (client, { contact, page }) =>
     client.contacts.listAttachedCompanies({ contact_id: contact, page, per_page: companiesPerPage }),
@@ -64,7 +65,7 @@ const methods: Methods = {
   listAttributes: (client, { model }) => client.dataAttributes.list({ model, include_archived: true }),
   createAttribute: (client, { model, name, type }) =>
     // The client's type of this request lacks `name` and `model`; both go through.
-    client.dataAttributes.create({ name, model, data_type: type } as unknown as Intercom.CreateDataAttributeRequest),
+    client.dataAttributes.create({ name, model, data_type: type } as Intercom.CreateDataAttributeRequest),
 };
 
 /** Begins the call. How the client settles says little: whoever holds its transport has the exchange. */

@@ -1,7 +1,7 @@
 /** Who works in the workspace, as `GET /admins` lists them. Pure. */
 import { createHash } from 'node:crypto';
 import { TributaryError } from '../../core/errors.ts';
-import { isRecord, type Json } from '../../processors/decode/intercom-json.ts';
+import { isRecord, type Json } from '../../core/json.ts';
 
 export interface Teammate {
   readonly id: string;

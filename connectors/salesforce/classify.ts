@@ -3,6 +3,7 @@
  * carries limits that pass in seconds, limits that pass in hours, and refusals for good.
  */
 import { type ErrorCode, TributaryError } from '../../core/errors.ts';
+import { isRecord } from '../../core/json.ts';
 import type { Passing } from '../../core/passing.ts';
 
 /** One error as Salesforce says it: `errorCode` for a whole request, `statusCode` for a row of a collection. */
@@ -107,13 +108,11 @@ export function errorsIn(body: string): readonly PlatformError[] {
   }
 }
 
-type Json = Readonly<Record<string, unknown>>;
-const isJson = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value);
 const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
 
 function platformErrors(json: unknown): readonly PlatformError[] {
   return [json].flat().flatMap((entry: unknown) => {
-    if (!isJson(entry)) return [];
+    if (!isRecord(entry)) return [];
     const { errorCode, statusCode, error, message, error_description, fields } = entry;
     const code = errorCode ?? statusCode ?? error;
     if (typeof code !== 'string') return [];
@@ -122,7 +121,7 @@ function platformErrors(json: unknown): readonly PlatformError[] {
       {
         code,
         message: typeof text === 'string' ? text : '',
-        fields: list(fields).map(String),
+        fields: list(fields).filter((field) => typeof field === 'string'),
         // The platform spells it with a letter missing; should that be put right one day, both are read.
         matches: matchesIn(entry['duplicateResut'] ?? entry['duplicateResult']),
       },
@@ -131,13 +130,13 @@ function platformErrors(json: unknown): readonly PlatformError[] {
 }
 
 function matchesIn(result: unknown): readonly Match[] {
-  const results = isJson(result) ? list(result['matchResults']) : [];
+  const results = isRecord(result) ? list(result['matchResults']) : [];
   return results.flatMap((one) =>
-    (isJson(one) ? list(one['matchRecords']) : []).flatMap((match) => {
-      const record = isJson(match) ? match['record'] : undefined;
-      if (!isJson(record) || typeof record['Id'] !== 'string') return [];
+    (isRecord(one) ? list(one['matchRecords']) : []).flatMap((match) => {
+      const record = isRecord(match) ? match['record'] : undefined;
+      if (!isRecord(record) || typeof record['Id'] !== 'string') return [];
       const { attributes } = record;
-      const type = isJson(attributes) ? attributes['type'] : isJson(one) ? one['entityType'] : undefined;
+      const type = isRecord(attributes) ? attributes['type'] : isRecord(one) ? one['entityType'] : undefined;
       return [{ object: typeof type === 'string' ? type : '', id: record['Id'] }];
     }),
   );
@@ -242,8 +241,8 @@ export const textOf = ({ code, message }: PlatformError): string =>
 
 /** One row of a collection's answer. */
 export function classifyRow(row: unknown): RowVerdict {
-  if (isJson(row) && row['success'] === true && typeof row['id'] === 'string') return { kind: 'done', id: row['id'] };
-  const errors = isJson(row) ? platformErrors(row['errors']) : [];
+  if (isRecord(row) && row['success'] === true && typeof row['id'] === 'string') return { kind: 'done', id: row['id'] };
+  const errors = isRecord(row) ? platformErrors(row['errors']) : [];
   if (errors.length === 0) {
     const text = 'a row was answered with neither success nor error';
     return { kind: 'later', busy: false, code: 'PLATFORM_NONSENSE', text };

@@ -157,8 +157,7 @@ export class SalesforceRest {
 }
 
 type Sent = ReturnType<Transport['httpRequest']>;
-const streamed = (answer: Promise<HttpResponse>): Sent =>
-  Object.assign(answer, { stream: () => new PassThrough() }) as unknown as Sent;
+const streamed = (answer: Promise<HttpResponse>): Sent => Object.assign(answer, { stream: () => new PassThrough() });
 
 /** Few sockets, and one deadline over connection, headers and body of each call. */
 class BoundedTransport extends Transport {

@@ -168,8 +168,10 @@ function addCodecs(kafkajs: typeof KafkaJs): void {
 /** Once per process, however often this module is evaluated (test runners do so): wrapped twice, a release would run twice. */
 function loadCorrected(): typeof KafkaJs {
   const mark = Symbol.for('tributary.kafkajs.corrected');
-  const before = require.cache[require.resolve('kafkajs')]?.exports as { [mark]?: true } | undefined;
-  if (before?.[mark] === true) return before as unknown as typeof KafkaJs;
+  const isCorrected = (loaded: unknown): loaded is typeof KafkaJs =>
+    typeof loaded === 'object' && loaded !== null && mark in loaded;
+  const before: unknown = require.cache[require.resolve('kafkajs')]?.exports;
+  if (isCorrected(before)) return before;
   if (before !== undefined) {
     throw new TributaryError('INTERNAL', 'kafkajs was loaded past core/kafka/kafkajs.ts, which alone may import it');
   }

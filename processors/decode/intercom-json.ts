@@ -1,11 +1,7 @@
 /** Intercom's JSON, as far as REST and webhooks share it. */
 import { TributaryError } from '../../core/errors.ts';
+import { isRecord } from '../../core/json.ts';
 import { parseDateTime } from './time.ts';
-
-export type Json = Readonly<Record<string, unknown>>;
-
-export const isRecord = (value: unknown): value is Json =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** @throws TributaryError PAYLOAD_UNDECODABLE */
 export function parseJson(body: Buffer): unknown {

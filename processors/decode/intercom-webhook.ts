@@ -7,7 +7,8 @@
  * and a topic with a whole contact in it says as much as `contact.user.updated` does.
  */
 import { TributaryError } from '../../core/errors.ts';
-import { embeddedIds, instant, isRecord, type Json, parseJson } from './intercom-json.ts';
+import { isRecord, type Json } from '../../core/json.ts';
+import { embeddedIds, instant, parseJson } from './intercom-json.ts';
 
 /** The envelope, `notification_event`, as far as it is used. */
 export interface Notification {

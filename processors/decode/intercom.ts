@@ -6,9 +6,10 @@
  * is brought to one spelling, because a difference in spelling would look like somebody's edit.
  */
 import { TributaryError } from '../../core/errors.ts';
+import { isRecord, type Json } from '../../core/json.ts';
 import { changeOf } from '../../schemas/change.ts';
 import type { Change, Observation, RawRecord, Source, SourceMark, Value } from '../../schemas/types.ts';
-import { embeddedIds, instant, isRecord, type Json, parseJson } from './intercom-json.ts';
+import { embeddedIds, instant, parseJson } from './intercom-json.ts';
 import { readNotification, type Told, tellingsOf } from './intercom-webhook.ts';
 
 export { embeddedIds };

@@ -8,6 +8,7 @@
  * over the parts of the compound at that position.
  */
 import { TributaryError } from '../../core/errors.ts';
+import { isRecord } from '../../core/json.ts';
 import type { Value } from '../../schemas/types.ts';
 import { dateText, dateTimeText, timeText } from './time.ts';
 
@@ -48,16 +49,13 @@ interface AvroRecord {
   readonly fields: readonly AvroField[];
 }
 
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
 function asRecord(schema: unknown): AvroRecord | undefined {
-  if (!isObject(schema) || schema['type'] !== 'record') return undefined;
+  if (!isRecord(schema) || schema['type'] !== 'record') return undefined;
   const { name, fields } = schema;
   if (typeof name !== 'string' || !Array.isArray(fields)) return undefined;
   return {
     name,
-    fields: fields.filter(isObject).map((field) => ({
+    fields: fields.filter(isRecord).map((field) => ({
       name: String(field['name']),
       type: field['type'],
       doc: typeof field['doc'] === 'string' ? field['doc'] : '',
@@ -112,7 +110,7 @@ function plainLeaf(field: AvroField, compound: boolean): Leaf {
     boolean,
     read: (body) => {
       const value = body[field.name];
-      return compound && isObject(value) ? null : spell(kind, value);
+      return compound && isRecord(value) ? null : spell(kind, value);
     },
   };
 }
@@ -125,7 +123,7 @@ function partLeaf(compound: AvroField, part: AvroField): Leaf {
     boolean: branchesOf(part).includes('boolean'),
     read: (body) => {
       const value = body[compound.name];
-      return isObject(value) ? spell(kind, value[part.name]) : null;
+      return isRecord(value) ? spell(kind, value[part.name]) : null;
     },
   };
 }
@@ -173,7 +171,7 @@ export function eventSchema(schema: object): EventSchema {
  */
 function leavesOf(field: Field, body: Readonly<Record<string, unknown>>): readonly Leaf[] {
   if (field.plain === undefined) return field.parts;
-  return isObject(body[field.name]) && field.parts.length > 0 ? field.parts : [field.plain];
+  return isRecord(body[field.name]) && field.parts.length > 0 ? field.parts : [field.plain];
 }
 
 export function allLeaves(schema: EventSchema, body: Readonly<Record<string, unknown>>): readonly Leaf[] {

@@ -1,7 +1,8 @@
 /** Commands in Intercom's spelling. Pure. */
+import { isRecord } from '../../core/json.ts';
 import type { Command, Value } from '../../schemas/types.ts';
 
-const prefix = 'custom_attributes.';
+export const attributePrefix = 'custom_attributes.';
 
 /** Memberships are not a field of a contact on the wire: they are attached and detached one by one. */
 export const membershipField = 'companies';
@@ -14,7 +15,7 @@ export function toBody(fields: Fields): Record<string, unknown> {
   const custom: Record<string, Value> = {};
   for (const [name, value] of Object.entries(fields)) {
     if (name === membershipField) continue;
-    if (name.startsWith(prefix)) custom[name.slice(prefix.length)] = value;
+    if (name.startsWith(attributePrefix)) custom[name.slice(attributePrefix.length)] = value;
     else body[name] = value;
   }
   if (Object.keys(custom).length > 0) body['custom_attributes'] = custom;
@@ -33,14 +34,11 @@ export function linksOf(value: Value | undefined): readonly string[] | undefined
   return typeof value === 'object' && value !== null ? value : [];
 }
 
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
 /** Value of a flat field in an answer's body. */
 export function valueIn(body: Readonly<Record<string, unknown>>, name: string): unknown {
-  if (!name.startsWith(prefix)) return body[name];
+  if (!name.startsWith(attributePrefix)) return body[name];
   const custom = body['custom_attributes'];
-  return isRecord(custom) ? custom[name.slice(prefix.length)] : undefined;
+  return isRecord(custom) ? custom[name.slice(attributePrefix.length)] : undefined;
 }
 
 /** Ids of the records that a list holds. */
@@ -49,7 +47,7 @@ export const idsIn = ({ data }: Readonly<Record<string, unknown>>): readonly str
 
 /** The field asked that the platform calls `field`; undefined: none, it may name any part of the body or of its own. */
 export const askedName = (names: readonly string[], field: string): string | undefined =>
-  names.find((name) => field !== '' && (name === field || name === `${prefix}${field}`));
+  names.find((name) => field !== '' && (name === field || name === `${attributePrefix}${field}`));
 
 /**
  * Which of the fields asked a refusal is about: the one the platform names in `field`, else the only one whose name its
@@ -59,10 +57,9 @@ export function blamed(names: readonly string[], field: string, text: string): s
   const named = askedName(names, field);
   if (named !== undefined) return named;
   const mentioned = names.filter((name) => {
-    const word = (name.startsWith(prefix) ? name.slice(prefix.length) : name.replace(/_id$/, '')).replace(
-      /[.*+?^${}()|[\]\\]/g,
-      '\\$&',
-    );
+    const word = (
+      name.startsWith(attributePrefix) ? name.slice(attributePrefix.length) : name.replace(/_id$/, '')
+    ).replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
     return new RegExp(`(?<![A-Za-z0-9_])${word}(?![A-Za-z0-9])`, 'i').test(text);
   });
   return mentioned.length === 1 ? mentioned[0] : undefined;

@@ -5,7 +5,9 @@
 import { askIntercom, type Caller, type IntercomAccess } from '../../connectors/intercom/client.ts';
 import { type Config, type FieldMapping, mappedFields } from '../../core/config.ts';
 import { TributaryError } from '../../core/errors.ts';
+import { isRecord } from '../../core/json.ts';
 import { standardFields } from '../../processors/decode/intercom.ts';
+import { attributePrefix } from './body.ts';
 
 type Model = 'contact' | 'company';
 
@@ -44,8 +46,6 @@ const attributeTypes: Readonly<
   datetime: { create: 'datetime', fits: ['date', 'datetime'] },
 };
 
-const prefix = 'custom_attributes.';
-
 function needsOf(config: Config): readonly Need[] {
   const markers = (['customer', 'account'] as const).map((entity): Need => {
     const { object, marker } = config.entities[entity].intercom;
@@ -80,12 +80,12 @@ export async function preflight(
   const known = new Map<Model, readonly Attribute[]>();
   for (const model of ['contact', 'company'] as const) known.set(model, await attributes(access, caller, model));
   for (const need of needs) {
-    if (!need.field.startsWith(prefix)) {
+    if (!need.field.startsWith(attributePrefix)) {
       if (!standardFields[need.model].includes(need.field))
         throw unknown(need, `${need.field} is not a field of an Intercom ${need.model} that can be kept in step`);
       continue;
     }
-    const name = need.field.slice(prefix.length);
+    const name = need.field.slice(attributePrefix.length);
     const found = known.get(need.model)?.find((attribute) => attribute.name === name);
     const { create, fits } = attributeTypes[need.type];
     if (found === undefined && create !== '' && config.intercom.createAttributes) {
@@ -110,9 +110,6 @@ function checkAttribute(need: Need, found: Attribute | undefined, fits: readonly
 
 const unknown = (need: Need, message: string): TributaryError =>
   new TributaryError('MAPPING_UNKNOWN_FIELD', `${need.place}: ${message}`, { field: need.field });
-
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 async function attributes(access: IntercomAccess, caller: Caller, model: Model): Promise<readonly Attribute[]> {
   const { body } = await askIntercom(access, caller, { kind: 'listAttributes', model });

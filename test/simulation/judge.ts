@@ -1,5 +1,4 @@
 /** Runs a history and judges it; some are judged a second time, by folding and offering all of it again. */
-
 import { Oracle } from './oracle.ts';
 import { type Promise, promises, type Violation } from './promises.ts';
 import { refolded } from './refold.ts';

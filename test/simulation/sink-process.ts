@@ -2,7 +2,6 @@
  * A sink in a history: the loop's own state machine and the sink's own decisions, driven on the virtual clock, killed and
  * restarted, now and then with a zombie that carries on under its old epoch.
  */
-
 import { subjectOf } from '../../core/command-queue.ts';
 import type { Passing } from '../../core/passing.ts';
 import { type Answer, type Entry, Interrupted, type Reported, SinkState, type Turn } from '../../core/sink-state.ts';

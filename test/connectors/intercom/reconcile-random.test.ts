@@ -1,5 +1,4 @@
 /** What the reading of Intercom remembers, under any notes and answers, nonsense included. */
-
 import { createHmac } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
