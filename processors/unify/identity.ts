@@ -66,23 +66,34 @@ const kindOf = (ref: string): string => ref.slice(0, ref.lastIndexOf(':'));
 const hasKind = (world: World, entity: EntityState, ref: string): boolean =>
   livingRefs(world, entity).some((other) => kindOf(other.ref) === kindOf(ref));
 
-/** Records that were merged or converted into others, of which a customer lists no more than this. */
-const aliasesListed = 200;
+/** Records that are gone, of which a customer lists no more than this. */
+const goneListed = 200;
 
 /**
- * The records of a customer, sorted. Of very many that were merged into others the oldest are listed no more: their own
- * state leads to the customer all the same, and the record that each lives on as keeps its place.
+ * The records of a customer, sorted. Of very many that are gone (a contact may be deleted and made anew every night) the
+ * oldest are listed no more, but for the newest of each kind, which holds its place. Their own state leads to the customer
+ * all the same, and who is back is listed again.
  */
 export function listRefs(world: World, names: readonly string[]): readonly string[] {
   const refs = [...new Set(names)].sort();
-  if (refs.length <= aliasesListed) return refs;
+  if (refs.length <= goneListed) return refs;
   world.load(refs.map(refKey));
-  const aliases = refs
+  const gone = refs
     .flatMap((name) => world.ref(name) ?? [])
-    .filter((ref) => ref.deleted && ref.into !== null)
+    .filter((ref) => ref.deleted)
     .sort((a, b) => b.newest.time - a.newest.time || (a.ref < b.ref ? -1 : 1));
-  const dropped = new Set(aliases.slice(aliasesListed).map(({ ref }) => ref));
+  const dropped = new Set<string>();
+  const kinds = new Set<string>();
+  for (const [n, { ref }] of gone.entries()) {
+    if (n >= goneListed && kinds.has(kindOf(ref))) dropped.add(ref);
+    kinds.add(kindOf(ref));
+  }
   return refs.filter((name) => !dropped.has(name));
+}
+
+/** Fetches the records of a customer together: after a take-over each of them would be missed by itself. */
+export function loadRefs(world: World, entity: EntityState): void {
+  if (entity.refs.length > 2) world.load(entity.refs.map(refKey));
 }
 
 /** A lead of either platform: a person who is there, and for whom nothing is created elsewhere. */

@@ -1,7 +1,7 @@
 /** What an observation of a record leads to: values, identity, deletions, and the directory of those who work there. */
 import type { EntityState, Observation, RefState } from '../../schemas/types.ts';
 import { revisit } from './follow.ts';
-import { byMarker, entityFor, isAlive, newRef } from './identity.ts';
+import { byMarker, entityFor, isAlive, loadRefs, newRef } from './identity.ts';
 import { fanOut } from './jobs.ts';
 import { directoryKey, ownedBy, parseRef, waitingFor } from './keys.ts';
 import { type Draft, draftOf, observe } from './ledger.ts';
@@ -51,7 +51,9 @@ export function onObservation(world: World, observation: Observation): void {
     known = world.ref(observation.ref);
   }
   const before = known !== undefined && known.id !== '' ? world.living(known.id) : undefined;
-  const entity = before ?? entityFor(world, kind, observation.ref, observation);
+  if (before !== undefined) loadRefs(world, before);
+  const entity =
+    before === undefined ? entityFor(world, kind, observation.ref, observation) : listed(before, observation.ref);
   // Decided well again: what held it is over. A stranger that is seen needs no reading any more.
   const ref: RefState = {
     ...(known ?? newRef(observation.ref, kind, entity.id)),
@@ -84,6 +86,10 @@ function revives(observation: Observation, known: RefState): boolean {
   if (order < 0 || (order === 0 && observation.op !== 'undeleted')) return false;
   return known.into === null || observation.whole || observation.op === 'undeleted';
 }
+
+/** Who is back may have been gone for so long that their customer listed them no more. */
+const listed = (entity: EntityState, ref: string): EntityState =>
+  entity.refs.includes(ref) ? entity : { ...entity, refs: [...entity.refs, ref].sort() };
 
 /** Merged into a record that its customer has: not so while that one was never seen. */
 function isAliasOf(world: World, ref: RefState): boolean {

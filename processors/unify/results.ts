@@ -4,7 +4,7 @@ import { closed } from './commands.ts';
 import { created, endCreate, meetAnother, openCreate, putOffCreate, retryCreate } from './creates.ts';
 import { enqueueStranger } from './dirty.ts';
 import { endAwaiting, rememberBlocked } from './emails.ts';
-import { byMarker, isAlive, livingRefs, newRef } from './identity.ts';
+import { byMarker, isAlive, livingRefs, loadRefs, newRef } from './identity.ts';
 import { parseRef, partitionKey } from './keys.ts';
 import { land, tellUnread } from './landing.ts';
 import { type Draft, draftOf, resume, resumeBefore } from './ledger.ts';
@@ -40,6 +40,7 @@ export function onResult(world: World, result: Result): void {
     world.putRef({ ...ref, open: null });
     return;
   }
+  loadRefs(world, entity);
   const cause: Cause = { lane: ask.lane, time: result.platformTime };
   // Told to be deleted meanwhile, and written or read after that: it had been brought back.
   const back = ref.deleted && result.outcome === 'applied' && comparePositions(placeOf(result), ref.newest) > 0;

@@ -3,6 +3,7 @@ import type { FoldRecord, State } from '../../core/fold.ts';
 import { changeOf } from '../../schemas/change.ts';
 import type { CursorState, EntityState, RefState } from '../../schemas/types.ts';
 import { type Explanation, explain } from './explain.ts';
+import { loadRefs } from './identity.ts';
 import { claimsOf, configKey } from './keys.ts';
 import { compileRules, type RulesConfig } from './rules.ts';
 import { someMembers } from './sets.ts';
@@ -31,6 +32,7 @@ export function why(get: State['get'], config: RulesConfig, subject: string, fie
   const inForce = told?.s['json'] === undefined ? config : (JSON.parse(told.s['json']) as RulesConfig);
   const world = new World(readOnly(get), nothing, compileRules(inForce));
   return entitiesOf(world, subject).map((entity) => {
+    loadRefs(world, entity);
     const refs = [...entity.refs].sort().flatMap((ref) => world.ref(ref) ?? []);
     return { entity, refs, fields: explain(world, entity, refs, field) };
   });

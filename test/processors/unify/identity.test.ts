@@ -1,7 +1,9 @@
 /** Whose record is it? Each rule, in every order in which its facts may arrive. */
 import { describe, expect, it } from 'vitest';
+import { listRefs, newRef } from '../../../processors/unify/identity.ts';
 import { createdEvent, deletedEvent, event, row } from '../../support/changes.ts';
-import { account, action, contact, lead, orders, People, person, webhook } from './people-world.ts';
+import { plainWorld } from '../../support/plain-world.ts';
+import { account, action, contact, lead, orders, People, person, twoWayWithLeads, webhook } from './people-world.ts';
 
 const ada = { Email: 'ada@x.example', FirstName: 'Ada', LastName: 'Byron' };
 const adaThere = { email: 'ada@x.example', name: 'Ada Byron' };
@@ -449,5 +451,33 @@ describe('a deleted record', () => {
     people.say(createdEvent(contact('B'), ada, 21, 21)).pass(30);
     expect(people.idOf(contact('B'))).toBe(people.idOf(contact('A')));
     expect(people.creates('intercom').filter((command) => command.object === 'contact').length).toBe(1);
+  });
+
+  it('is listed no more after very many others, and again when it is back', { timeout: 60_000 }, () => {
+    const people = linked();
+    const name = (n: number): string => (n === 0 ? contact('A') : contact(`B${n}`));
+    let seq = 20;
+    for (let n = 0; n < 210; n++, seq += 2)
+      people.say(deletedEvent(name(n), seq, seq), createdEvent(name(n + 1), ada, seq + 1, seq + 1));
+    const listed = (): readonly string[] => people.living(contact('B210'))?.refs ?? [];
+    expect(listed().length).toBe(202);
+    expect(listed()).not.toContain(contact('A'));
+    people.say(event(contact('A'), { ...ada, Title: 'CTO' }, 900, 900, { op: 'undeleted', whole: true }));
+    expect(listed()).toContain(contact('A'));
+    expect(people.values(contact('B210'))['title']).toBe('CTO');
+  });
+
+  it('holds its place however many of another kind have gone since', () => {
+    const { world } = plainWorld(twoWayWithLeads());
+    const gone = (ref: string, at: number): string => {
+      const newest = { time: at, seq: -1, second: true };
+      world.putRef({ ...newRef(ref, 'customer', 'c'), deleted: true, newest });
+      return ref;
+    };
+    const all = [gone(person('i1'), 1), ...Array.from({ length: 300 }, (_, n) => gone(contact(`${n}`), 10 + n))];
+    const kept = listRefs(world, all);
+    expect(kept).toContain(person('i1'));
+    expect(kept).not.toContain(contact('0'));
+    expect(kept.length).toBe(201);
   });
 });
