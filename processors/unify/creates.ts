@@ -13,7 +13,7 @@ import { makeAsk, sendCreate } from './commands.ts';
 import { enqueueCreate, isHeld, lanes } from './dirty.ts';
 import { awaitEmails, loadAwaited } from './emails.ts';
 import { emailOf, isAlive, isLead, livingRefs, mayJoin, namesakeOf, newRef } from './identity.ts';
-import { blockedBy, claimsOf, marksKey, membersOf } from './keys.ts';
+import { blockedBy, carriersOf, claimsOf, marksKey, membersOf } from './keys.ts';
 import { prefetch } from './prefetch.ts';
 import { platforms } from './rules.ts';
 import { addMember, hasMembers, someMembers } from './sets.ts';
@@ -89,8 +89,20 @@ function reasonAgainst(world: World, entity: EntityState, platform: Platform): s
   const against = syncFlows[entity.entity].reasonAgainstCreate(entity, platform, {
     hasMembers: () => hasMembers(world, membersOf(entity.id)),
   });
-  return against;
+  if (against !== '') return against;
+  const carrier = carrierOn(world, entity, platform);
+  return carrier === undefined ? '' : `${carrier} carries its id`;
 }
+
+/**
+ * A record that was taken from an entity and still carries its id: what a create looks for, and would write over. It is
+ * waited for until the record carries another one (standing.ts), or is gone.
+ */
+const carrierOn = (world: World, entity: EntityState, platform: Platform): string | undefined =>
+  world.items(carriersOf(entity.id)).find((name) => {
+    const ref = name.startsWith(`${platform}:`) ? world.ref(name) : undefined;
+    return ref !== undefined && !ref.deleted && ref.id !== entity.id;
+  });
 
 /** Replaces a create by what became of it. */
 const withCreate = (entity: EntityState, old: CreateState | undefined, create: CreateState | null): EntityState => ({

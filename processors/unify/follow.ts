@@ -1,12 +1,12 @@
 /** What follows from a changed customer or account, in one place, whatever changed it. */
-import type { EntityState, JobState } from '../../schemas/types.ts';
+import type { EntityState, JobState, Value } from '../../schemas/types.ts';
 import { countsAsAccount, rememberLeft } from './companies.ts';
 import { assess, planCreates, retryCreate } from './creates.ts';
 import { enqueueRef, readStranger } from './dirty.ts';
 import { emitEvent } from './events.ts';
 import { moveEmailClaim } from './identity.ts';
 import { fanOut } from './jobs.ts';
-import { blockedBy, membersOf, ownedBy, parseRef, waitingFor } from './keys.ts';
+import { blockedBy, carriersOf, membersOf, ownedBy, parseRef, waitingFor } from './keys.ts';
 import { type Draft, draftOf } from './ledger.ts';
 import { sideOf } from './rules.ts';
 import { addMember, removeMember, someMembers } from './sets.ts';
@@ -51,11 +51,26 @@ export function finish(
   pursue(world, entity, lane, sourceTime);
   if (accountChanged !== null) planCreates(world, accountChanged, lane, sourceTime);
   for (const email of draft.left) retryBlocked(world, email, parseRef(draft.ref.ref).platform);
+  const { marker } = sideOf(draft.rules, draft.ref.ref);
+  const mark = was?.seen[marker]?.value;
+  if (mark !== draft.ref.seen[marker]?.value) returnMark(world, mark, draft.ref.ref, lane, sourceTime);
   if (entity.entity === 'account' && (draft.changed.length > 0 || joined)) {
     fanOut(world, membersOf(entity.id), draft.changed.length > 0 ? 'fanout' : 'realign', lane, revisit);
     tellWaiting(world, entity, lane);
   }
   return emails;
+}
+
+/** A record that was taken from somebody carries their id no more, or is gone: what waited for that goes on. */
+export function returnMark(world: World, mark: Value | undefined, ref: string, lane: Lane, sourceTime: number): void {
+  const owner = typeof mark === 'string' && mark !== '' ? world.living(mark) : undefined;
+  const carriers = owner === undefined ? [] : world.items(carriersOf(owner.id));
+  if (owner === undefined || !carriers.includes(ref)) return;
+  world.putItems(
+    carriersOf(owner.id),
+    carriers.filter((one) => one !== ref),
+  );
+  pursue(world, owner, lane, sourceTime);
 }
 
 /** Has what is wanted of an entity written and created, as far as nobody has to guess who it is. */

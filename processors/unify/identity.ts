@@ -115,6 +115,10 @@ export function isSecondary(world: World, entity: EntityState, ref: string): boo
 const isApart = (world: World, entity: EntityState): boolean =>
   livingRefs(world, entity).some((ref) => ref.bound === 'apart');
 
+/** May a record of a platform be what a create of the entity made there, which was asked for and not answered? */
+const isMadeFor = (entity: EntityState, ref: string): boolean =>
+  entity.creates.some(({ platform, ask }) => platform === parseRef(ref).platform && ask !== null);
+
 /** May two customers be one? Only if no guess is needed to say which of two records of a kind is the person's. */
 export function mayJoin(world: World, a: EntityState, b: EntityState): boolean {
   if (a.id === b.id || a.entity !== b.entity || isApart(world, a) || isApart(world, b)) return false;
@@ -147,10 +151,12 @@ interface Match {
 function matchOf(world: World, kind: EntityKind, observation: Observation): Match | undefined {
   const arrived = byArrival(world, observation.ref);
   if (arrived !== undefined) return { entity: arrived, reason: 'merged or converted into it' };
-  const free = (entity: EntityState | undefined): entity is EntityState =>
-    entity?.entity === kind && !hasKind(world, entity, observation.ref) && !isApart(world, entity);
+  const isFree = (entity: EntityState | undefined): entity is EntityState =>
+    entity?.entity === kind && !hasKind(world, entity, observation.ref);
+  const free = (entity: EntityState | undefined): entity is EntityState => isFree(entity) && !isApart(world, entity);
   const named = byMarker(world, kind, observation.ref, observation.fields);
-  if (free(named)) return { entity: named, reason: 'marker' };
+  // Told of before the answer to the create of somebody who was taken apart: that is no match, it is what was made for them.
+  if (free(named) || (isFree(named) && isMadeFor(named, observation.ref))) return { entity: named, reason: 'marker' };
   const claimant = byEmail(world, kind, observation);
   return free(claimant) ? { entity: claimant, reason: 'email' } : undefined;
 }

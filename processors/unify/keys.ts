@@ -55,6 +55,8 @@ export const membersOf = (accountId: string): string => `members:${accountId}`;
 export const ownedBy = (ref: string): string => `owned:${ref}`;
 /** Those whose link names a record, or a directory entry, that was not known. */
 export const waitingFor = (name: string): string => `waiting:${name}`;
+/** Records of others that still carry the id of a customer or account, from which they were taken. */
+export const carriersOf = (id: string): string => `idx:carriers:${id}`;
 /** Accounts that a customer left and whose company may still be attached to them. */
 export const leftBy = (id: string): string => `idx:left:${id}`;
 /** Every entity that was ever told of, in that order. */

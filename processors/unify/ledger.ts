@@ -21,10 +21,10 @@ import type {
   Waiting,
 } from '../../schemas/types.ts';
 import { asksOf, echoOf, expectedOf, markDone, originOf } from './asks.ts';
-import { authorOf, type Edit, editAll, originIn } from './edits.ts';
+import { authorOf, type Edit, edit, editAll, originIn } from './edits.ts';
 import { takeEvidence, tellDoubtful, tellUnsure } from './evidence.ts';
 import { parseRef } from './keys.ts';
-import { toPlatform } from './mapping.ts';
+import { fromPlatform, toPlatform } from './mapping.ts';
 import { type EntityRules, type Link, sideOf } from './rules.ts';
 import { isQuiet, putQuiet } from './standing.ts';
 import { alike, comparePositions, isExact, laterOf, secondOf } from './values.ts';
@@ -402,12 +402,19 @@ function settle(
 }
 
 /** Values seen on the draft's ref, taken as first sights: of a record that is put into a customer of its own. */
-export function refound(world: World, draft: Draft): void {
+export function refound(world: World, draft: Draft, known: EntityState['fields']): void {
   for (const link of sideOf(draft.rules, draft.ref.ref).links) {
     const seen = draft.ref.seen[link.field];
     if (seen === undefined) continue;
-    const one = { kind: 'sight', time: seen.at.time, at: seen.at, by: '', conflict: false, replaces: null } as const;
-    editAll(world, draft, { link, value: seen.value }, one);
+    const one = { kind: 'sight', by: '', conflict: false, replaces: null } as const;
+    const { fields } = draft.entity;
+    for (const [name, value] of Object.entries(fromPlatform(world, link, seen.value, { fields }))) {
+      // A reading of ours, or our own write, is later than who entered the value.
+      const field = known[name];
+      const { time, at } =
+        field !== undefined && alike(field.value, value) ? field : { time: seen.at.time, at: seen.at };
+      edit(world, draft, name, { ...one, time, at, value });
+    }
   }
 }
 

@@ -13,10 +13,10 @@ import { asksOf } from './asks.ts';
 import { joinCreates, planCreates } from './creates.ts';
 import { rejoin } from './edits.ts';
 import { emitEvent } from './events.ts';
-import { finish, pursue, retryBlocked, revisit } from './follow.ts';
+import { finish, pursue, retryBlocked, returnMark, revisit } from './follow.ts';
 import { emailOf, found, isAlive, isLead, listRefs, livingRefs, mayJoin, newRef, twofold } from './identity.ts';
 import { fanOut } from './jobs.ts';
-import { arrivalsOf, claimsOf, membersOf, ownedBy, parseRef } from './keys.ts';
+import { arrivalsOf, carriersOf, claimsOf, membersOf, ownedBy, parseRef } from './keys.ts';
 import { type Draft, draftOf, observe, refound, resume } from './ledger.ts';
 import { type EntityKind, isLeadObject, sideOf } from './rules.ts';
 import { addMember, removeMember, someMembers } from './sets.ts';
@@ -399,7 +399,9 @@ export function end(world: World, entity: EntityState, ref: RefState, cause: Cau
   world.putEntity(next);
   pursue(world, next, cause.lane, cause.time);
   if (living.length === 0) planAccount(world, entity, cause);
-  for (const link of sideOf(world.rules.entities[entity.entity], ref.ref).links) {
+  const { links, marker } = sideOf(world.rules.entities[entity.entity], ref.ref);
+  returnMark(world, ref.seen[marker]?.value, ref.ref, cause.lane, cause.time);
+  for (const link of links) {
     const email = link.type === 'email' ? ref.seen[link.field]?.value : null;
     if (typeof email === 'string') retryBlocked(world, email, platform);
   }
@@ -439,12 +441,16 @@ export function pin(world: World, ref: RefState, target: EntityState, reason: st
 function rehome(world: World, ref: RefState, from: EntityState, to: EntityState, cause: Cause): readonly string[] {
   const emails = [...withdraw(world, from), ...(to.version === 0 ? [] : withdraw(world, to))];
   world.putRef({ ...ref, id: to.id });
+  const mark = ref.seen[sideOf(world.rules.entities[from.entity], ref.ref).marker]?.value;
+  // A create of the one that is left behind would take the record for what it looks for.
+  if (typeof mark === 'string' && world.living(mark)?.id === from.id)
+    world.putItems(carriersOf(from.id), [...new Set([...world.items(carriersOf(from.id)), ref.ref])].sort());
   const rest = { ...from, refs: from.refs.filter((name) => name !== ref.ref) };
   const entity = { ...to, refs: listRefs(world, [...to.refs, ref.ref]) };
   tellTwofold(world, entity);
   // The one that gains the record first: what is left behind is decided knowing who else claims its email.
   const draft = draftOf(world, entity, { ...ref, id: to.id });
-  refound(world, draft);
+  refound(world, draft, from.fields);
   emails.push(...restand(world, draft, cause));
   emails.push(...restand(world, draftOf(world, rest, headOf(world, rest)), cause));
   planAccount(world, from, cause);

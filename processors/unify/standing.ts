@@ -30,16 +30,25 @@ export function isQuiet(ref: RefState, field: string, wanted: Value): boolean {
 /**
  * Our mark proves that two records are one, so it is worth a call only where there are two; the one of a create is in the
  * create itself. One that carries the mark of somebody else, from whom it was taken, gets its own though it is alone: a
- * create of theirs would take it for what it looks for. A company's id is given to it once, at its creation (Intercom:
- * `company_id` cannot be changed).
+ * create of theirs would take it for what it looks for (creates.ts waits until it is gone). Of two records of a kind one
+ * bears the mark, for Salesforce takes it once; the other is rid of somebody else's. A company's id is given to it once, at
+ * its creation (Intercom: `company_id` cannot be changed).
  */
 function markerFor(world: World, link: Link, entity: EntityState, ref: RefState): Value | undefined {
   if (link.field === 'company_id') return undefined;
-  const isAlone = entity.refs.every((one) => parseRef(one).platform === link.platform);
   const seen = ref.seen[link.field]?.value;
   const other = typeof seen === 'string' && seen !== '' ? world.living(seen) : undefined;
-  if (other === undefined || other.id === entity.id) return isAlone ? undefined : entity.id;
-  return entity.id;
+  const isAnothers = other !== undefined && other.id !== entity.id;
+  if (bearerOf(world, link, entity, ref) !== ref.ref) return isAnothers ? null : undefined;
+  const isAlone = entity.refs.every((one) => parseRef(one).platform === link.platform);
+  return isAlone && !isAnothers ? undefined : entity.id;
+}
+
+/** Of the records of an entity that are of one kind, the one that bears its mark: that has it already, else the first. */
+function bearerOf(world: World, { field }: Link, entity: EntityState, { ref }: RefState): string {
+  const kind = ref.slice(0, ref.lastIndexOf(':') + 1);
+  const alike = entity.refs.filter((name) => name.startsWith(kind) && world.ref(name)?.deleted === false);
+  return alike.find((name) => world.ref(name)?.seen[field]?.value === entity.id) ?? alike[0] ?? ref;
 }
 
 /** How a field of a record stands to what is wanted. unknown: what is wanted cannot be said. differs: to be asked. */

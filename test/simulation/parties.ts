@@ -1,5 +1,7 @@
 /** Who is who: the records that stand on both platforms, by the person or company whom people entered them as. */
+import type { CustomerEvent, JournalEntry } from '../../schemas/types.ts';
 import type { PlatformName } from './fields.ts';
+import type { Operation } from './people.ts';
 import type { Ran } from './simulate.ts';
 import { emailHolder, type Kind, type Shown } from './stores.ts';
 
@@ -62,10 +64,25 @@ export class Parties {
     return history.people.some((_, who) => who !== whose && emailHolder(history, who) === mine);
   }
 
-  /** How often an operator said that not all of their records are theirs. */
+  /** How often an operator said that not all of their records are theirs, or gave one of several away to somebody. */
   timesTakenApart({ kind, whose }: Party): number {
     const { operations } = this.#ran.people;
-    return kind === 'person' ? operations.filter((one) => one.verb === 'unlink' && one.whose === whose).length : 0;
+    const theirs = kind === 'person' ? operations.filter((one) => one.whose === whose) : [];
+    return theirs.filter((one) => one.verb === 'unlink' || (one.verb === 'pin' && this.#partsBy(one))).length;
+  }
+
+  /** A pin leaves the other records of a customer where they are: that customer goes on, as the journal and its events say. */
+  #partsBy({ by, subject }: Operation): boolean {
+    const { outputs } = this.#ran.unify;
+    const answers = outputs.flatMap(({ topic, value }) => (topic === 'journal' ? [value as JournalEntry] : []));
+    const said = answers.find(
+      ({ source, reason }) => source === subject && reason.endsWith(`pinned by an operator (${by})`),
+    );
+    const [from] = Array.isArray(said?.other) ? said.other : [];
+    const next = outputs
+      .flatMap(({ topic, value }) => (topic === 'customer.events' ? [value as CustomerEvent] : []))
+      .find(({ customerId, at }) => customerId === from && customerId !== said?.id && at >= (said?.at ?? 0));
+    return next !== undefined && next.type !== 'merged';
   }
 
   isWantedOn(platform: PlatformName, { kind, whose }: Party): boolean {

@@ -195,6 +195,44 @@ export const kept: readonly Kept[] = [
     ],
   },
   {
+    shows:
+      'who is pinned to somebody who has a record of the kind gives up the mark of who they left, or a create of those would write over them',
+    seed: 70651,
+    faults: ['operate'],
+    people: [{ salesforce: true }, { salesforce: true }, { intercom: true }],
+    actions: [
+      { at: 8694, do: 'operate', verb: 'unlink', who: 2, on: 'intercom' },
+      { at: 11009, do: 'edit', who: 2, on: 'intercom', field: 'email', value: 'p2.6@x.example' },
+      { at: 47262, do: 'operate', verb: 'pin', who: 2, on: 'salesforce' },
+    ],
+  },
+  {
+    shows: 'what a create makes of somebody who was taken apart is theirs, though it tells of itself before the answer',
+    seed: 70704,
+    faults: ['operate'],
+    people: [{ salesforce: true, company: 0 }, { intercom: true }],
+    companies: [{ on: 'salesforce' }],
+    actions: [
+      { at: 5285, do: 'edit', who: 0, on: 'salesforce', field: 'email', value: 'p0.0@x.example' },
+      { at: 5899, do: 'operate', verb: 'unlink', who: 0, on: 'salesforce' },
+      { at: 12392, do: 'edit', who: 0, on: 'intercom', field: 'email', value: 'p0.5@x.example' },
+      { at: 71688, do: 'operate', verb: 'pin', who: 0, on: 'salesforce' },
+    ],
+  },
+  {
+    shows: 'what was read, and entered long before, is no newer than an edit when its record is pinned to somebody',
+    seed: 71343,
+    faults: ['operate'],
+    people: [{ salesforce: true }, { salesforce: true }, { salesforce: true, intercom: true, sharesEmailOf: 0 }],
+    actions: [
+      { at: 1064, do: 'edit', who: 2, on: 'intercom', field: 'email', value: 'p2.0@x.example' },
+      { at: 21370, do: 'operate', verb: 'resync', who: 2, on: 'salesforce' },
+      { at: 82099, do: 'operate', verb: 'pin', who: 2, on: 'salesforce' },
+      { at: 98107, do: 'operate', verb: 'unlink', who: 2, on: 'salesforce' },
+      { at: 125282, do: 'operate', verb: 'unlink', who: 0, on: 'salesforce' },
+    ],
+  },
+  {
     shows: 'who is merged into somebody gives up their values for those of the one that was chosen, however new',
     seed: 2,
     faults: ['merge'],

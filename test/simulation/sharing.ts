@@ -58,9 +58,10 @@ export function judgeSharing(judging: Judging, parties: Parties, fields: FieldJu
         kind === 'refused' && id === owner.customerId && gone.some((one) => reason.includes(one)),
     );
     if (isKept) continue;
+    const emails = [emailOf(record), ...refusedEmail(judging, owner)];
     const rivals = [
-      ...everybody.filter((one) => !mine.includes(one) && emailOf(one) === emailOf(record)).map(refOf),
-      ...leadsOf(judging, emailOf(record)).filter((ref) => !owner.customer.refs.includes(ref)),
+      ...everybody.filter((one) => !mine.includes(one) && emails.includes(emailOf(one))).map(refOf),
+      ...emails.flatMap((email) => leadsOf(judging, email)).filter((ref) => !owner.customer.refs.includes(ref)),
     ];
     const isTold = judging.journal.some(({ kind, id }) => kind === 'ambiguous' && id === owner.customerId);
     if (rivals.length > 0 && !isTold)
@@ -76,6 +77,15 @@ export function judgeSharing(judging: Judging, parties: Parties, fields: FieldJu
         mine.map(({ id }) => id),
       );
   }
+}
+
+/** The email that counts for a customer, if their record was refused it, because another one has it. */
+function refusedEmail({ journal }: Judging, { customerId, customer }: CustomerEvent): readonly string[] {
+  const { email } = customer;
+  const isRefused = journal.some(
+    ({ kind, field, id, other }) => kind === 'refused' && field === 'email' && id === customerId && other === email,
+  );
+  return typeof email === 'string' && isRefused ? [email.toLowerCase()] : [];
 }
 
 /** Leads of Salesforce that nobody has converted. */

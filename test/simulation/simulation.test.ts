@@ -10,8 +10,8 @@ import { simulate } from './simulate.ts';
 import { inWorkers } from './workers.ts';
 import { generate, named, readWorld } from './world.ts';
 
-const runs = Number(process.env['SIMULATION_RUNS'] ?? 7_500);
 const names = Object.keys(named);
+const runs = Number(process.env['SIMULATION_RUNS'] ?? 300 * names.length);
 const each = Math.max(1, Math.ceil(runs / names.length));
 const jobs = Math.min(4, availableParallelism(), each);
 

@@ -94,6 +94,7 @@ export const named: Readonly<Record<string, readonly Switch[]>> = {
   bursts: ['burst', 'backfill', 'companies'],
   overflows: ['overflow', 'delay'],
   released: ['operate', 'thirdwriter', 'norm'],
+  pinned: ['operate', 'ambiguous', 'duplicate', 'companies'],
   everything: (Object.keys(switches) as Switch[]).filter((one) => !apart.includes(one)),
 };
 

@@ -1,6 +1,6 @@
 /** What an operator says, each sentence of it, and what cannot be done. */
 import { describe, expect, it } from 'vitest';
-import { createdEvent, event } from '../../support/changes.ts';
+import { createdEvent, event, second } from '../../support/changes.ts';
 import { action, contact, People, person, webhook } from './people-world.ts';
 
 const ada = { Email: 'ada@x.example', FirstName: 'Ada', LastName: 'Byron' };
@@ -33,6 +33,37 @@ describe('a pin', () => {
     expect(people.idOf(person('i1'))).toBe(people.idOf(contact('B')));
     expect(people.living(contact('A'))?.refs).toContain(contact('A'));
     expect(people.living(contact('A'))?.refs).not.toContain(person('i1'));
+  });
+
+  it('to who has a record of the kind takes away the mark of who it leaves, which one record may bear', () => {
+    const people = linked()
+      .say(createdEvent(contact('B'), { ...ada, Email: 'b@x.example' }, 12, 12))
+      .pass(30);
+    const made = people.living(contact('B'))?.refs.find((ref) => ref.startsWith('intercom')) ?? '';
+    people.say(action('pin', contact('B'), contact('A'))).pass(50);
+    expect(people.salesforce.get('003A')?.['Tributary_Id__c']).toBe(people.idOf(contact('A')));
+    expect(people.salesforce.get('003B')?.['Tributary_Id__c']).toBe(null);
+    expect(people.idOf(made)).not.toBe(people.idOf(contact('A')));
+  });
+
+  it('weighs a value by when it was entered, not by when we read it or wrote it', () => {
+    const people = linked()
+      .say(createdEvent(contact('B'), { ...ada, Email: 'b@x.example', Phone: '+1' }, 12, 12))
+      .pass(30);
+    people.say(event(contact('A'), { Phone: '+2' }, 40, 40)).pass(50);
+    const there = people.living(contact('B'))?.refs.find((ref) => ref.startsWith('intercom')) ?? '';
+    people.say(action('resync', contact('B'))).marks(60);
+    people.runner.tick();
+    const fields = { ...people.salesforce.get('003B'), ...ada, Email: 'b@x.example', Phone: '+1' };
+    const at = { time: (second + 60) * 1000, seq: -1, second: true };
+    const read = event(contact('B'), fields, 60, -1, { via: 'read', whole: true, at, modified: (second + 12) * 1000 });
+    people
+      .answer(people.waiting()[0], { returned: read.observation, platformTime: at.time })
+      .pass(70)
+      .say(action('pin', contact('B'), contact('A')))
+      .pass(90);
+    expect(there).not.toBe('');
+    expect(people.values(contact('A'))).toMatchObject({ phone: '+2' });
   });
 
   it('is remembered by its id: a repeat does nothing', () => {
@@ -77,6 +108,19 @@ describe('an unlink', () => {
     const marks = people.commands('salesforce').filter(({ ref }) => ref === contact('A'));
     expect(marks.at(-1)?.fields['Tributary_Id__c']).toBe(people.idOf(contact('A')));
     expect(people.idOf(contact('A'))).not.toBe(people.idOf(person('i1')));
+  });
+
+  it('has the create of the half that is left wait until the record that was taken carries its id no more', () => {
+    const people = linked().say(action('unlink', contact('A')));
+    const [left, taken] = [people.idOf(person('i1')), people.idOf(contact('A'))];
+    const there = { ...people.intercom.records.get('i1')?.fields, email: 'o@x.example' };
+    people.say(webhook(person('i1'), there, 20)).marks(40);
+    people.runner.tick();
+    expect(people.waiting().filter(({ platform }) => platform === 'salesforce')).toMatchObject([
+      { verb: 'update', ref: contact('A'), fields: { Tributary_Id__c: taken } },
+    ]);
+    people.pass(60).pass(80);
+    expect(people.creates('salesforce').map(({ key }) => key)).toEqual([left]);
   });
 
   it('ends what follows from the link: an edit of one is not written to the other', () => {

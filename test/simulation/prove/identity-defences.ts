@@ -9,6 +9,18 @@ const unify = (name: string, find: string, replace: string): Patch => ({
 
 export const identityDefences: readonly Defence[] = [
   {
+    name: 'mark-waited-for',
+    protects: 'a create of the half that is left writes over the record that was taken from it',
+    worlds: ['pinned'],
+    patches: [unify('creates', "return carrier === undefined ? '' : ", "return carrier !== '' ? '' : ")],
+  },
+  {
+    name: 'one-bears-the-mark',
+    protects: 'a second record of a kind is refused the mark, and carries that of somebody else for ever',
+    worlds: ['pinned'],
+    patches: [unify('standing', 'if (bearerOf(world, link, entity, ref) !== ref.ref) ', "if (ref.ref === '') ")],
+  },
+  {
     name: 'gate-waits-for-marks',
     protects: 'somebody is created who is about to be told of by a silent source',
     worlds: ['leads', 'network', 'losses'],
@@ -267,7 +279,13 @@ export const identityDefences: readonly Defence[] = [
     name: 'marker-names',
     protects: 'what our create made is not known again when it is told before the answer',
     worlds: ['calls', 'processes', 'latecalls', 'network', 'identity', 'firms'],
-    patches: [unify('identity', "  if (free(named)) return { entity: named, reason: 'marker' };\n", '')],
+    patches: [
+      unify(
+        'identity',
+        "  if (free(named) || (isFree(named) && isMadeFor(named, observation.ref))) return { entity: named, reason: 'marker' };\n",
+        '',
+      ),
+    ],
   },
   {
     name: 'no-guess',
@@ -288,8 +306,8 @@ export const identityDefences: readonly Defence[] = [
     patches: [
       unify(
         'identity',
-        '    entity?.entity === kind && !hasKind(world, entity, observation.ref) && !isApart(world, entity);',
-        '    entity?.entity === kind && !isApart(world, entity);',
+        '    entity?.entity === kind && !hasKind(world, entity, observation.ref);',
+        '    entity?.entity === kind;',
       ),
     ],
   },
