@@ -86,8 +86,10 @@ const reservedNames: Readonly<
   account: { ownerEmail: ['owner'], employees: ['integer', 'number'] },
 };
 
-/** With more than some 300 what is known of a person, and with 420 the mapping itself, would pass the 64 kB of a state value. */
+/** With more than some 300 what is known of a person would pass the 64 kB of a state value. */
 const fieldsMost = 200;
+/** Both mappings are kept together, in one state value. */
+const mappingBytes = 28_000;
 
 const fields = (...given: z.input<typeof fieldMapping>[]) =>
   z
@@ -463,6 +465,12 @@ function checkEntity(name: EntityName, entityMapping: EntityMapping): readonly P
     problems.push({
       field: 'entities.customer.fields',
       message: 'lacks the canonical field email of type email; identity rests on it',
+    });
+  const bytes = Buffer.byteLength(JSON.stringify(entityMapping));
+  if (bytes > mappingBytes)
+    problems.push({
+      field: `entities.${name}.fields`,
+      message: `takes ${bytes} bytes as JSON, more than the ${mappingBytes} that can be kept of it: map fewer fields, or give them shorter names`,
     });
   return problems;
 }

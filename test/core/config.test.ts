@@ -97,6 +97,10 @@ describe('what does not fit is refused with the field, its value and what is all
   test('a mapping too large for the state of one person', () => {
     const many = Array.from({ length: 200 }, (_, n) => ({ canonical: `a${n}`, type: 'text', salesforce: `A${n}__c` }));
     expect(refusal(customerFields(...many))).toContain('entities.customer.fields');
+    const long = many
+      .slice(0, 150)
+      .map((field, n) => ({ ...field, intercom: `custom_attributes.${'x'.repeat(100)}${n}` }));
+    expect(refusal(customerFields(...long))).toContain('more than the 28000 that can be kept of it');
   });
 
   test('every problem is named at once', () => {
