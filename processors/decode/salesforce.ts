@@ -242,18 +242,28 @@ export function observeSalesforceRow(
   row: ToldRow,
   taken: { readonly via: 'read' | 'answer'; readonly at: number; readonly multiSelects: readonly string[] },
 ): Observation {
-  const modified = row.body['SystemModstamp'];
+  const stamp = row.body['SystemModstamp'];
+  const modified = typeof stamp === 'string' ? (parseDateTime(stamp) ?? null) : null;
   return {
     ...toldByRow(row, taken.multiSelects),
     ref: salesforceRef(row.object, row.id),
     via: taken.via,
-    at: { time: taken.at, seq: -1, second: true },
-    modified: typeof modified === 'string' ? (parseDateTime(modified) ?? null) : null,
+    at: { time: taken.at, seq: seqOf(taken.at, modified), second: true },
+    modified,
     origin: null,
     by: null,
     transaction: null,
   };
 }
+
+const secondOf = (ms: number): number => Math.floor(ms / 1000);
+
+/**
+ * A row that was last changed in an earlier second than it was read in stands before every event of that second. Else its
+ * place within the second is not known.
+ */
+const seqOf = (readAt: number, modified: number | null): number =>
+  modified !== null && secondOf(modified) < secondOf(readAt) ? 0 : -1;
 
 function toldByRow({ object, body, deleted }: ToldRow, multiSelects: readonly string[]): Told {
   const into = survivorOf(object, body);

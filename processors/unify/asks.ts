@@ -96,6 +96,14 @@ type Caller = Pick<Side, 'memberships'>;
 export const isOneCall = ({ memberships }: Caller, ask: Ask): boolean =>
   memberships === null || !(memberships in ask.before);
 
+/** What the platform tells of a record as an ask made it says nothing of memberships, which are attached after that. */
+export function ofFirstCall({ memberships }: Caller, ask: Ask): Ask {
+  return {
+    ...ask,
+    expected: Object.fromEntries(Object.entries(ask.expected).filter(([field]) => field !== memberships)),
+  };
+}
+
 /** Is it what the ask expects of the field, or what came of it? */
 export const brought = (ask: Ask, field: string, value: Value): boolean =>
   alike(expectedOf(ask)[field], value) || (field in ask.got && alike(ask.got[field], value));

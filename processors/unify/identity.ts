@@ -61,7 +61,7 @@ export const isAlive = (world: World, entity: EntityState): boolean =>
   entity.refs.some((ref) => world.ref(ref)?.deleted === false);
 
 /** salesforce:Contact, salesforce:Lead, intercom:contact */
-const kindOf = (ref: string): string => ref.slice(0, ref.lastIndexOf(':'));
+export const kindOf = (ref: string): string => ref.slice(0, ref.lastIndexOf(':'));
 
 const hasKind = (world: World, entity: EntityState, ref: string): boolean =>
   livingRefs(world, entity).some((other) => kindOf(other.ref) === kindOf(ref));

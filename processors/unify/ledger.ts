@@ -20,7 +20,7 @@ import type {
   Value,
   Waiting,
 } from '../../schemas/types.ts';
-import { asksOf, echoOf, expectedOf, markDone, originOf } from './asks.ts';
+import { asksOf, echoOf, expectedOf, markDone, ofFirstCall, originOf } from './asks.ts';
 import { authorOf, type Edit, edit, editAll, originIn } from './edits.ts';
 import { takeEvidence, tellDoubtful, tellUnsure } from './evidence.ts';
 import { parseRef } from './keys.ts';
@@ -86,7 +86,9 @@ export function observe(
   if (observation.via !== 'answer' && openWrite(draft.ref) === undefined) resume(world, draft);
   const sightings = sightingsOf(draft, observation);
   if (answered === null && mustWait(world, draft, observation, sightings)) return;
-  const outcome = answered ?? created;
+  const made = answered ?? created;
+  const outcome =
+    made !== null && observation.via === 'event' ? ofFirstCall(sideOf(draft.rules, draft.ref.ref), made) : made;
   const own = observation.via === 'event' && observation.origin === world.rules.client;
   for (const one of sightings) observeField(world, draft, one, { observation, answered: outcome, own, waited });
   draft.ref = { ...draft.ref, newest: laterOf(draft.ref.newest, observation.at) };
@@ -342,13 +344,24 @@ function takeIn(world: World, draft: Draft, sighting: Sighting, look: Look, orig
     rememberAttached(world, draft, link, { value, before: before.value, at, by: authorOf(observation), conflict });
   }
   const replaced = asksOf(draft.ref).find(({ id }) => id === before?.ask);
+  const dated = before === undefined && isMadeByUs(world, draft, look) ? { ...observation, modified: 0 } : observation;
   const how: Omit<Edit, 'value'> = {
-    ...originIn(observation),
+    ...originIn(dated),
     kind: before === undefined ? 'sight' : 'change',
     conflict,
     replaces: replaced === undefined ? null : offsetOf(replaced.lineage),
   };
   editAll(world, draft, sighting, how, before?.value);
+}
+
+/**
+ * Was the record made by a call of ours? Then nobody entered what it shows at first, which has no date: a call that is
+ * carried out late says what was wanted long ago. Salesforce names who made it; in Intercom our mark is in it from the start.
+ */
+function isMadeByUs(world: World, { rules, entity, ref }: Draft, { observation, own }: Look): boolean {
+  if (!observation.created || parseRef(ref.ref).platform === 'salesforce') return observation.created && own;
+  const mark = observation.fields[sideOf(rules, ref.ref).marker];
+  return typeof mark === 'string' && world.living(mark)?.id === entity.id;
 }
 
 /**

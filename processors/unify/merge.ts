@@ -14,7 +14,7 @@ import { joinCreates, planCreates } from './creates.ts';
 import { rejoin } from './edits.ts';
 import { emitEvent } from './events.ts';
 import { finish, pursue, retryBlocked, returnMark, revisit } from './follow.ts';
-import { emailOf, found, isAlive, isLead, listRefs, livingRefs, mayJoin, newRef, twofold } from './identity.ts';
+import { emailOf, found, isAlive, isLead, kindOf, listRefs, livingRefs, mayJoin, newRef, twofold } from './identity.ts';
 import { fanOut } from './jobs.ts';
 import { arrivalsOf, carriersOf, claimsOf, membersOf, ownedBy, parseRef } from './keys.ts';
 import { type Draft, draftOf, observe, refound, resume } from './ledger.ts';
@@ -202,11 +202,23 @@ function moveMember(world: World, member: EntityState, job: JobState): void {
 
 // ---- a known record names another customer
 
-/** A record that is known came to carry the id of another customer: they are one, if it is no copy. */
-export function followMarker(world: World, ref: string, named: EntityState | undefined, cause: Cause): void {
+/**
+ * A record that is known came to carry the id of another customer: they are one, if it is no copy. Where that one's record
+ * of the kind is gone, and nobody knows where to, it was merged into this one, which took over what it lacked.
+ */
+export function followMarker(
+  world: World,
+  { ref, at }: Observation,
+  named: EntityState | undefined,
+  cause: Cause,
+): void {
   const own = world.living(world.ref(ref)?.id ?? '');
   if (own === undefined || named === undefined || !mayJoin(world, own, named)) return;
-  matchUp(world, join(world, own, named, `${ref} carries its id`, cause), cause);
+  const merged = named.refs
+    .flatMap((name) => world.ref(name) ?? [])
+    .find((one) => one.deleted && one.into === null && kindOf(one.ref) === kindOf(ref));
+  if (merged !== undefined) redirect(world, merged, ref, at, cause);
+  else matchUp(world, join(world, own, named, `${ref} carries its id`, cause), cause);
 }
 
 // ---- merges and conversions on a platform

@@ -71,7 +71,7 @@ export function onObservation(world: World, observation: Observation): void {
   conclude(world, lived ? prior : undefined, draft, cause, back || !lived);
   if (before === undefined) welcome(world, observation.ref, cause);
   else if (ref.bound === 'rule' && namesAnother(world, before, observation)) {
-    followMarker(world, observation.ref, byMarker(world, kind, observation.ref, observation.fields), cause);
+    followMarker(world, observation, byMarker(world, kind, observation.ref, observation.fields), cause);
   }
 }
 

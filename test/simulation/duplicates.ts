@@ -2,6 +2,7 @@
 import type { PlatformName } from './fields.ts';
 import type { Parties, Party } from './parties.ts';
 import type { Judging } from './promises.ts';
+import type { Ran } from './simulate.ts';
 import { lagMs, type Shown } from './stores.ts';
 
 const wholeSecond = (ms: number): number => Math.floor(ms / 1000);
@@ -60,8 +61,12 @@ function areStrangers({ ran }: Judging, party: Party, made: readonly Shown[]): b
   return wasChanged && here.length > 0 && there.length > 0 && !isShared;
 }
 
-/** Was it made by a call that was carried out long after it had timed out? */
-function isMadeLate({ ran }: Judging, { platform, id }: Shown): boolean {
+/** Was it made by a call that was carried out, or repeated, after it had timed out? */
+export function isMadeLate(ran: Ran, platform: PlatformName, id: string): boolean {
+  const isRepeated = ran.log.records.some(
+    ({ change: { result } }) => result?.doubt === true && result.outcome === 'applied' && result.ref.endsWith(`:${id}`),
+  );
+  if (isRepeated) return true;
   const created = wholeSecond(ran.stores.createdAt(platform, id));
   const lag = platform === 'salesforce' ? lagMs(ran.history.world) : 0;
   return ran.network.late.some(
@@ -80,7 +85,7 @@ export function isStray(judging: Judging, whose: ReadonlySet<number>, shown: Sho
   const isMerged = people.merges.some(
     ({ at, on, loser }) => on === platform && whose.has(loser) && wholeSecond(at) <= wholeSecond(created),
   );
-  return isMerged && !people.byPeople.has(`${platform}:${kind}:${id}`) && isMadeLate(judging, shown);
+  return isMerged && !people.byPeople.has(`${platform}:${kind}:${id}`) && isMadeLate(judging.ran, platform, id);
 }
 
 /**
@@ -95,10 +100,10 @@ function lateMade(
   most: number,
 ): string {
   const { people } = judging.ran;
-  const late = made.filter((one) => isMadeLate(judging, one));
+  const late = made.filter(({ id }) => isMadeLate(judging.ran, platform, id));
   if (made.length - late.length > most) return '';
   if (people.gone.has(name) || people.merged.has(name))
-    return 'a call was carried out long after it had timed out, and the record deleted meanwhile';
+    return 'a call was carried out or repeated after it had timed out, and the record deleted meanwhile';
   // The address is the one thing by which Intercom knows a contact that it has already; Salesforce knows our mark.
   const isFreed = people.edits.some(({ first, field, id }) => !first && field === 'email' && isOf(judging, name, id));
   return platform === 'intercom' && isFreed

@@ -133,8 +133,8 @@ export class Ends {
    * event stands for many or its stream breaks. Intercom shows a record as it is.
    */
   #isOvertaken(edit: Edit, field: MappedField): boolean {
-    const { people, writes } = this.#ran;
-    const end = endOf(edit, people.edits);
+    const { writes } = this.#ran;
+    const end = this.#endOf(edit);
     const name = field[edit.platform];
     const ours = writes[edit.platform].find(({ what, at, fields }) => {
       return what === edit.id && at > edit.at && (edit.platform === 'intercom' || fields.includes(name));
@@ -155,6 +155,13 @@ export class Ends {
     return end < Infinity ? heard.every((telling) => this.#isTied(edit, field, telling)) : heard.length === 0;
   }
 
+  /** From when on it was not there to be seen: the record showed another value, or had been merged away. */
+  #endOf(edit: Edit): number {
+    const { edits, merges } = this.#ran.people;
+    const merge = merges.find(({ from, at }) => from === edit.id && at > edit.at);
+    return Math.min(endOf(edit, edits), merge?.at ?? Infinity);
+  }
+
   /** The notifications that told of a record of Intercom as it stood then. They overtake each other. */
   #heard(ref: string, from: number, until: number): readonly Telling[] {
     return this.#ran.log.records.flatMap(({ time, change: { observation } }) => {
@@ -170,7 +177,7 @@ export class Ends {
    */
   #isTied(edit: Edit, field: MappedField, { time, at }: Telling): boolean {
     const ref = refOf(edit);
-    const end = endOf(edit, this.#ran.people.edits);
+    const end = this.#endOf(edit);
     const reads = this.#ran.log.records.flatMap(({ time: readAt, change }) => {
       const read = change.observation ?? change.result?.returned;
       if (read?.ref !== ref || read.via === 'event') return [];

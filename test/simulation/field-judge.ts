@@ -44,9 +44,8 @@ export class FieldJudge {
   judge(name: string, { kind, whose }: Party, field: MappedField, a: Shown, b: Shown, isListed: boolean): void {
     const excuse = isListed ? '' : whyUnlisted(this.#judging.ran, this.#last('intercom', kind, whose, field.canonical));
     if (!this.agrees(name, [whose], field, a, b, excuse)) return;
-    const about = [a.id, b.id];
     const edits = this.#judging.ran.people.edits.filter(
-      (edit) => edit.kind === kind && edit.whose === whose && edit.field === field.canonical && about.includes(edit.id),
+      (edit) => edit.kind === kind && edit.whose === whose && edit.field === field.canonical,
     );
     this.stands(name, field, edits, a, b);
   }

@@ -8,7 +8,9 @@ import { isStray } from './duplicates.ts';
 import type { FieldJudge } from './field-judge.ts';
 import { type MappedField, type PlatformName, personFields } from './fields.ts';
 import { isAlive, type Parties } from './parties.ts';
+import type { People } from './people.ts';
 import type { Judging } from './promises.ts';
+import type { Ran } from './simulate.ts';
 import type { Shown } from './stores.ts';
 
 interface Group {
@@ -50,20 +52,37 @@ export function judgeMerged(judging: Judging, parties: Parties, fields: FieldJud
 /** The contact of which nobody was told whom it was merged into: by no notification, nor by a call that found it gone. */
 function unheardMerge({ ran }: Judging, { whose }: Group): string {
   if (!ran.history.world.on.has('lost')) return '';
-  const isTold = (ref: string): boolean =>
-    ran.log.records.some(
-      ({ change: { observation, result } }) =>
-        (observation?.ref === ref && observation.op === 'moved') || (result?.ref === ref && result.into !== null),
-    );
   const unheard = ran.people.merges.find(
-    ({ on, who, from }) => on === 'intercom' && whose.includes(who) && !isTold(refOf(on, from)),
+    (merge) => merge.on === 'intercom' && whose.includes(merge.who) && !isTold(ran, merge),
   );
   return unheard?.from ?? '';
 }
 
+type Merge = People['merges'][number];
+
+/** Was anybody told into whom they were merged? */
+function isTold({ log }: Ran, { on, from }: Merge): boolean {
+  const ref = refOf(on, from);
+  return log.records.some(
+    ({ change: { observation, result } }) =>
+      (observation?.ref === ref && observation.op === 'moved') || (result?.ref === ref && result.into !== null),
+  );
+}
+
+/** Who was merged away was brought back: they are two again. */
+const isUndone = ({ stores }: Ran, { on, from }: Merge): boolean => stores.find(on, 'person', from)?.alive === true;
+
+/** Merged with somebody, as far as anybody could know: not where it was undone before it was told. */
+export const wasMerged = (ran: Ran, whose: number): boolean =>
+  ran.people.merges.some(
+    (merge) => (merge.who === whose || merge.loser === whose) && (!isUndone(ran, merge) || isTold(ran, merge)),
+  );
+
 /** Who was merged with whom, however often. */
 function groupsOf(judging: Judging, parties: Parties): readonly Group[] {
-  const { merges } = judging.ran.people;
+  const { ran } = judging;
+  // Who is there again is nobody's any more: what they are depends on when their merge was told.
+  const merges = ran.people.merges.filter((merge) => !isUndone(ran, merge));
   const groups: Set<number>[] = [];
   for (const { who, loser } of merges) {
     const mine = groups.filter((group) => group.has(who) || group.has(loser));

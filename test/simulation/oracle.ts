@@ -10,7 +10,7 @@ import { FieldJudge, whyUnlisted } from './field-judge.ts';
 import { companyFields, type MappedField, type PlatformName, personFields } from './fields.ts';
 import { joinedWrong } from './joined.ts';
 import { accounted, prompt, quota, silent, writesBounded } from './limits.ts';
-import { judgeMerged } from './merged.ts';
+import { judgeMerged, wasMerged } from './merged.ts';
 import { judgeOperators } from './operators.ts';
 import { rewritten } from './others.ts';
 import { isAlive, Parties, type Party } from './parties.ts';
@@ -85,7 +85,7 @@ export class Oracle {
     // Judged by whom unify takes for one (sharing.ts).
     if (this.#parties.isAmbiguous(party) || this.#parties.timesTakenApart(party) > 0) return;
     // What stands of who was merged is judged with whom they were merged with (merged.ts).
-    if (ran.people.merged.has(name)) return this.#ended(name, party, true);
+    if (kind === 'person' && wasMerged(ran, whose)) return this.#ended(name, party, true);
     const alive = { salesforce: salesforce.filter(isAlive), intercom: intercom.filter(isAlive) };
     // Nothing is created for what was deleted; what came back is held to everything.
     const isGone = ran.people.gone.has(name);

@@ -26,6 +26,76 @@ export const historyOf = ({ seed, faults, people, companies = [], actions }: Kep
 
 export const kept: readonly Kept[] = [
   {
+    shows: 'whom a late create made is attached to their company all the same: that is a call of its own',
+    seed: 1_000_595,
+    faults: ['late', 'cold'],
+    people: [{ salesforce: true }, { intercom: true, company: 0 }, { intercom: true }, { salesforce: true }],
+    companies: [{ on: 'intercom' }],
+    actions: [{ at: 4709, do: 'move', who: 3, on: 'salesforce', company: 0 }],
+  },
+  {
+    shows: 'an edit in the second in which its record was read, unchanged since long, counts though it is deleted next',
+    seed: 1_000_046,
+    faults: ['timeout-after', 'late'],
+    people: [{ intercom: true }],
+    actions: [
+      { at: 10779, do: 'backfill' },
+      { at: 11660, do: 'edit', who: 0, on: 'salesforce', field: 'title', value: 'p0 title a23' },
+      { at: 14437, do: 'delete', who: 0, on: 'salesforce' },
+    ],
+  },
+  {
+    shows: 'a record that a create makes long after it was asked brings no older value back',
+    seed: 1_000_104,
+    faults: ['late'],
+    people: [{ intercom: true }],
+    actions: [
+      { at: 623, do: 'edit', who: 0, on: 'intercom', field: 'email', value: 'p0.2@x.example' },
+      { at: 667, do: 'delete', who: 0, on: 'salesforce' },
+    ],
+  },
+  {
+    shows: 'what was edited in a record that is gone counts for the one that a late call made in its place',
+    seed: 1_000_104,
+    faults: ['late'],
+    people: [{ intercom: true }],
+    actions: [
+      { at: 415, do: 'edit', who: 0, on: 'salesforce', field: 'department', value: 'p0 department A13' },
+      { at: 667, do: 'delete', who: 0, on: 'salesforce' },
+    ],
+  },
+  {
+    shows: 'of an edit that was merged away before anybody was told of it nobody can know',
+    seed: 830_012,
+    faults: ['lost', 'late', 'cold'],
+    people: [{ intercom: true }, { intercom: true }, { salesforce: true, intercom: true }],
+    actions: [
+      { at: 6072, do: 'edit', who: 1, on: 'intercom', field: 'phone', value: 'p1 phone A00' },
+      { at: 29801, do: 'merge', who: 0, loser: 1, on: 'intercom' },
+    ],
+  },
+  {
+    shows: 'who is brought back before their merge was told is a person of their own as before',
+    seed: 830_166,
+    faults: [],
+    people: [{ intercom: true }, { intercom: true }],
+    actions: [
+      { at: 11609, do: 'merge', who: 0, loser: 1, on: 'salesforce' },
+      { at: 11879, do: 'undelete', who: 1, on: 'salesforce' },
+    ],
+  },
+  {
+    shows: 'a contact that was found gone gives way to the one that carries our id then, which was chosen in a merge',
+    seed: 320_462,
+    faults: ['delay'],
+    people: [{ intercom: true, visitor: true }, { intercom: true }, { intercom: true }],
+    actions: [
+      { at: 509, do: 'signup', who: 0 },
+      { at: 1636, do: 'edit', who: 2, on: 'salesforce', field: 'title', value: 'p2 title a40' },
+      { at: 1813, do: 'merge', who: 0, loser: 2, on: 'intercom' },
+    ],
+  },
+  {
     shows:
       'who is attached to a company that nobody told of belongs to it when it is known, and to their old account no more',
     seed: 2,

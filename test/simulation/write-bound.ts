@@ -8,6 +8,7 @@ import type { FoldRecord } from '../../core/fold.ts';
 import { noPosition } from '../../processors/unify/values.ts';
 import type { JournalEntry, Result } from '../../schemas/types.ts';
 import { endOf } from './dates.ts';
+import { isMadeLate } from './duplicates.ts';
 import {
   companyFields,
   givenName,
@@ -110,7 +111,7 @@ class WriteBounds {
     const said =
       record.kind === 'person' ? this.#ran.people.operations.filter(({ whose }) => pool.includes(whose)) : [];
     const joined = pool.length - 1 + (this.#isLead(record) ? 1 : 0) + said.length;
-    if (marks.has(name)) return 1 + joined;
+    if (marks.has(name)) return 1 + joined + this.#madeLate(record, pool);
     const { moves, edits } = this.#ran.people;
     if (links.has(name)) return moves.filter(({ who }) => pool.includes(who)).length * changesPerMove + 1 + joined;
     const field = fieldOf(record, name);
@@ -124,6 +125,17 @@ class WriteBounds {
     const lost = all.filter((edit) => edit.id === record.id && !edit.first && this.#lost(edit, field));
     const parts = lost.reduce((sum, edit) => sum + (this.#isWeighedTwice(edit, field) ? 2 : 1), 0);
     return others + parts + this.#adopted(record, field, pool) + this.#undone(record, field);
+  }
+
+  /** Calls that made a record there long after they had timed out: each is another one to name, where the first is gone. */
+  #madeLate({ platform, kind }: Record, pool: readonly number[]): number {
+    const { people } = this.#ran;
+    const there = platform === 'salesforce' ? 'intercom' : 'salesforce';
+    const made = [...people.entered].filter(
+      ([key, whose]) => key.startsWith(`${there}:${kind}:`) && pool.includes(whose) && !people.byPeople.has(key),
+    );
+    const ids = made.map(([key]) => key.slice(key.lastIndexOf(':') + 1));
+    return ids.filter((id) => isMadeLate(this.#ran, there, id)).length;
   }
 
   /** What a flow made of our value after a call in doubt may be what that call had asked before: it is written back. */

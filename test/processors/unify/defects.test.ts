@@ -115,6 +115,22 @@ describe('creates', () => {
     );
   });
 
+  it('of a contact that tells of itself before it was attached to its company leave that to be done', () => {
+    const people = new People().say(createdEvent(account, { Name: 'Orchard' }, 1, 1));
+    people.say(createdEvent(contact(0), { Email: 'bo@x.example', LastName: 'Bo', AccountId: '001A' }, 2, 2)).pass(10);
+    people
+      .say(createdEvent(contact(1), { ...ada, AccountId: '001A' }, 12, 12))
+      .marks(20)
+      .runner.tick();
+    const create = people.waiting().find(({ verb, object }) => verb === 'create' && object === 'contact');
+    const { companies = [], ...told } = create?.fields ?? {};
+    expect(companies).not.toEqual([]);
+    people.answer(create, { outcome: 'expired', doubt: true, calls: 1, platformTime: (second + 21) * 1000 });
+    people.say(webhook(person('late'), { ...told, companies: [] }, 22, { created: true })).pass(30);
+    expect(people.intercom.records.get('late')?.fields['companies']).toEqual(companies);
+    expect(people.journal('settled')).toEqual([]);
+  });
+
   it('of a contact stay in doubt when they are not wanted for a while', () => {
     const org = new Org().say(createdEvent(contact(1), ada, 2, 2));
     const [first] = org.ask(10);

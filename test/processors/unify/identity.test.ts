@@ -197,6 +197,20 @@ describe('our id in a record', () => {
     expect([...people.creates('salesforce'), ...people.creates('intercom')].length).toBe(1);
   });
 
+  it('in a record that a call of ours made long after it was asked, when the first is gone, brings no older value back', () => {
+    const people = new People().say(webhook(person('i1'), adaThere, 2)).pass(10);
+    const [first = ''] = people.living(person('i1'))?.refs.filter((ref) => ref.startsWith('salesforce:')) ?? [];
+    const id = people.idOf(person('i1'));
+    people.say(webhook(person('i1'), { ...adaThere, phone: '+1', email: 'ada@y.example' }, 20)).pass(21);
+    people.say(deletedEvent(first, 60, 60)).pass(70);
+    const late = { ...ada, Phone: null, Tributary_Id__c: id };
+    const made = { whole: true, created: true, origin: 'tributary' };
+    people.say(event(contact('B'), late, 80, 80, made)).pass(90);
+    expect(people.idOf(contact('B'))).toBe(id);
+    expect(people.values(contact('B'))).toMatchObject({ email: 'ada@y.example', phone: '+1' });
+    expect(people.salesforce.get('003B')).toMatchObject({ Email: 'ada@y.example', Phone: '+1' });
+  });
+
   it('copied, holds nobody who has a record on either side: their own id takes its place', () => {
     const people = new People()
       .say(createdEvent(contact('A'), ada, 2, 2), createdEvent(contact('B'), { ...ada, Email: 'b@x.example' }, 2, 3))

@@ -278,6 +278,28 @@ describe('an Intercom lead that is merged into a user', () => {
   });
 });
 
+describe('a contact that is found gone before it is told that it was merged', () => {
+  it('lives on as the one that carries our id now, and gives way to it as to any other', () => {
+    const people = new People()
+      .say(webhook(person('u0'), adaThere, 2))
+      .say(webhook(person('u1'), { email: 'lovelace@x.example', name: 'Ada Lovelace', role: 'lead' }, 2))
+      .pass(10)
+      .say(webhook(person('u0'), { ...adaThere, name: 'Ada King' }, 15))
+      .pass(16);
+    const id = people.idOf(person('u0'));
+    const [there = ''] = people.living(person('u0'))?.refs.filter((ref) => ref.startsWith('salesforce:')) ?? [];
+    people.say(event(there, { Title: 'CTO' }, 20, 20));
+    const asked = people.waiting().find((command) => command.platform === 'intercom');
+    people.intercom.records.delete('u0');
+    people.answer(asked, { outcome: 'gone', platformTime: (second + 22) * 1000 });
+    const copied = { email: 'lovelace@x.example', name: 'Ada Lovelace', 'custom_attributes.tributary_id': id };
+    people.say(webhook(person('u1'), copied, 21), moved(person('u0'), person('u1'), 21)).pass(40);
+    expect(people.living(person('u1'))?.id).toBe(people.living(there)?.id);
+    expect(people.values(there)).toMatchObject({ lastName: 'Lovelace', title: 'CTO' });
+    expect(people.intercom.records.get('u1')?.fields['name']).toBe('Ada Lovelace');
+  });
+});
+
 describe('a create that is under way when its customer is merged', () => {
   /** B's create is asked; then B is merged into A, who is on Intercom already, or not. */
   function start(linked: boolean): { people: People; create: Command } {

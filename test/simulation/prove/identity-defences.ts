@@ -260,7 +260,7 @@ export const identityDefences: readonly Defence[] = [
     worlds: ['processes,norm', 'latecalls,norm'],
     patches: [
       unify('results', '    if (made !== null) resumeBefore(world, draft, made, Number.POSITIVE_INFINITY);\n', ''),
-      unify('ledger', '  const outcome = answered ?? created;\n', '  const outcome = answered;\n'),
+      unify('ledger', '  const made = answered ?? created;\n', '  const made = answered;\n'),
     ],
   },
   {

@@ -225,8 +225,8 @@ export const outerDefences: readonly Defence[] = [
     patches: [
       patch(
         'processors/decode/salesforce.ts',
-        '    at: { time: taken.at, seq: -1, second: true },\n    modified: typeof modified',
-        "    at: { time: typeof modified === 'string' ? (parseDateTime(modified) ?? taken.at) : taken.at, seq: -1, second: true },\n    modified: typeof modified",
+        '    at: { time: taken.at, seq: seqOf(taken.at, modified), second: true },\n',
+        '    at: { time: modified ?? taken.at, seq: -1, second: true },\n',
       ),
     ],
   },
