@@ -280,6 +280,30 @@ export const configSchema = section({
       .boolean()
       .default(true)
       .describe('Create missing data attributes; false: refuse to start without them.'),
+    webhook: section({
+      host: z
+        .string()
+        .min(1)
+        .default('127.0.0.1')
+        .describe('Where notifications are received, in front of it what ends TLS. INTERCOM_WEBHOOK_HOST wins.'),
+      port: z
+        .int()
+        .min(0)
+        .max(65_535)
+        .default(0)
+        .describe('0: any free port; the log says which. INTERCOM_WEBHOOK_PORT wins.'),
+      path: z
+        .string()
+        .regex(/^\/[\w./~-]{0,200}$/, 'must be a path such as /intercom')
+        .default('/intercom')
+        .describe('Of the URL that the app names in the Developer Hub; every other path is not found.'),
+      maxBytes: z
+        .int()
+        .min(10_000)
+        .max(1_500_000)
+        .default(1_000_000)
+        .describe('Longest notification that is taken; a longer one is answered with 413.'),
+    }).prefault({}),
     budget: section({
       perMinute: z.int().positive().nullable().default(null).describe('Absolute cap of calls per minute.'),
       share: share.default(0.8).describe('Our share of the rate limit that Intercom tells.'),
@@ -324,7 +348,7 @@ export const configSchema = section({
       .boolean()
       .default(false)
       .describe(
-        'An Intercom source is running; creates wait for its marks. Only false so far: nothing sends these marks yet, and creates would wait for ever.',
+        'An Intercom source is running; creates wait for its marks. connect-intercom then needs the app’s client secret.',
       ),
   }).prefault({}),
   snapshot: section({
@@ -356,16 +380,9 @@ const canonicalNames = (field: FieldMapping): readonly string[] =>
 export function crossCheck(settings: Settings): readonly Problem[] {
   return [
     ...(['customer', 'account'] as const).flatMap((name) => checkEntity(name, settings.entities[name])),
-    ...checkCapture(settings),
     ...checkDirection(settings),
     ...checkSnapshot(settings),
   ];
-}
-
-function checkCapture({ capture }: Settings): readonly Problem[] {
-  if (!capture.intercom) return [];
-  const message = 'is true, but nothing sends marks for Intercom yet: every create would wait for them for ever';
-  return [{ field: 'capture.intercom', message }];
 }
 
 function checkDirection({ flows, entities }: Settings): readonly Problem[] {

@@ -38,10 +38,13 @@ const addresses = {
   SALESFORCE_ORG_ID: 'salesforce.orgId',
   INTERCOM_BASE_URL: 'intercom.baseUrl',
   INTERCOM_WORKSPACE_ID: 'intercom.workspaceId',
+  INTERCOM_WEBHOOK_HOST: 'intercom.webhook.host',
+  INTERCOM_WEBHOOK_PORT: 'intercom.webhook.port',
 } as const;
 const secrets = {
   SALESFORCE_CLIENT_SECRET: 'salesforce.clientSecret',
   INTERCOM_TOKEN: 'intercom.token',
+  INTERCOM_CLIENT_SECRET: 'intercom.clientSecret',
 } as const;
 /** What `tributary stack` runs; a command finds it there by itself. */
 const servers: ReadonlySet<string> = new Set(['kafka.brokers', 'registry.url', 'redis.url']);
@@ -78,7 +81,8 @@ export class Secret {
 
 export type Config = Settings & {
   readonly salesforce: { readonly clientSecret: Secret };
-  readonly intercom: { readonly token: Secret };
+  /** `clientSecret` is the app's, which signs its webhooks. */
+  readonly intercom: { readonly token: Secret; readonly clientSecret: Secret };
 };
 
 /** @throws TributaryError CONFIG_INVALID, naming each field, what is wrong with it and what is allowed. */
@@ -106,7 +110,11 @@ export function checkConfig(given: unknown, env: Env): Config {
   return {
     ...parsed.data,
     salesforce: { ...parsed.data.salesforce, clientSecret: secret('SALESFORCE_CLIENT_SECRET') },
-    intercom: { ...parsed.data.intercom, token: secret('INTERCOM_TOKEN') },
+    intercom: {
+      ...parsed.data.intercom,
+      token: secret('INTERCOM_TOKEN'),
+      clientSecret: secret('INTERCOM_CLIENT_SECRET'),
+    },
   };
 }
 
@@ -194,10 +202,10 @@ function fromEnvironment(variable: string, env: Env): string | undefined {
   throw invalid([{ field, message: `${path} is empty` }]);
 }
 
-/** Variables are text; two settings are not. What is neither stays text, so that the schema says what is wrong. */
+/** Variables are text; some settings are not. What is neither stays text, so that the schema says what is wrong. */
 function plainScalar(field: string, text: string): unknown {
   if (field === 'salesforce.pubsub.insecure') return text === 'true' ? true : text === 'false' ? false : text;
-  return field === 'http.port' && /^\d+$/.test(text) ? Number(text) : text;
+  return field.endsWith('.port') && /^\d+$/.test(text) ? Number(text) : text;
 }
 
 const at = (tree: unknown, field: string): unknown =>

@@ -27,8 +27,8 @@ export const codes = {
   ),
   HTTP_TAKEN: code(
     'stop',
-    'The address of /healthz, /readyz and /metrics cannot be listened on.',
-    'Give another by --http-port, HTTP_PORT or http.port (0: any free one) and http.host, or end what listens there.',
+    'An address of ours cannot be listened on.',
+    'Give another: of /healthz, /readyz and /metrics by --http-port, HTTP_PORT or http.port (0: any free one) and http.host, of the webhook by intercom.webhook; or end what listens there.',
   ),
   API_VERSION_REFUSED: code(
     'stop',

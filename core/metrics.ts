@@ -59,6 +59,12 @@ export const metrics = {
     'outcome',
   ]),
   callSeconds: seconds('call', 'One call to a platform.', ['platform'], slow),
+  notifications: counter(
+    'notifications_total',
+    'Webhook notifications of Intercom, by outcome: accepted, rejected (a dead letter), busy (429), unsigned, oversized, broken.',
+    ['outcome'],
+  ),
+  notificationSeconds: seconds('notification', 'Answering a notification, from its headers on.', [], quick),
   results: counter('results_total', 'Commands answered, by outcome.', ['platform', 'outcome']),
   ready: gauge('ready', '1 while a role is ready.', ['role']),
 } as const;

@@ -101,7 +101,7 @@ export const margin = 10_000;
 /** How long a change may stay out of search before a hole is closed on its word. */
 export const settleMs = 60_000;
 /** Without a word for so long, notifications were lost: a failed one is sent once more, after a minute. */
-const standstillMs = 60_000;
+export const standstillMs = 60_000;
 /** Some 200 kB in a mark. */
 export const mostOwed = 2_000;
 
@@ -120,12 +120,20 @@ export const header = {
   state: 'state',
   /** On a notification's last record, or on a mark where it has none: what it owes, an OwedNote. */
   owed: 'owed',
+  /** On a mark of a receiver that could not take notifications: a LossNote. */
+  loss: 'loss',
 } as const;
 
 export interface OwedNote {
   readonly owed: readonly Owing[];
   /** `createdAt` of the notification, ms. */
   readonly since: number;
+}
+
+/** Notifications of that time are lost, or late by up to two hours. */
+export interface LossNote {
+  readonly since: number;
+  readonly until: number;
 }
 
 export interface HeardRecord {
@@ -145,9 +153,13 @@ export function recalled(tail: readonly HeardRecord[]): ReconcileState {
 /** The state after one more record of raw, whoever wrote it. */
 export function afterRecord(state: ReconcileState, { offset, headers }: HeardRecord): ReconcileState {
   if (offset <= state.heard) return state;
-  const note = headers[header.owed];
   const heard = { ...state, heard: offset };
-  return note === undefined ? heard : owing(heard, JSON.parse(String(note)) as OwedNote, offset);
+  const owed = headers[header.owed];
+  if (owed !== undefined) return owing(heard, JSON.parse(String(owed)) as OwedNote, offset);
+  const loss = headers[header.loss];
+  if (loss === undefined) return heard;
+  const { since, until } = JSON.parse(String(loss)) as LossNote;
+  return withHole(heard, since, until);
 }
 
 export function owing(state: ReconcileState, { owed, since }: OwedNote, debt: number): ReconcileState {

@@ -30,6 +30,8 @@ export interface Rejected {
 
 const signature = /^sha1=([0-9a-f]{40})$/i;
 
+export const hasSignatureForm = (header: string | undefined): boolean => signature.test(header ?? '');
+
 /** `X-Hub-Signature`: HMAC-SHA1 of the body's very bytes under the app's client secret. In constant time. */
 export function verifySignature(secret: string, bytes: Buffer, header: string | undefined): boolean {
   const digest = createHmac('sha1', secret).update(bytes).digest();

@@ -9,6 +9,8 @@ import type { Logger } from 'pino';
 import { type ErrorCode, TributaryError } from '../../core/errors.ts';
 import type { KafkaAdmin } from '../../core/kafka.ts';
 import { delay } from '../../core/patience.ts';
+import { waitingForUnify } from '../../core/pace.ts';
+import { pause, type Wake } from '../../core/tasks.ts';
 import {
   afterSnapshotOf,
   type ConnectorState,
@@ -21,7 +23,6 @@ import {
 import type { RawWriter } from './raw-writer.ts';
 import { byId, byIds, modifiedAt, modifiedSince, type ObjectShape, type Page, pages, type Row } from './reads.ts';
 import type { SalesforceRest } from './rest.ts';
-import { pause, type Wake } from './tasks.ts';
 
 /** Passes by itself; REDIS_UNAVAILABLE: the budget cannot be asked. */
 const putOff: ReadonlySet<ErrorCode> = new Set(['PLATFORM_UNAVAILABLE', 'PLATFORM_LIMIT', 'REDIS_UNAVAILABLE']);
@@ -185,7 +186,7 @@ export class CatchUp {
   async #paced(signal: AbortSignal): Promise<void> {
     const { kafka, maxLag, log } = this.#options;
     for (let told = false; !signal.aborted; ) {
-      const waiting = (await kafka.admin.lag('decode', 'salesforce.raw')) + (await kafka.admin.lag('unify', 'changes'));
+      const waiting = await waitingForUnify(kafka.admin, 'salesforce.raw');
       if (waiting < maxLag) return;
       if (!told) log.info({ waiting, maxLag }, 'waiting for unify to catch up');
       told = true;

@@ -13,17 +13,17 @@ import { TributaryError } from '../../core/errors.ts';
 import { holdLease } from '../../core/lease.ts';
 import { metrics } from '../../core/metrics.ts';
 import { delay } from '../../core/patience.ts';
+import { PlatformClock } from '../../core/platform-clock.ts';
 import type { Role, RoleContext } from '../../core/role.ts';
+import { pause, persistently, together, Wake } from '../../core/tasks.ts';
 import { dailyBudget } from './budget.ts';
 import { CatchUp } from './catch-up.ts';
-import { PlatformClock } from './clock.ts';
 import { header } from './decide-state.ts';
 import { Live } from './live.ts';
 import { checkOrg, orgIdOf, shapesOf } from './preflight.ts';
 import { PubSub, type StreamEvent } from './pubsub.ts';
 import { RawWriter, recall } from './raw-writer.ts';
 import { type CallReport, SalesforceRest } from './rest.ts';
-import { pause, persistently, together, Wake } from './tasks.ts';
 
 const leaseTermMs = 10_000;
 /** The clock is asked for when nothing else was; `/services/data` counts towards no limit. */

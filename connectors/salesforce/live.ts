@@ -12,7 +12,9 @@ import { foreignType } from '../../core/foreign-avro.ts';
 import type { OutRecord } from '../../core/kafka.ts';
 import { metrics } from '../../core/metrics.ts';
 import { delay } from '../../core/patience.ts';
+import type { PlatformClock } from '../../core/platform-clock.ts';
 import type { RegistryCodec } from '../../core/registry.ts';
+import { persistently, together, Wake } from '../../core/tasks.ts';
 import {
   type ChangeEventHeader,
   changeEventHeader,
@@ -20,12 +22,10 @@ import {
   unreachedBits,
 } from '../../processors/decode/salesforce.ts';
 import { type EventSchema, eventSchema } from '../../processors/decode/salesforce-schema.ts';
-import type { PlatformClock } from './clock.ts';
 import { answered, asked, type Currency, closed, noStream, opened, received, written } from './decide-currency.ts';
 import { afterLoss, claimOf, type Debt, debtOf, header } from './decide-state.ts';
 import { type Delivery, type Identity, maxCredit, type PubSub, PubSubError, type StreamEvent } from './pubsub.ts';
 import type { RawWriter } from './raw-writer.ts';
-import { persistently, together, Wake } from './tasks.ts';
 
 const topic = 'salesforce.raw';
 const beatMs = 1_000;

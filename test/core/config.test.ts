@@ -209,8 +209,8 @@ describe('what does not fit is refused with the field, its value and what is all
     expect(() => checkConfig(customerFields(optOut), {})).not.toThrow();
   });
 
-  test('creates that would wait for marks that nobody sends', () => {
-    expect(refusal({ capture: { intercom: true } })).toContain('capture.intercom is true, but nothing sends marks');
+  test.each(['intercom', '/intercom/:id', '/*', '/a b'])('a webhook path that is %j', (path) => {
+    expect(refusal({ intercom: { webhook: { path } } })).toContain('must be a path such as /intercom');
   });
 
   test.each([
@@ -249,6 +249,7 @@ describe('the environment', () => {
     });
     expect([config.kafka.brokers, config.redis.url]).toEqual(['env:1,env:2', 'redis://file']);
     expect(config.salesforce.pubsub.insecure).toBe(true);
+    expect(checkConfig({}, { INTERCOM_WEBHOOK_PORT: '8085' }).intercom.webhook).toMatchObject({ port: 8085 });
   });
 
   test('gives secrets directly or by a file, never both, and names the variable at fault', () => {

@@ -12,11 +12,11 @@ import {
 import { RawWriter } from '../../../connectors/salesforce/raw-writer.ts';
 import { describe as describeObject } from '../../../connectors/salesforce/reads.ts';
 import { SalesforceRest } from '../../../connectors/salesforce/rest.ts';
-import { Wake } from '../../../connectors/salesforce/tasks.ts';
 import type { BudgetLane } from '../../../core/budget.ts';
 import { TributaryError } from '../../../core/errors.ts';
 import type { OutRecord } from '../../../core/kafka.ts';
 import { memoryCodec } from '../../../core/registry.ts';
+import { Wake } from '../../../core/tasks.ts';
 import { decodeSalesforce } from '../../../processors/decode/salesforce.ts';
 import type { RawRecord, SourceMark } from '../../../schemas/types.ts';
 import { type SalesforceTwin, startSalesforceTwin } from '../../../twins/salesforce/server.ts';

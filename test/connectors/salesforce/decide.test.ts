@@ -1,6 +1,5 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { PlatformClock } from '../../../connectors/salesforce/clock.ts';
 import {
   answered,
   asked,
@@ -31,6 +30,7 @@ import {
   tooEarlyBy,
   unborn,
 } from '../../../connectors/salesforce/decide-state.ts';
+import { PlatformClock } from '../../../core/platform-clock.ts';
 import { changeEventHeader } from '../../../processors/decode/salesforce.ts';
 import { contactSchema, type EventParts, eventValue } from '../../processors/decode/change-events.ts';
 

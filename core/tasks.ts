@@ -1,6 +1,6 @@
 /** Loops that live and end together. */
-import { TributaryError } from '../../core/errors.ts';
-import { delay } from '../../core/patience.ts';
+import { TributaryError } from './errors.ts';
+import { delay } from './patience.ts';
 
 const pauses = { first: 500, most: 30_000 };
 

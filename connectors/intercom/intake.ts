@@ -1,0 +1,125 @@
+/**
+ * From a signed notification to Kafka's acknowledgement. What comes while a write is under way goes out together in the
+ * next one (the producer's doing). Nothing is answered with 200 before it is in Kafka, and nothing waits for Kafka longer
+ * than Intercom waits for us: then it is refused, and so is everything after it until Kafka has taken what waits.
+ *
+ * What waited too long stays in the producer's hands and is written once it can be; Intercom sends it again, and what is
+ * told twice changes nothing.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import type { Codec } from '../../core/codec.ts';
+import { deadLetter } from '../../core/dead-letter.ts';
+import { TributaryError } from '../../core/errors.ts';
+import type { OutRecord, SafeProducer } from '../../core/kafka.ts';
+import { metrics } from '../../core/metrics.ts';
+import { type RawRecords, topic } from './raw-records.ts';
+import { type Refusals, refused, taken } from './refusals.ts';
+import { acceptNotification } from './webhook.ts';
+
+/** Intercom gives up after five seconds, and would rather have an answer within half a second. */
+const answerMs = 3_000;
+/** Bodies that are being received or wait for Kafka. */
+const roomBytes = 32 * 1024 * 1024;
+
+/** rejected: in the dead letters. busy: to be sent again later. */
+export type Taken = 'accepted' | 'rejected' | 'busy';
+
+export interface IntakeOptions {
+  readonly codec: Pick<Codec, 'encode'>;
+  readonly log: Logger;
+  /** Monotonic, ms. */
+  readonly now: () => number;
+  readonly answerMs?: number;
+  readonly roomBytes?: number;
+}
+
+export class Intake {
+  /** Of what was not taken; whoever tells of it writes it back. */
+  refusals: Refusals | null = null;
+  readonly #options: Required<IntakeOptions>;
+  #to: { readonly raw: RawRecords; readonly producer: Pick<SafeProducer, 'send'> } | undefined;
+  #held = 0;
+  /** When each that waits for Kafka began to, the oldest first. */
+  readonly #waiting = new Set<{ readonly since: number }>();
+
+  constructor(options: IntakeOptions) {
+    this.#options = { answerMs, roomBytes, ...options };
+  }
+
+  /** From now on it is known whose notifications are taken, and where they go. */
+  open(raw: RawRecords, producer: Pick<SafeProducer, 'send'>): void {
+    this.#to = { raw, producer };
+  }
+
+  /** Room for so many more bytes; false: there is none. */
+  hold(bytes: number): boolean {
+    if (this.#held + bytes > this.#options.roomBytes) return false;
+    this.#held += bytes;
+    return true;
+  }
+
+  release(bytes: number): void {
+    this.#held -= bytes;
+  }
+
+  refuse(): 'busy' {
+    const now = this.#options.now();
+    this.refusals = refused(this.refusals, now, now);
+    return 'busy';
+  }
+
+  /** A notification whose signature holds; its bytes are held, and released here once nothing refers to them. */
+  async take(bytes: Buffer): Promise<Taken> {
+    const to = this.#to;
+    if (to === undefined || this.#isStalled()) {
+      this.release(bytes.length);
+      return this.refuse();
+    }
+    const answer = acceptNotification(bytes, to.raw.workspace);
+    const isRejected = answer.kind === 'rejected';
+    const records = isRejected ? [this.#letter(bytes, answer.error)] : to.raw.notification(answer);
+    if (!(await this.#write(to.producer, records, bytes.length))) return this.refuse();
+    this.refusals = taken(this.refusals, this.#options.now());
+    return isRejected ? 'rejected' : 'accepted';
+  }
+
+  #isStalled(): boolean {
+    const [oldest] = this.#waiting;
+    return oldest !== undefined && this.#options.now() - oldest.since >= this.#options.answerMs;
+  }
+
+  /** False when it took too long, or cannot be. */
+  async #write(producer: Pick<SafeProducer, 'send'>, records: readonly OutRecord[], held: number): Promise<boolean> {
+    const one = { since: this.#options.now() };
+    this.#waiting.add(one);
+    const sent = producer.send(records).then(
+      () => true,
+      (error: unknown) => {
+        const { code, message } = TributaryError.from(error);
+        this.#options.log.warn({ code, why: message }, 'a notification could not be written');
+        return false;
+      },
+    );
+    void sent.finally(() => {
+      this.#waiting.delete(one);
+      this.release(held);
+    });
+    const late = new AbortController();
+    const deadline = sleep(this.#options.answerMs, false, { signal: late.signal }).catch(() => false);
+    try {
+      return await Promise.race([sent, deadline]);
+    } finally {
+      late.abort();
+    }
+  }
+
+  #letter(bytes: Buffer, error: TributaryError): OutRecord {
+    this.#options.log.warn({ code: error.code, why: error.message }, 'a notification went to the dead letters');
+    metrics.deadLetters.inc({ stage: 'connectors', code: error.code });
+    // It never got a place in the topic.
+    const place = { topic, partition: 0, offset: -1, time: Date.now() } as const;
+    const record = { ...place, key: null, value: bytes, headers: {} };
+    return deadLetter({ codec: this.#options.codec, stage: 'connectors', error, record });
+  }
+}
