@@ -1,5 +1,5 @@
 /** Every role, in the order in which a change passes them. A new platform is its lines here. */
-import { intercomConnector } from '../connectors/intercom/directory.ts';
+import { intercomConnector } from '../connectors/intercom/connector.ts';
 import { salesforceConnector } from '../connectors/salesforce/connector.ts';
 import { metrics } from '../core/metrics.ts';
 import { delay } from '../core/patience.ts';

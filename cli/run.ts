@@ -43,7 +43,9 @@ export function runCommand(): Command {
 Roles:
 ${table([...roles.map(({ role }) => [`  ${role.name}`, role.summary]), ['  all', 'every role above in one process']])}
 
-Secrets come from the environment: SALESFORCE_CLIENT_SECRET, INTERCOM_TOKEN, or the same with _FILE.
+Secrets come from the environment: SALESFORCE_CLIENT_SECRET, INTERCOM_TOKEN, INTERCOM_CLIENT_SECRET, or the same with
+_FILE. The last one, the app's, is connect-intercom's: with it webhooks are received at intercom.webhook and people and
+companies are read; without it only teammates are, and capture.intercom: true is refused.
 SIGTERM or Ctrl-C finishes what is in hand and ends, a second one ends at once.
 Kafka, registry or Redis that are away are waited for; wrong credentials or another org end it with status 78.
 

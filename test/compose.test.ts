@@ -63,6 +63,8 @@ describe('docker-compose.yml', () => {
       roles.flatMap(({ role, needs }) => (needs.includes(setting) ? [role.name] : []));
     expect(holders('SALESFORCE_CLIENT_SECRET')).toEqual(needing('salesforce.clientSecret'));
     expect(holders('INTERCOM_TOKEN')).toEqual(needing('intercom.token'));
+    // Not needed, for it does without webhooks too.
+    expect(holders('INTERCOM_CLIENT_SECRET')).toEqual(['connect-intercom']);
   });
 
   test('runs the versions that the native stack and the container tier run', () => {

@@ -261,9 +261,11 @@ function afterOwed(state: ReconcileState, owed: Owed, verdict: Verdict, at: numb
     owed: state.owed.filter((one) => !isSame(one, owed) || one.debt > owed.debt),
   };
   if (what === 'merges') {
-    // Served since 2.16 only. Without it the loser stays unknown until somebody writes to it.
-    if (verdict.kind === 'gone' || isRefusal(verdict)) return { ...stepOf(paid, [], []), unread: verdict.text };
-    const losers = rowsOf(bodyOf(verdict), 'data').map((row) => row['source_contact_id']);
+    // Served since 2.16 only, and of users. Without it the loser stays unknown until somebody writes to it.
+    const body = verdict.kind === 'gone' || isRefusal(verdict) ? undefined : bodyOf(verdict);
+    const history = body?.['merge_history'];
+    if (!Array.isArray(history)) return { ...stepOf(paid, [], []), unread: unreadMerges(id, verdict) };
+    const losers = history.filter(isRecord).map((row) => row['source_contact_id']);
     const named = losers.filter((loser) => typeof loser === 'string' && loser !== '' && loser !== id) as string[];
     return stepOf(
       paid,
@@ -283,6 +285,9 @@ function afterOwed(state: ReconcileState, owed: Owed, verdict: Verdict, at: numb
   const later = state.owed.map((one) => (isSame(one, owed) ? { ...one, notBefore: at + askAgainMs } : one));
   return stepOf({ ...state, owed: later }, [], []);
 }
+
+const unreadMerges = (id: string, verdict: Verdict): string =>
+  verdict.kind === 'ok' ? `contact ${id} is told without its merge history` : verdict.text;
 
 /** Says that the part is read, at the end of its first reading, and that a hole is closed, when all of it was read again. */
 function withPart(state: ReconcileState, part: Part, records: readonly RawRecord[]): Parameters<typeof stepOf> {

@@ -53,6 +53,8 @@ export class Receiver {
   /** Takes notifications, and tells of those not taken, until the signal. */
   async run(raw: RawRecords, producer: SafeProducer, signal: AbortSignal): Promise<void> {
     this.#intake.open(raw, producer);
+    // Until here everything was put off, and is known.
+    this.#lookedAt = this.#options.now();
     while (!signal.aborted) {
       await delay(lookMs, signal);
       const { now } = this.#options;

@@ -19,6 +19,10 @@ export type IntercomRequest =
   /** By Intercom's own id: never creates one. */
   | { readonly kind: 'updateCompany'; readonly id: string; readonly body: Body }
   | { readonly kind: 'findCompany'; readonly id: string }
+  /** The next page of all companies that have people; null: a new scroll, of which there may be one at a time. */
+  | { readonly kind: 'scrollCompanies'; readonly scroll: string | null }
+  /** A contact with those who were merged into it. */
+  | { readonly kind: 'mergeHistory'; readonly id: string }
   | { readonly kind: 'attach'; readonly contact: string; readonly company: string }
   | { readonly kind: 'detach'; readonly contact: string; readonly company: string }
   /** The workspace and admin behind the token. */
@@ -57,6 +61,13 @@ const methods: Methods = {
   updateCompany: (client, { id, body }) =>
     client.companies.update({ company_id: id, body: body as Intercom.UpdateCompanyRequestBody }),
   findCompany: (client, { id }) => client.companies.find({ company_id: id }),
+  scrollCompanies: (client, { scroll }) => client.companies.scroll(scroll === null ? {} : { scroll_param: scroll }),
+  // The client has no method for the history alone; it is served since 2.16, whatever version the other calls ask for.
+  mergeHistory: (client, { id }) =>
+    client.contacts.find(
+      { contact_id: id },
+      { queryParams: { include_merge_history: true }, headers: { 'Intercom-Version': '2.16' } },
+    ),
   attach: (client, { contact, company }) => client.companies.attachContact({ contact_id: contact, id: company }),
   detach: (client, { contact, company }) =>
     client.companies.detachContact({ contact_id: contact, company_id: company }),

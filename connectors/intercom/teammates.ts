@@ -3,6 +3,8 @@ import { createHash } from 'node:crypto';
 import { TributaryError } from '../../core/errors.ts';
 import { isRecord, type Json } from '../../core/json.ts';
 
+export const hashOf = (body: Buffer): string => createHash('sha256').update(body).digest('base64url');
+
 export interface Teammate {
   readonly id: string;
   readonly body: Buffer;
@@ -19,11 +21,7 @@ export function teammatesIn(body: Json): readonly Teammate[] {
     const { id } = admin;
     if ((typeof id !== 'string' && typeof id !== 'number') || id === '')
       throw new TributaryError('PLATFORM_UNAVAILABLE', 'Intercom: GET /admins answered a teammate without an id');
-    const text = JSON.stringify(admin);
-    return {
-      id: String(id),
-      body: Buffer.from(text),
-      hash: createHash('sha256').update(text).digest('base64url'),
-    };
+    const body = Buffer.from(JSON.stringify(admin));
+    return { id: String(id), body, hash: hashOf(body) };
   });
 }

@@ -95,13 +95,15 @@ describe('help teaches', () => {
 
       Roles:
         connect-salesforce  Salesforce change events, and rows read over REST, into salesforce.raw; one active, others stand by
-        connect-intercom    Brings what Intercom says: its teammates
+        connect-intercom    Webhooks and what is read over REST into intercom.raw; any number receive, one of them reads
         decode              Raw records of both platforms into changes; stateless, any number
         unify               The one writer: changes into canonical events and commands; one is active, others stand by
         sink-intercom       Carries out what unify asks of Intercom, within the budget
         all                 every role above in one process
 
-      Secrets come from the environment: SALESFORCE_CLIENT_SECRET, INTERCOM_TOKEN, or the same with _FILE.
+      Secrets come from the environment: SALESFORCE_CLIENT_SECRET, INTERCOM_TOKEN, INTERCOM_CLIENT_SECRET, or the same with
+      _FILE. The last one, the app's, is connect-intercom's: with it webhooks are received at intercom.webhook and people and
+      companies are read; without it only teammates are, and capture.intercom: true is refused.
       SIGTERM or Ctrl-C finishes what is in hand and ends, a second one ends at once.
       Kafka, registry or Redis that are away are waited for; wrong credentials or another org end it with status 78.
 

@@ -2,8 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import type { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { Directory, intercomConnector } from '../../connectors/intercom/directory.ts';
-import { teammatesIn } from '../../connectors/intercom/teammates.ts';
+import { intercomConnector } from '../../connectors/intercom/connector.ts';
 import { exitCodeOf } from '../../core/errors.ts';
 import { connectKafka, type KafkaAccess } from '../../core/kafka.ts';
 import { connectRedis } from '../../core/redis.ts';
@@ -11,11 +10,10 @@ import { memoryCodec } from '../../core/registry.ts';
 import type { Role, RoleContext } from '../../core/role.ts';
 import { wantedConfig } from '../../core/topics.ts';
 import { type TopicName, topics } from '../../schemas/topics.ts';
-import type { Change, Command, RawRecord, SourceMark } from '../../schemas/types.ts';
+import type { Change, Command, SourceMark } from '../../schemas/types.ts';
 import { intercomSink } from '../../sinks/intercom/index.ts';
 import { type IntercomTwin, type IntercomTwinOptions, startIntercomTwin } from '../../twins/intercom/server.ts';
-import { accessTo, callsOf, configFor } from '../support/intercom-access.ts';
-import { openKafkaProxy } from '../support/kafka-proxy.ts';
+import { callsOf, configFor } from '../support/intercom-access.ts';
 import { env, log } from '../support/loop-servers.ts';
 
 const codec = memoryCodec();
@@ -98,91 +96,13 @@ async function read<T>(topic: TopicName): Promise<readonly { schema: string; val
 }
 const until = <T>(fact: () => Promise<T>): Promise<T> => vi.waitFor(fact, { timeout: 30_000, interval: 50 });
 
-const told = async (): Promise<readonly string[]> =>
-  (await read<RawRecord & SourceMark>('intercom.raw')).map(({ schema, value }) =>
-    schema === 'SourceMark' ? `${value.kind} ${value.detail}` : `${value.deleted ? 'left' : 'is'} ${value.recordId}`,
-  );
-const complete = (times: number) =>
+const teammatesRead = (): Promise<void> =>
   until(async () => {
-    const all = await told();
-    expect(all.filter((line) => line === 'snapshotComplete admin')).toHaveLength(times);
-    return all;
+    const marks = (await read<SourceMark>('intercom.raw')).filter(({ schema }) => schema === 'SourceMark');
+    expect(marks.map(({ value, org }) => `${value.kind} ${value.detail} of ${org}`)).toContain(
+      'snapshotComplete admin of twin0001',
+    );
   });
-
-describe('the directory', () => {
-  test('tells every teammate, then that it is whole', async () => {
-    const twin = await twinOf();
-    const { id } = twin.model.addAdmin({ name: 'Olev', email: 'olev@orchard.example' });
-    const owner = twin.model.admins()[0]?.id;
-    start(intercomConnector, twin);
-    expect(await complete(1)).toEqual([`is ${owner}`, `is ${id}`, 'snapshotComplete admin']);
-    const [record] = await read<RawRecord>('intercom.raw');
-    expect(record).toMatchObject({ org: twin.workspaceId, value: { object: 'admin', reason: 'poll' } });
-    expect(record?.value.takenAt).toBeGreaterThan(1_700_000_000_000);
-  });
-
-  test('tells everybody again after a restart: Redis may remember what was told to topics made anew since', async () => {
-    const twin = await twinOf();
-    const owner = twin.model.admins()[0]?.id;
-    const first = start(intercomConnector, twin);
-    await complete(1);
-    await first.stop();
-    start(intercomConnector, twin);
-    expect((await complete(2)).slice(2)).toEqual([`is ${owner}`, 'snapshotComplete admin']);
-  });
-
-  test('between restarts tells only what changed', async () => {
-    const twin = await twinOf();
-    const { signal } = new AbortController();
-    const context: RoleContext = { config: configFor(twin), log, kafka, codec, redis, signal, ready: () => undefined };
-    const access = accessTo(twin);
-    const producer = await kafka.producer(signal);
-    ends.push(async () => {
-      await producer.close();
-      await access.close();
-    });
-    const directory = new Directory(context, access, producer, twin.workspaceId);
-    await directory.poll(signal, true);
-    await directory.poll(signal, false);
-    expect(await told()).toHaveLength(2);
-    const later = twin.model.addAdmin({ name: 'Kaja', email: 'kaja@orchard.example' });
-    await directory.poll(signal, false);
-    expect((await told()).slice(2)).toEqual([`is ${later.id}`]);
-  });
-
-  test('tells who left', async () => {
-    const before = await twinOf();
-    const gone = before.model.addAdmin({ name: 'Olev', email: 'olev@orchard.example' });
-    const first = start(intercomConnector, before);
-    await complete(1);
-    await first.stop();
-    const after = await twinOf();
-    const owner = after.model.admins()[0]?.id;
-    start(intercomConnector, after);
-    expect((await complete(2)).slice(3)).toEqual([`is ${owner}`, `left ${gone.id}`, 'snapshotComplete admin']);
-  });
-
-  test('a list that is none does not read as everybody having left', () => {
-    expect(() => teammatesIn({ admins: null })).toThrow(expect.objectContaining({ code: 'PLATFORM_UNAVAILABLE' }));
-  });
-});
-
-test('between polls the directory is not ready while Kafka is away', async () => {
-  const proxy = await openKafkaProxy(env('KAFKA_BROKERS'));
-  const far = connectKafka({ brokers: proxy.brokers, prefix, clientId: 'test', log });
-  const ready = vi.fn<RoleContext['ready']>();
-  const started = start(intercomConnector, await twinOf(), {}, { kafka: far, ready });
-  const last = (state: boolean, why: RegExp): Promise<void> =>
-    vi.waitFor(() => expect(ready).toHaveBeenLastCalledWith(state, expect.stringMatching(why)), 30_000);
-  await last(true, /^polling$/);
-  await proxy.cut();
-  await last(false, /^offsets of intercom\.raw: /);
-  await proxy.restore();
-  await last(true, /^polling$/);
-  await started.stop();
-  await far.close();
-  await proxy.close();
-});
 
 describe.each([['connect-intercom', intercomConnector] as const, ['sink-intercom', intercomSink] as const])(
   '%s',
@@ -197,7 +117,7 @@ describe.each([['connect-intercom', intercomConnector] as const, ['sink-intercom
 
     test('refuses another workspace than the first one met, also after Redis forgot it', async () => {
       const first = start(intercomConnector, await twinOf());
-      await complete(1);
+      await teammatesRead();
       await first.stop();
       await redis.del(`${prefix}pin:intercom`);
       const started = start(role, await twinOf({ workspaceId: 'other001' }));

@@ -45,7 +45,7 @@ const wireOf = (request: ReconcileRequest): readonly [method: string, path: stri
     case 'findCompany':
       return ['GET', `/companies/${request.id}`];
     case 'mergeHistory':
-      return ['GET', `/contacts/${request.id}/merge_history`];
+      return ['GET', `/contacts/${request.id}?include_merge_history=true`];
   }
 };
 

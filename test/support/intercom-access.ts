@@ -21,8 +21,16 @@ export function openBudget(): Budget & { readonly told: LimitTold[] } {
   };
 }
 
-export function configFor(twin: { readonly url: string; readonly token: string }, given: object = {}): Config {
-  return checkConfig(given, { INTERCOM_BASE_URL: twin.url, INTERCOM_TOKEN: twin.token });
+export function configFor(
+  twin: { readonly url: string; readonly token: string },
+  given: object = {},
+  clientSecret?: string,
+): Config {
+  return checkConfig(given, {
+    INTERCOM_BASE_URL: twin.url,
+    INTERCOM_TOKEN: twin.token,
+    INTERCOM_CLIENT_SECRET: clientSecret,
+  });
 }
 
 export function accessTo(

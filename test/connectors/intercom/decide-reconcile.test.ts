@@ -161,7 +161,7 @@ function callOf(request: ReconcileRequest): readonly [method: string, path: stri
     case 'findCompany':
       return ['GET', `/companies/${request.id}`, undefined];
     case 'mergeHistory':
-      return ['GET', `/contacts/${request.id}/merge_history`, undefined];
+      return ['GET', `/contacts/${request.id}?include_merge_history=true`, undefined];
   }
 }
 
