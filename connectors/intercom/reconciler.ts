@@ -32,6 +32,7 @@ const putOff: ReadonlySet<ErrorCode> = new Set([
 const hearMs = 250;
 const claimMs = 1_000;
 const lagCheckMs = 250;
+const stallMs = 5_000;
 /** The clock is that of the platform and may turn out to be later than thought: no rest is trusted for longer. */
 const longestRestMs = 30_000;
 
@@ -85,7 +86,9 @@ export class Reconciler {
     for (let claimAt = 0; !signal.aborted; ) {
       const owed = pen.state.owed.length;
       const { hole } = pen.state;
-      await patiently({ signal, ready }, () => pen.hear());
+      // Behind a write that Kafka does not acknowledge, this waits too.
+      const stalled = setTimeout(() => ready(false, 'Kafka does not acknowledge'), stallMs);
+      await patiently({ signal, ready }, () => pen.hear()).finally(() => clearTimeout(stalled));
       if (pen.state.owed.length > owed || pen.state.hole !== hole) {
         this.#urgent.abort();
         this.#wake.wake();

@@ -8,8 +8,8 @@
 import type { Logger } from 'pino';
 import { type ErrorCode, TributaryError } from '../../core/errors.ts';
 import type { KafkaAdmin } from '../../core/kafka.ts';
-import { delay } from '../../core/patience.ts';
 import { waitingForUnify } from '../../core/pace.ts';
+import { delay } from '../../core/patience.ts';
 import { pause, type Wake } from '../../core/tasks.ts';
 import {
   afterSnapshotOf,

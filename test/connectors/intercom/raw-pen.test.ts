@@ -98,7 +98,7 @@ describe('a step', () => {
     expect([memory.records, pen.state.startedAt]).toEqual([[], start]);
     const lease = new AbortController();
     lease.abort();
-    await expect(pen.step((state) => troubled(state, start, start), lease.signal)).rejects.toThrow();
+    await expect(pen.step((state) => troubled(state, start, start), lease.signal)).rejects.toThrow('aborted');
     expect([memory.records, pen.state.hole]).toEqual([[], null]);
   });
 

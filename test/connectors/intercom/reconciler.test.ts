@@ -185,6 +185,15 @@ test('a list that Intercom refuses, or answers with nonsense, is asked for again
   expect(said.filter((line) => line.startsWith('false'))).toHaveLength(2);
 });
 
+test('a write that Kafka does not acknowledge is said, though nothing fails', async () => {
+  const acknowledged = Promise.withResolvers<void>();
+  memory.onSend = () => acknowledged.promise;
+  start();
+  await vi.waitFor(() => expect(said.at(-1)).toBe('false Kafka does not acknowledge'), 8_000);
+  acknowledged.resolve();
+  await until(() => expect(said.at(-1)).toBe('true reading'));
+}, 15_000);
+
 test('wrong credentials end it', async () => {
   await access.close();
   access = accessTo({ url: twin.url, token: 'wrong' }, openBudget(), 2_000);
