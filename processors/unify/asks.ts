@@ -150,7 +150,18 @@ export function originOf(
   if (repeat >= 0) return { ask: repeat, kind: 'repeat' };
   // What was there before it was asked is told by an older event of ours: that of a create names every field.
   const outcome = waiting((ask) => !stood(ask, field, value));
-  return outcome >= 0 ? { ask: outcome, kind: 'outcome' } : undefined;
+  if (outcome >= 0) return { ask: outcome, kind: 'outcome' };
+  // A call in doubt that is carried out late, of which nobody has seen what the platform makes of it.
+  const late = asks.findLastIndex(
+    (ask) =>
+      ask?.doubt === true &&
+      isDone(ask, field) &&
+      !(field in ask.got) &&
+      comparePositions(at, ask.after) >= 0 &&
+      secondOf(at.time) <= secondOf(reachOf(ask)) &&
+      !stood(ask, field, value),
+  );
+  return late >= 0 ? { ask: late, kind: 'repeat' } : undefined;
 }
 
 /** A create of a contact that Intercom carries out late makes another contact, or none: it changes nothing of this one. */

@@ -960,4 +960,20 @@ export const kept: readonly Kept[] = [
       { at: 11849, do: 'edit', who: 1, on: 'salesforce', field: 'department', value: 'p1 department a65' },
     ],
   },
+  {
+    shows:
+      'what a platform makes of a call that is carried out long after it had timed out is no edit, though a reading had shown it before',
+    seed: 1000387,
+    faults: ['late', 'norm', 'convert'],
+    people: [
+      { intercom: true, company: 0 },
+      { salesforce: true, intercom: true, lead: true },
+    ],
+    companies: [{ on: 'intercom' }],
+    actions: [
+      { at: 14004, do: 'merge', who: 1, loser: 0, on: 'intercom' },
+      { at: 29032, do: 'loss', forMs: 1410 },
+      { at: 46282, do: 'edit', who: 1, on: 'intercom', field: 'department', value: null },
+    ],
+  },
 ];

@@ -239,6 +239,17 @@ describe('an event of our own client that comes once more', () => {
   });
 });
 
+describe('an event of our own client that no ask waits for', () => {
+  it('is a call in doubt that is carried out late, of which nobody has seen what the platform makes of it', () => {
+    const doubtful = landed(1, 'a', 100, { doubt: true, done: [field], before: { [field]: 'old' } });
+    const ref = refWith(null, doubtful, landed(2, 'b', 110, { done: [field], before: { [field]: 'A' } }));
+    expect(originOf(ref, field, 'A', second(150))).toEqual({ ask: 0, kind: 'repeat' });
+    expect(originOf(ref, field, 'old', second(150))).toBeUndefined();
+    expect(originOf(ref, field, 'A', second(400))).toBeUndefined();
+    expect(originOf(refWith(null, { ...doubtful, doubt: false }), field, 'A', second(150))).toBeUndefined();
+  });
+});
+
 describe('an older event of our own client', () => {
   it('that names what was there before an ask is not its outcome', () => {
     const ref = refWith(ask(2, '001', { before: { [field]: null } }));
