@@ -276,7 +276,9 @@ export class FieldJudge {
   #unheard(edit: Edit, field: MappedField): string {
     const { platform, id, at } = edit;
     const { writes, heard } = this.#judging.ran;
-    const isReplaced = writes[platform].some((write) => write.what === id && write.at > at);
+    const isReplaced = writes[platform].some(
+      (write) => write.what === id && write.at > at && write.fields.includes(field[platform]),
+    );
     if (!isReplaced) return '';
     if (platform === 'intercom') {
       const isKnown = heard.some((one) => one.id === id && one.happened === at);

@@ -6,7 +6,7 @@
  */
 import type { FoldRecord } from '../../core/fold.ts';
 import { noPosition } from '../../processors/unify/values.ts';
-import type { JournalEntry, Result } from '../../schemas/types.ts';
+import type { Command, JournalEntry, Result } from '../../schemas/types.ts';
 import { endOf } from './dates.ts';
 import { isMadeLate } from './duplicates.ts';
 import {
@@ -140,9 +140,16 @@ class WriteBounds {
 
   /** What a flow made of our value after a call in doubt may be what that call had asked before: it is written back. */
   #undone({ platform, id }: Record, field: MappedField): number {
-    const { history, log } = this.#ran;
+    const { history, log, unify } = this.#ran;
     if (!history.world.on.has('norm') || rewritten[platform] !== field.canonical) return 0;
-    const isDoubtful = (result: Result | null): boolean => result?.doubt === true && result.ref.endsWith(`:${id}`);
+    const asking = new Set(
+      unify.outputs.flatMap(({ topic, value }) => {
+        const command = topic === `${platform}.commands` ? (value as Command | null) : null;
+        return command !== null && field[platform] in command.fields ? [command.id] : [];
+      }),
+    );
+    const isDoubtful = (result: Result | null): boolean =>
+      result?.doubt === true && result.ref.endsWith(`:${id}`) && asking.has(result.command);
     return log.records.filter(({ change: { result } }) => isDoubtful(result)).length;
   }
 
