@@ -84,7 +84,7 @@ function reasonAgainst(world: World, entity: EntityState, platform: Platform): s
   if (living.length === 0) return 'deleted';
   // Nobody is made of leads alone but by the flow that says when a lead is worth it.
   if (living.every((ref) => isLead(world.rules.entities[entity.entity], ref))) return 'only a lead';
-  if (entity.ambiguous.length > 0 || rivals(world, entity).length > 0) return 'ambiguous';
+  if (entity.ambiguous.length > 0) return 'ambiguous';
   if (isHeld(world, entity)) return 'held';
   const against = syncFlows[entity.entity].reasonAgainstCreate(entity, platform, {
     hasMembers: () => hasMembers(world, membersOf(entity.id)),

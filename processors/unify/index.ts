@@ -119,7 +119,7 @@ function onMark(world: World): void {
   const { mark, source } = world.record.change;
   if (mark === null) return;
   const marks = world.cursor(marksKey);
-  // An older mark that comes again, from a decode that was slow, must not open a hole that was closed.
+  // An older mark that comes again, from a decode that was slow, must not show a hole that was closed.
   const place = `place:${mark.platform}`;
   if (source !== null && source.offset < (marks.n[place] ?? 0)) return;
   const placed = source === null ? marks.n : { ...marks.n, [place]: source.offset };

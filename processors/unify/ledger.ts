@@ -278,8 +278,6 @@ function orderOf(draft: Draft, sighting: Sighting, look: Look, origin: Origin): 
   if (position === 0 && (isAsked || answered?.verb === 'read')) return 'newer';
   if (alike(value, before.value)) return position === 0 ? 'same' : 'older';
   if (position < 0) return 'older';
-  // One ask of a ref is open at a time, so answers are ordered among themselves.
-  if (observation.via === 'answer' && before.answer) return 'newer';
   if (sideOf(draft.rules, draft.ref.ref).written) return 'tie';
   // Nothing is written to this platform, so nobody is there to read for us. Events are the whole ordered history: the
   // last of them ends right whichever came first, which a read does not.

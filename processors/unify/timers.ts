@@ -7,7 +7,6 @@
  */
 import type { CursorState } from '../../schemas/types.ts';
 import { marksKey, timerSegmentKey, timersKey } from './keys.ts';
-import { platforms } from './rules.ts';
 import type { World } from './world.ts';
 
 export type TimerKind = 'gate' | 'echo';
@@ -44,10 +43,9 @@ export function addTimer(world: World, kind: TimerKind, until: number, item: str
   world.putCursor(timersKey(kind), { ...timers, n: { ...timers.n, [String(bucket)]: count + 1 } });
 }
 
-/** Source time up to which every captured platform has told everything, ms; 0 while one of them has not, or has a hole. */
+/** Source time up to which every captured platform has told everything, ms. A source says no mark while it has a hole. */
 export function currentTo(world: World): number {
   const marks = world.cursor(marksKey);
-  if (platforms.some((platform) => (marks.n[`hole:${platform}`] ?? 0) > 0)) return 0;
   return Math.min(...world.rules.captured.map((platform) => marks.n[`upTo:${platform}`] ?? 0));
 }
 

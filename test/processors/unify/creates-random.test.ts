@@ -13,11 +13,10 @@ function living(state: Before, id: string): EntityState | undefined {
   return entity;
 }
 
-/** Source time that every platform has told everything up to; 0 while one has a hole. */
+/** Source time that every platform has told everything up to. */
 function currentTo(state: Before): number {
   const { n } = (state.get('cur:marks') ?? { n: {} }) as CursorState;
-  const holes = ['hole:salesforce', 'hole:intercom'].some((name) => (n[name] ?? 0) > 0);
-  return holes ? 0 : Math.min(n['upTo:salesforce'] ?? 0, n['upTo:intercom'] ?? 0);
+  return Math.min(n['upTo:salesforce'] ?? 0, n['upTo:intercom'] ?? 0);
 }
 
 class Watch {

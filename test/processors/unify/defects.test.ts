@@ -358,7 +358,9 @@ describe('a result that cannot be decided', () => {
     const asked = org.runner.commands().at(-1);
     const { returned, ...rest } = org.intercom.run(asked as Command);
     const fields = { ...returned?.fields, 'custom_attributes.level': 'x'.repeat(70_000) };
-    org.answer(asked, { ...rest, returned: returned == null ? null : { ...returned, fields } });
+    if (returned == null) throw new Error('Intercom answers with what there is now');
+    const at = { ...returned.at, time: returned.at.time + 1_000 };
+    org.answer(asked, { ...rest, returned: { ...returned, fields, at } });
     expect(org.runner.poisons.length).toBe(1);
     const open = [0, 1, 2, 3].map(
       (p) => (org.runner.committed.get(`cur:part:intercom:${p}`) as { n: { open?: number } }).n.open ?? 0,
@@ -404,7 +406,7 @@ describe('what comes back', () => {
 });
 
 describe('marks', { timeout: 30_000 }, () => {
-  it('that come again from a slow decoder do not open a hole that was closed', () => {
+  it('that come again from a slow decoder do not show a hole that was closed', () => {
     const hole = (kind: 'holeOpen' | 'holeClosed', offset: number): Change =>
       change({
         kind: 'mark',
@@ -412,12 +414,7 @@ describe('marks', { timeout: 30_000 }, () => {
         mark: { platform: 'salesforce', kind, upTo: 0, detail: 'Contact' },
       });
     const org = new Org().say(hole('holeOpen', 10), hole('holeClosed', 20), hole('holeOpen', 10));
-    expect(
-      org
-        .say(createdEvent(contact(1), ada, 2, 2))
-        .pass(10)
-        .people(),
-    ).toEqual(['ada@x.example']);
+    expect(org.runner.committed.get('cur:marks')).toMatchObject({ n: { 'hole:salesforce': 0 } });
   });
 
   it('that stand still for hours while people come do not fill the list of gates', () => {
