@@ -83,6 +83,21 @@ export class FieldJudge {
     return false;
   }
 
+  /** Nobody else has a say in a record that is the only one of its person or company: its own last value stands. */
+  alone(name: string, field: MappedField, { id, platform, values }: Shown): void {
+    const { canonical, type, later } = field;
+    const { people, history } = this.#judging.ran;
+    const edits = people.edits.filter((edit) => edit.field === canonical && `${edit.kind} ${edit.whose}` === name);
+    const last = edits.at(-1);
+    // Consent only gets stricter by itself; and two who never give in are judged only by that it ends.
+    const isElse = type === 'optOut' || later === true || history.world.on.has('thirdwriter');
+    if (last === undefined || isElse || edits.some((edit) => edit.id !== id)) return;
+    const stands = values[canonical] ?? null;
+    if (this.#judging.alike(field, last.value, stands)) return;
+    const text = `${name}: ${canonical} became ${JSON.stringify(last.value)} in its only record, on ${platform}, and is ${JSON.stringify(stands)}`;
+    this.#judging.broken('order', text, [id]);
+  }
+
   /** Is what both say the right value? */
   stands(name: string, field: MappedField, edits: readonly Edit[], a: Shown, b: Shown): void {
     const { world } = this.#judging.ran.history;

@@ -2,6 +2,7 @@
 import type { Judging } from './promises.ts';
 import { lateOnes } from './prompt.ts';
 import { planOf } from './quota.ts';
+import { beyondWindows } from './windows.ts';
 import { excessOf } from './write-bound.ts';
 
 /** Worlds of these alone have nothing that makes anybody wait. */
@@ -36,6 +37,11 @@ export function quota(judging: Judging): void {
       if (within < plan.windowMs)
         return judging.broken('quota', `${plan.perWindow + 1} calls of ${platform} within ${within} ms`);
     }
+}
+
+export function fresh(judging: Judging): void {
+  const { ran } = judging;
+  for (const text of [...ran.overdue, ...beyondWindows(ran)].slice(0, 1)) judging.broken('fresh', text);
 }
 
 /** Each edit is written once to the other side, once back where it lost, and once more where a call's outcome is in doubt. */

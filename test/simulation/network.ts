@@ -62,8 +62,8 @@ export class Network {
     const chance = this.#chance;
     this.begun[platform].push(clock.now);
     const begun = clock.now;
-    const there = chance.int(`there ${platform}`, 5, slowest.there);
-    const back = chance.int(`back ${platform}`, 2, slowest.back);
+    const there = this.#lasts(`there ${platform}`, 5, slowest.there);
+    const back = this.#lasts(`back ${platform}`, 2, slowest.back);
     const fate = this.#troubled ? this.#fate(label) : 'well';
     if (fate !== 'well') this.#trace.say('fault', label, `${platform} ${label}: ${fate}`);
     switch (fate) {
@@ -112,6 +112,11 @@ export class Network {
         clock.after(timeoutMs, () => answer({ kind: 'silent' }));
         return;
     }
+  }
+
+  #lasts(label: string, least: number, most: number): number {
+    const isSlow = this.#world.on.has('slow') && this.#chance.is(`slow ${label}`, 0.3);
+    return isSlow ? this.#chance.int(`slowly ${label}`, most, 6_000) : this.#chance.int(label, least, most);
   }
 
   #fate(label: string): 'well' | '429' | '5xx' | '5xx applied' | 'timeout-before' | 'timeout-after' | 'late' {

@@ -9,8 +9,10 @@ import { Ends } from './ends.ts';
 import { FieldJudge, whyUnlisted } from './field-judge.ts';
 import { companyFields, type MappedField, type PlatformName, personFields } from './fields.ts';
 import { joinedWrong } from './joined.ts';
-import { accounted, prompt, quota, silent, writesBounded } from './limits.ts';
+import { known } from './known.ts';
+import { accounted, fresh, prompt, quota, silent, writesBounded } from './limits.ts';
 import { judgeMerged, wasMerged } from './merged.ts';
+import { needless } from './needless.ts';
 import { judgeOperators } from './operators.ts';
 import { rewritten } from './others.ts';
 import { isAlive, Parties, type Party } from './parties.ts';
@@ -18,7 +20,7 @@ import type { Judging, Violation } from './promises.ts';
 import { whyReplayed } from './replay.ts';
 import { judgeSharing } from './sharing.ts';
 import type { Ran } from './simulate.ts';
-import type { Shown, Stored } from './stores.ts';
+import type { Kind, Shown, Stored } from './stores.ts';
 import type { World } from './world.ts';
 
 const other = (platform: PlatformName): PlatformName => (platform === 'salesforce' ? 'intercom' : 'salesforce');
@@ -37,6 +39,8 @@ function alikeIn(world: World): (field: MappedField, a: Stored, b: Stored) => bo
     return String(a) === String(b);
   };
 }
+
+const fieldsOf = (kind: Kind): readonly MappedField[] => (kind === 'person' ? personFields : companyFields);
 
 export class Oracle {
   readonly violations: Violation[] = [];
@@ -59,6 +63,7 @@ export class Oracle {
     silent(judging);
     accounted(judging);
     quota(judging);
+    fresh(judging);
     for (const again of ran.replayed) {
       const { what, fields } = again.write;
       const text = `${fields.join(', ')} of ${what} is written in ${again.platform} after all observations came again`;
@@ -73,6 +78,8 @@ export class Oracle {
     for (const text of joinedWrong(ran.unify.outputs)) judging.broken('joined', text);
     prompt(judging);
     writesBounded(judging);
+    needless(judging);
+    known(judging);
   }
 
   #party(party: Party): void {
@@ -99,10 +106,13 @@ export class Oracle {
     }
     const [a] = alive.salesforce;
     const [b] = alive.intercom;
-    if (a === undefined || b === undefined) return;
+    if (a === undefined || b === undefined) {
+      const only = a ?? b;
+      if (only !== undefined) for (const field of fieldsOf(kind)) this.#fields.alone(name, field, only);
+      return;
+    }
     const isListed = kind === 'person' || this.#parties.isListed(whose);
-    for (const field of kind === 'person' ? personFields : companyFields)
-      this.#fields.judge(name, party, field, a, b, isListed);
+    for (const field of fieldsOf(kind)) this.#fields.judge(name, party, field, a, b, isListed);
     this.#ended(name, party, isListed);
     if (kind === 'person') this.#membership(name, a, b);
   }
@@ -115,9 +125,7 @@ export class Oracle {
     const hasParts = on.has('names');
     for (const edit of this.#judging.ran.people.edits) {
       if (edit.first || edit.kind !== kind || edit.whose !== whose) continue;
-      const field = (kind === 'person' ? personFields : companyFields).find(
-        ({ canonical }) => canonical === edit.field,
-      );
+      const field = fieldsOf(kind).find(({ canonical }) => canonical === edit.field);
       if (field === undefined || field.later === true || (isFought && edit.field === 'department')) continue;
       if (hasParts && edit.field === 'lastName') continue;
       const end = this.#ends.of(edit, field);

@@ -20,7 +20,10 @@ export const promises = {
   fill: 'what is only filled where it is empty keeps its value',
   writes: 'one write per edit and side, one more for each write-back and each call in doubt',
   prompt: 'where nothing fails an edit is carried over within ten seconds, whatever else is to be written',
+  known: 'when all is silent, what is known of each record is what stands there, and nothing is under way',
   quota: 'never a call beyond the budget',
+  fresh:
+    'what cannot be written yet waits to be asked with its newest values: no more is asked than fits, nor called later than a minute',
   bytes: 'the same changes give the same bytes, however they are cut',
   replay: 'all observations once more write nothing',
 } as const;

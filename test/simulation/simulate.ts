@@ -74,6 +74,8 @@ export interface Ran {
   readonly heard: readonly Heard[];
   /** Commands to read a record again. */
   readonly rereads: number;
+  /** Calls begun for an ask that had expired. */
+  readonly overdue: readonly string[];
   /** Writes that offering all observations again led to. */
   readonly replayed: readonly Replayed[];
   /** Records of the log before that. */
@@ -288,6 +290,7 @@ export function simulate(history: History, tracing = false): Ran {
     writes: { salesforce: salesforceSink.writes, intercom: intercomSink.writes },
     heard: intercom.heard,
     rereads,
+    overdue: [...intercomSink.overdue, ...salesforceSink.overdue],
     replayed,
     once,
     endless,

@@ -67,6 +67,8 @@ export interface SinkOptions<Request, Reply, Verdict> {
 
 const partitions = 4;
 const concurrency = 4;
+/** So much later than the log a sink may take its time to be: what passes between an append and its arrival. */
+const clockLagMs = 20;
 
 /** One life of the process: everything of it ends when it is killed, unless it is a zombie for a while. */
 interface Life {
@@ -81,6 +83,8 @@ export class SinkProcess<Request, Reply, Verdict extends { readonly kind: string
   readonly writes: Written[] = [];
   readonly #answered = new Map<Turn<null>, Written[]>();
   restarts = 0;
+  /** Calls begun for an ask that had expired. */
+  readonly overdue: string[] = [];
   readonly #options: SinkOptions<Request, Reply, Verdict>;
   readonly #quota: Quota;
   #life: Life | undefined;
@@ -222,10 +226,14 @@ export class SinkProcess<Request, Reply, Verdict extends { readonly kind: string
       life.alive = false;
       return;
     }
-    if (waitMs > 0) {
+    // As production's budget has it: whose time is up is given nothing.
+    if (waitMs > 0 || clock.now >= until) {
       this.#wait(life, turn, work, until, Math.min(waitMs, 2_000), () => this.#call(life, turn, work, until, step));
       return;
     }
+    for (const { command } of turn.entries)
+      if (clock.now > command.expiresAt + clockLagMs)
+        this.overdue.push(`${command.id} is called ${clock.now - command.expiresAt} ms after it expired`);
     let made: readonly Written[] = [];
     network.call(
       platform,

@@ -17,6 +17,7 @@ export const switches = {
   'timeout-before': 'calls time out and are not applied',
   'timeout-after': 'calls time out and are applied',
   late: 'calls time out and are applied long after',
+  slow: 'calls take seconds on their way there or back, and what happens meanwhile is told before their answers',
   crash: 'unify is killed between any two effects, or an answer to it is lost',
   zombie: 'what was taken over goes on for a while',
   restart: 'sinks are killed and restarted',
@@ -66,6 +67,7 @@ const apart: readonly Switch[] = [
   'tight',
   'duprule',
   'operate',
+  'slow',
 ];
 
 /** Named sets; each is a row of the table. */

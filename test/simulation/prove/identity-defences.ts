@@ -41,20 +41,6 @@ export const identityDefences: readonly Defence[] = [
     ],
   },
   {
-    name: 'holes-close-gates',
-    protects: 'somebody is created while what would have named them is missing',
-    worlds: ['sources', 'losses', 'everything'],
-    patches: [
-      unify('timers', '  if (platforms.some((platform) => (marks.n[`hole:${platform}`] ?? 0) > 0)) return 0;\n', ''),
-    ],
-  },
-  {
-    name: 'marks-in-order',
-    protects: 'an old mark that comes again opens a hole that was closed',
-    worlds: ['sources', 'losses', 'everything'],
-    patches: [unify('index', '  if (source !== null && source.offset < (marks.n[place] ?? 0)) return;\n', '')],
-  },
-  {
     name: 'found-is-linked',
     protects: 'somebody who exists already is not linked',
     worlds: ['losses', 'network', 'identity'],
@@ -294,8 +280,8 @@ export const identityDefences: readonly Defence[] = [
     patches: [
       unify(
         'creates',
-        "  if (entity.ambiguous.length > 0 || rivals(world, entity).length > 0) return 'ambiguous';\n",
-        '',
+        'const sharing = isOpen ? rivals(world, entity) : [];',
+        'const sharing: readonly string[] = [];',
       ),
     ],
   },

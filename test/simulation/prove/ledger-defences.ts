@@ -297,12 +297,6 @@ export const ledgerDefences: readonly Defence[] = [
     ],
   },
   {
-    name: 'answers-in-order',
-    protects: 'an answer of the second of the answer before it is taken for a tie',
-    worlds: ['calm', 'calls', 'network'],
-    patches: [unify('ledger', "if (observation.via === 'answer' && before.answer) return 'newer';", '')],
-  },
-  {
     name: 'webhooks-wait',
     protects: 'what Intercom makes of our value is taken for an edit before the answer says so',
     worlds: ['values,network', 'values', 'fights'],
@@ -313,14 +307,6 @@ export const ledgerDefences: readonly Defence[] = [
     protects: 'an edit that our own write overtook is lost',
     worlds: ['delay', 'network', 'calm'],
     patches: [unify('ledger', 'else if (answered === null) takeEvidence(world, draft, sighting, look);', '')],
-  },
-  {
-    name: 'evidence-while-open',
-    protects: 'an edit told while our write is under way is lost',
-    worlds: ['delay', 'network', 'calls,delay'],
-    patches: [
-      unify('asks', '      field in ask.before &&\n', '      field in ask.before &&\n      ask.resultAt !== null &&\n'),
-    ],
   },
   {
     name: 'evidence-is-no-echo',
@@ -460,7 +446,7 @@ export const ledgerDefences: readonly Defence[] = [
     name: 'written-over-what-waits',
     protects: 'an answer that shows what was there before hides that our call was repeated over an edit',
     worlds: ['everything', 'norm,timeout-after'],
-    patches: [unify('ledger', 'isNew || isTurned(draft.ref, sighting, observation.at) ?', 'isNew ?')],
+    patches: [unify('ledger', 'isNew || isTurned(known, sighting, observation.at) ?', 'isNew ?')],
   },
   {
     name: 'owner',

@@ -80,13 +80,16 @@ export const outerDefences: readonly Defence[] = [
   {
     name: 'expiry',
     protects: 'what waited too long is written although it is out of date',
-    worlds: ['calls', 'latecalls', 'processes'],
-    patches: [patch('core/sink-state.ts', 'command.expiresAt <= logNow)', 'false)')],
+    worlds: ['scarce'],
+    patches: [
+      patch('core/sink-state.ts', 'command.expiresAt <= logNow)', 'false)'),
+      patch('core/sink-state.ts', 'leftMs: soonest - this.#clock.at(now)', 'leftMs: soonest + 3_600_000'),
+    ],
   },
   {
     name: 'window',
     protects: 'more is asked than can be carried out before it expires',
-    worlds: ['calls', 'processes', 'everything'],
+    worlds: ['scarce', 'bursts'],
     patches: [
       patch('processors/unify/dirty.ts', "|| (n['open'] ?? 0) >= (n['window'] ?? 0)) return false;", ') return false;'),
     ],
@@ -94,7 +97,7 @@ export const outerDefences: readonly Defence[] = [
   {
     name: 'budget',
     protects: 'calls beyond the quota',
-    worlds: ['calm', 'calls', 'network'],
+    worlds: ['scarce'],
     patches: [
       patch(
         'core/budget.ts',
