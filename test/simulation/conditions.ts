@@ -15,6 +15,9 @@ export const conditions = {
   names: 'Intercom has one name for what Salesforce has in two',
   burst: 'another integration writes to many records at once',
   overflow: 'transactions so large that events stand for many records',
+  retried: 'notifications fail at first and come a minute later, or are lost when they fail again',
+  throttled: 'Intercom is told to wait with its notifications, and waits for minutes',
+  paused: 'a few notifications that fail in a row have Intercom drop all of a quarter of an hour',
   operate: 'operators pin records, take them apart, release fields and have things asked again',
 } as const;
 export type Condition = keyof typeof conditions;
@@ -26,6 +29,8 @@ export type ConditionDeed =
   | { readonly do: 'lock'; readonly who: number; readonly forMs: number }
   | { readonly do: 'exhaust'; readonly on: PlatformName; readonly forMs: number }
   | { readonly do: 'signup'; readonly who: number }
+  /** Whoever receives Intercom's notifications tells it to wait. */
+  | { readonly do: 'busy'; readonly forMs: number }
   /** What an operator says of a record of somebody; a pin names their record on the other platform. */
   | { readonly do: 'operate'; readonly verb: Verb; readonly who: number; readonly on: PlatformName }
   /** One field of everybody, in one transaction of Salesforce. */
@@ -35,6 +40,11 @@ export type ConditionDeed =
 export const crowd = 16;
 /** Changed fields of one transaction, beyond which Salesforce tells no more: an edit of one person has three at most. */
 export const overflowAfter = 6;
+
+/** Notifications that fail in a row, beyond which Intercom pauses: a history has few. */
+export const pauseAfter = 2;
+/** Switches by which notifications are lost, so that only a reading tells what they did not. */
+export const losing = ['lost', 'retried', 'paused'] as const;
 
 const written: readonly MappedField['canonical'][] = ['department', 'title', 'assistant'];
 
@@ -72,6 +82,7 @@ export function deedsOf(chance: Chance, on: ReadonlySet<string>, who: number, n:
       who,
       on: chance.pick('operates on', ['salesforce', 'intercom'] as const),
     });
+  if (on.has('throttled')) deeds.push({ do: 'busy', forMs: chance.int('busy for', 100, 90_000) });
   if (on.has('visitors')) deeds.push({ do: 'signup', who }, { do: 'signup', who });
   if (on.has('burst') || on.has('overflow'))
     deeds.push({ do: 'bulk', field: chance.pick('bulk field', written), text: `bulk ${n}` });

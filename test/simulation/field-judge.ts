@@ -1,4 +1,5 @@
 /** Field by field of a person or company on both platforms: do they agree, and on the right value? */
+import { losing } from './conditions.ts';
 import { firstHeard, isAskedAnyway, wholeSecond, whyAsNew } from './dates.ts';
 import { doubtfulCalls } from './doubts.ts';
 import { tellingOf } from './ends.ts';
@@ -15,7 +16,7 @@ import type { World } from './world.ts';
 
 /** An edit is known within this, without these faults. */
 const knownWithinMs = 15_000;
-const lateKnown = ['lost', 'hole', 'gap', 'cold', 'crash', 'convert'] as const;
+const lateKnown = [...losing, 'throttled', 'hole', 'gap', 'cold', 'crash', 'convert'] as const;
 
 /** As far as platforms tell when something happened: whole seconds. */
 const toleranceMs = 1_000;

@@ -22,6 +22,7 @@ import { answerCall } from '../../twins/intercom/answer.ts';
 import { type Delivery, notificationBody } from '../../twins/intercom/deliveries.ts';
 import type { Workspace } from '../../twins/intercom/routes.ts';
 import type { Clock } from './clock.ts';
+import { losing, pauseAfter } from './conditions.ts';
 import { exchangeOf, intercomVersion, wholeSecond } from './intercom-door.ts';
 import type { RawTopic } from './log.ts';
 import type { Chance } from './random.ts';
@@ -63,6 +64,8 @@ export class IntercomSource {
   readonly #trace: Trace;
   readonly #raw: RawTopic;
   readonly #lossy: boolean;
+  /** Chance that an attempt fails. */
+  readonly #fails: number;
   #state: ReconcileState = unborn;
   /** When the next delivery is looked for; undefined: nothing waits. */
   #dueAt: number | undefined;
@@ -72,8 +75,9 @@ export class IntercomSource {
   #reading = false;
   /** The last write, of anybody. */
   #wroteAt = 0;
-  /** Nobody receives until then. */
+  /** Nobody receives until then, or whoever does tells Intercom to wait. */
   #awayUntil = 0;
+  #isBusy = false;
 
   constructor(workspace: Workspace, clock: Clock, chance: Chance, trace: Trace, world: World, raw: RawTopic) {
     this.#workspace = workspace;
@@ -82,12 +86,14 @@ export class IntercomSource {
     this.#trace = trace;
     this.#raw = raw;
     const { on } = world;
-    this.#lossy = on.has('lost');
+    this.#lossy = losing.some((one) => on.has(one));
+    this.#fails = on.has('retried') ? 0.2 : 0;
     workspace.model.deliveries.turn({
       // Each by itself overtakes the one before, unless all take the same time.
       delayMs: on.has('disorder') ? [20, on.has('delay') ? 8_000 : 800] : on.has('delay') ? [4_000, 4_000] : [150, 150],
       dropChance: on.has('lost') ? 0.15 : 0,
       duplicateChance: on.has('duplicate') ? 0.2 : 0,
+      ...(on.has('paused') ? { pauseAfter } : {}),
     });
   }
 
@@ -118,12 +124,16 @@ export class IntercomSource {
     });
   }
 
-  /** The endpoint is away: what is sent meanwhile is lost, and it knows since when it was. */
-  goAway(forMs: number): void {
+  /**
+   * The endpoint is away, or has nowhere to put what it is told and says so: Intercom tries once more a minute later, or
+   * waits with all of it. Either way the endpoint knows since when it was.
+   */
+  goAway(forMs: number, isBusy = false): void {
     const { now } = this.#clock;
     if (now < this.#awayUntil) return;
-    this.#trace.say('fault', 'intercom', `nobody receives notifications for ${forMs} ms`);
+    this.#trace.say('fault', 'intercom', `notifications are ${isBusy ? 'put off' : 'not received'} for ${forMs} ms`);
     this.#awayUntil = now + forMs;
+    this.#isBusy = isBusy;
     this.#clock.at(this.#awayUntil, () => {
       this.#take(troubled(this.#state, now, this.#awayUntil));
       this.#look();
@@ -132,9 +142,11 @@ export class IntercomSource {
 
   #receive(delivery: Delivery): void {
     const { deliveries, workspaceId } = this.#workspace.model;
-    // Of an endpoint that never answers the platform gives up; the double is not made to wait a minute.
+    const { now } = this.#clock;
+    if (now < this.#awayUntil) return deliveries.failed(delivery.id, this.#isBusy ? 429 : 'timeout', now);
+    if (this.#fails > 0 && this.#chance.is('delivery fails', this.#fails))
+      return deliveries.failed(delivery.id, 503, now);
     deliveries.delivered(delivery.id);
-    if (this.#clock.now < this.#awayUntil) return;
     const bytes = Buffer.from(JSON.stringify(notificationBody(delivery, workspaceId)));
     const accepted = acceptNotification(bytes, workspaceId);
     if (accepted.kind === 'rejected') throw accepted.error;

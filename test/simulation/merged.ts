@@ -4,6 +4,7 @@
  * gives an email to one contact only, so of several contacts one has it, and the journal names the others.
  */
 import type { Command, CustomerEvent, JournalEntry } from '../../schemas/types.ts';
+import { losing } from './conditions.ts';
 import { isStray } from './duplicates.ts';
 import type { FieldJudge } from './field-judge.ts';
 import { type MappedField, type PlatformName, personFields } from './fields.ts';
@@ -51,7 +52,7 @@ export function judgeMerged(judging: Judging, parties: Parties, fields: FieldJud
 
 /** The contact of which nobody was told whom it was merged into: by no notification, nor by a call that found it gone. */
 function unheardMerge({ ran }: Judging, { whose }: Group): string {
-  if (!ran.history.world.on.has('lost')) return '';
+  if (!losing.some((one) => ran.history.world.on.has(one))) return '';
   const unheard = ran.people.merges.find(
     (merge) => merge.on === 'intercom' && whose.includes(merge.who) && !isTold(ran, merge),
   );

@@ -211,6 +211,8 @@ export function simulate(history: History, tracing = false): Ran {
           return salesforce.backfill();
         case 'away':
           return intercom.goAway(action.forMs);
+        case 'busy':
+          return intercom.goAway(action.forMs, true);
         case 'gap':
           return salesforce.swallowNext();
         case 'exhaust':

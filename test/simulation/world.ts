@@ -68,6 +68,9 @@ const apart: readonly Switch[] = [
   'duprule',
   'operate',
   'slow',
+  'retried',
+  'throttled',
+  'paused',
 ];
 
 /** Named sets; each is a row of the table. */
@@ -77,6 +80,7 @@ export const named: Readonly<Record<string, readonly Switch[]>> = {
   onesided: ['oneway', 'companies'],
   network: [...network, 'companies'],
   losses: [...network, 'lost', 'companies'],
+  outages: ['delay', 'disorder', 'retried', 'throttled', 'paused', 'companies'],
   calls: [...calls, 'companies'],
   latecalls: [...network, 'timeout-after', 'late'],
   processes: [...processes, 'companies'],
@@ -301,7 +305,7 @@ function choose(chance: Chance, on: ReadonlySet<Switch>, { count, companies, n, 
   if (on.has('convert')) rare.push({ do: 'convert', who });
   if (on.has('gap')) rare.push({ do: 'gap', who });
   if (on.has('hole')) rare.push({ do: 'loss', forMs: chance.int('loss for', 100, 8_000) });
-  if (on.has('lost')) rare.push({ do: 'away', forMs: chance.int('away for', 100, 8_000) });
+  if (on.has('lost') || on.has('paused')) rare.push({ do: 'away', forMs: chance.int('away for', 100, 8_000) });
   if (on.has('backfill')) rare.push({ do: 'backfill' });
   if (on.has('config')) rare.push({ do: 'config' });
   rare.push(...deedsOf(chance, on, who, n), { do: 'create', who: count, on: platform });
