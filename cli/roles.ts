@@ -7,6 +7,7 @@ import { runPipe } from '../core/pipe.ts';
 import type { Role, RoleContext } from '../core/role.ts';
 import { decodeStep } from '../processors/decode/index.ts';
 import { intercomSink } from '../sinks/intercom/index.ts';
+import { salesforceSink } from '../sinks/salesforce/index.ts';
 import { unifyRole } from './unify.ts';
 
 const servers = ['kafka.brokers', 'registry.url', 'redis.url'];
@@ -56,4 +57,5 @@ export const roles: readonly RoleEntry[] = [
   { role: decodeRole, needs: servers },
   { role: unifyRole, needs: servers },
   { role: intercomSink, needs: [...servers, ...intercom] },
+  { role: salesforceSink, needs: [...servers, ...salesforce] },
 ];

@@ -67,14 +67,12 @@ const fieldMapping = section({
   owner: platform
     .optional()
     .describe(
-      'Only this platform decides the value; edits elsewhere are written back. Only salesforce so far, which decides every field mapped there anyway: Intercom is written and not read.',
+      'Only this platform decides the value; edits elsewhere are written back. intercom needs capture.intercom. Where Salesforce is not written it owns what is mapped there.',
     ),
   fillIfEmpty: z
     .boolean()
     .default(false)
-    .describe(
-      'A value from the other platform counts only where there is none. Only false so far: Intercom is written and not read.',
-    ),
+    .describe('A value from the other platform counts only where there is none. Needs capture.intercom.'),
 });
 export type FieldMapping = z.output<typeof fieldMapping>;
 
@@ -188,7 +186,7 @@ const written = (name: string) =>
 const intercomWritten = written('Intercom').prefault({});
 const salesforceWritten = written('Salesforce')
   .optional()
-  .describe('Present: changes made in Intercom are written to Salesforce. Only absent so far: nothing runs it yet.');
+  .describe('Present: changes made in Intercom are written to Salesforce. Needs capture.intercom.');
 
 export const configSchema = section({
   prefix: z
@@ -379,17 +377,22 @@ const canonicalNames = (field: FieldMapping): readonly string[] =>
  */
 export function crossCheck(settings: Settings): readonly Problem[] {
   return [
-    ...(['customer', 'account'] as const).flatMap((name) => checkEntity(name, settings.entities[name])),
+    ...(['customer', 'account'] as const).flatMap((name) =>
+      checkEntity(name, settings.entities[name], settings.capture.intercom),
+    ),
     ...checkDirection(settings),
     ...checkSnapshot(settings),
   ];
 }
 
-function checkDirection({ flows, entities }: Settings): readonly Problem[] {
+function checkDirection({ flows, entities, capture }: Settings): readonly Problem[] {
   const problems: Problem[] = [];
   for (const name of ['contact-sync', 'account-sync'] as const) {
-    if (flows[name].salesforce !== undefined)
-      problems.push({ field: `flows.${name}.salesforce`, message: 'is given, but no sink writes to Salesforce yet' });
+    if (flows[name].salesforce !== undefined && !capture.intercom)
+      problems.push({
+        field: `flows.${name}.salesforce`,
+        message: 'is given, but capture.intercom is false: there would be nothing to write',
+      });
   }
   for (const [name, flow] of [
     ['customer', flows['contact-sync']],
@@ -423,7 +426,7 @@ function checkSnapshot({ entities, snapshot }: Settings): readonly Problem[] {
     .map(([object, why]) => ({ field: 'snapshot.objects', message: `lacks ${object}: ${why}` }));
 }
 
-function checkEntity(name: EntityName, entityMapping: EntityMapping): readonly Problem[] {
+function checkEntity(name: EntityName, entityMapping: EntityMapping, intercomRead: boolean): readonly Problem[] {
   const problems: Problem[] = [];
   const seen = new Map<string, number>();
   const once = (what: string, key: string, index: number, advice: string): void => {
@@ -443,10 +446,10 @@ function checkEntity(name: EntityName, entityMapping: EntityMapping): readonly P
       report(index, 'names no platform field; give salesforce, intercom or both');
     if (field.owner !== undefined && field[field.owner] === undefined)
       report(index, `owner is ${field.owner}, which has no field here`);
-    else if (field.owner === 'intercom')
-      report(index, 'owner is intercom, which is written and not read yet: no value would ever come');
-    if (field.fillIfEmpty)
-      report(index, 'fillIfEmpty is true, but only Salesforce is read yet: there is no other value to fill in');
+    else if (field.owner === 'intercom' && !intercomRead)
+      report(index, 'owner is intercom, but capture.intercom is false: no value would ever come');
+    if (field.fillIfEmpty && !intercomRead)
+      report(index, 'fillIfEmpty is true, but capture.intercom is false: there is no other value to fill in');
     for (const one of names) {
       const types = reservedNames[name][one];
       if (types !== undefined && !types.includes(field.type))

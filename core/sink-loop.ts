@@ -23,10 +23,10 @@ import { delay } from './patience.ts';
 import { Outbox } from './sink-parts.ts';
 import { type Answer, type Entry, expired, Interrupted, type Reported, SinkState, type Turn } from './sink-state.ts';
 
-/** What a sink's `execute` gets besides the command. */
+/** What a sink's `execute` gets besides the commands. */
 export interface Execution {
   readonly holder: EpochHolder;
-  /** Aborted when the command expires, its partition is lost or we stop: begin no further call. */
+  /** Aborted when a command expires, their partition is lost or we stop: begin no further call. */
   readonly signal: AbortSignal;
   /** A try failed for no fault of the record's. */
   trouble(code: ErrorCode, text: string): void;
@@ -37,10 +37,15 @@ export interface SinkOptions {
   readonly codec: Codec;
   readonly platform: Command['platform'];
   readonly budget: Budget;
-  /** Commands run at the same time. */
+  /** Turns at the same time. */
   readonly concurrency: number;
-  /** Rejections: Interrupted, FENCED, or an error that stops the sink. */
-  execute(command: Command, run: Execution): Promise<Answer>;
+  /** Commands that one call of the platform carries, and so a turn, at most. */
+  readonly perCall: number;
+  /**
+   * Answers by command id; a command without one was never called. Rejections: Interrupted, when none was; FENCED, or an
+   * error that stops the sink.
+   */
+  execute(commands: readonly [Command, ...Command[]], run: Execution): Promise<ReadonlyMap<string, Answer>>;
   readonly signal: AbortSignal;
   ready(state: boolean, why: string): void;
   readonly log: Logger;
@@ -100,7 +105,7 @@ class SinkRound {
     this.#options = options;
     this.#outbox = outbox;
     this.#topic = `${options.platform}.commands`;
-    this.#state = new SinkState(options.platform, options.concurrency);
+    this.#state = new SinkState(options.platform, options.concurrency, options.perCall);
   }
 
   async run(): Promise<void> {
@@ -229,9 +234,11 @@ class SinkRound {
       const command = this.#decode(record);
       if (command === undefined) continue;
       await this.#room(batch.signal);
-      if (this.#state.offer(batch.partition, command, record)) this.#pump();
-      else metrics.drops.inc({ stage: 'sinks', reason: 'not of this epoch' });
+      if (!this.#state.offer(batch.partition, command, record))
+        metrics.drops.inc({ stage: 'sinks', reason: 'not of this epoch' });
     }
+    // Not one by one: the first of them would get a call of its own.
+    this.#pump();
     const last = batch.records.at(-1);
     if (last !== undefined) batch.commit(last.offset + 1);
   }
@@ -249,6 +256,7 @@ class SinkRound {
   /** Unify keeps to the window; whoever does not waits in the topic, not in our memory. */
   async #room(signal: AbortSignal): Promise<void> {
     while (this.#state.full && !signal.aborted && !this.#end.signal.aborted) {
+      this.#pump();
       await new Promise<void>((resolve) => {
         this.#drained.push(resolve);
         signal.addEventListener('abort', () => resolve(), { once: true });
@@ -262,7 +270,7 @@ class SinkRound {
     if (signal.aborted || this.#end.signal.aborted) return;
     this.#report(this.#state.expire(this.#options.now()));
     for (;;) {
-      const turn = this.#state.next(1, this.#options.now());
+      const turn = this.#state.next(this.#options.now());
       if (turn === undefined) break;
       const work = this.#perform(turn);
       this.#running.add(work);
@@ -277,8 +285,8 @@ class SinkRound {
     }
   }
 
-  async #perform({ entries: [entry], leftMs }: Turn<InRecord>): Promise<void> {
-    const { command, partition } = entry;
+  async #perform({ entries, leftMs }: Turn<InRecord>): Promise<void> {
+    const [{ partition }] = entries;
     const held = this.#held.get(partition);
     if (held === undefined) return;
     const expiry = AbortSignal.timeout(leftMs);
@@ -287,29 +295,45 @@ class SinkRound {
       signal: AbortSignal.any([held.lost.signal, this.#end.signal, this.#options.signal, expiry]),
       trouble: (code, text) => {
         this.#state.trouble(code, this.#options.now());
-        this.#options.log.debug({ command: command.id, code, why: text }, 'a try failed');
+        this.#options.log.debug({ command: entries[0].command.id, code, why: text }, 'a try failed');
         this.#sayReady();
       },
     };
     try {
-      this.#answer(entry, await this.#options.execute(command, run));
+      await this.#execute(entries, run);
     } catch (error) {
-      if (error instanceof Interrupted) {
-        const reported = this.#state.interrupted(entry, this.#options.now());
-        if (reported !== undefined) this.#report([reported]);
-        return;
-      }
       const ours = TributaryError.from(error);
       if (ours.verdict === 'stop' || ours.verdict === 'retry') throw ours;
-      // The record's fault, or a defect of ours that this record brings out: either way the others go on.
-      if (ours.verdict === 'crash') this.#options.log.error({ err: ours, command: command.id }, 'a command failed');
-      const field = Object.hasOwn(command.fields, ours.field ?? '') ? (ours.field ?? '') : '';
-      const refusals = [{ field, code: ours.code, message: ours.message }];
-      this.#answer(entry, { ...expired, outcome: 'refused', refusals });
+      // A record's fault, or a defect of ours that one brings out: either way the others go on. Which it is, each shows alone.
+      if (entries.length === 1) return this.#fail(entries[0], ours);
+      for (const entry of entries)
+        await this.#execute([entry], run).catch((alone: unknown) => this.#fail(entry, TributaryError.from(alone)));
     }
   }
 
-  #answer(entry: Waiting, answer: Answer): void {
+  async #execute(entries: readonly [Waiting, ...Waiting[]], run: Execution): Promise<void> {
+    const [first, ...others] = entries;
+    const commands = [first.command, ...others.map(({ command }) => command)] as const;
+    const answers = await this.#options.execute(commands, run).catch((error: unknown) => {
+      if (error instanceof Interrupted) return new Map<string, Answer>();
+      throw error;
+    });
+    for (const entry of entries) {
+      const answer = answers.get(entry.command.id);
+      const now = this.#options.now();
+      const reported =
+        answer === undefined ? this.#state.interrupted(entry, now) : this.#state.answered(entry, answer, now);
+      if (reported !== undefined) this.#report([reported]);
+    }
+  }
+
+  #fail(entry: Waiting, ours: TributaryError): void {
+    const { command } = entry;
+    if (ours.verdict === 'stop' || ours.verdict === 'retry') throw ours;
+    if (ours.verdict === 'crash') this.#options.log.error({ err: ours, command: command.id }, 'a command failed');
+    const field = Object.hasOwn(command.fields, ours.field ?? '') ? (ours.field ?? '') : '';
+    const refusals = [{ field, code: ours.code, message: ours.message }];
+    const answer: Answer = { ...expired, outcome: 'refused', refusals };
     this.#report([this.#state.answered(entry, answer, this.#options.now())]);
   }
 

@@ -91,17 +91,22 @@ export class Gate {
 const askLifeMs = 60_000;
 /** Per partition. Enough to keep every call slot busy over a round trip through unify; more would only age in memory. */
 const widest = 100;
+/** Full calls of many commands per partition: one under way, one that fills meanwhile. */
+const fullCalls = 2;
 /** The partitions of a commands topic share one budget. */
 const partitions = 4;
 const bulkShare = 0.7;
 
-/** Window and bulk window of each partition. Half-open: one command, to see whether the platform takes it. */
-export function windowFor(level: BudgetLevel, gate: GateState): readonly [number, number] {
+/**
+ * Window and bulk window of each partition. Half-open: one command, to see whether the platform takes it.
+ * @param perCall commands that one call carries at most
+ */
+export function windowFor(level: BudgetLevel, gate: GateState, perCall: number): readonly [number, number] {
   if (gate === 'open' || level.pausedMs >= askLifeMs) return [0, 0];
   if (gate === 'half-open') return [1, 1];
   const usable = Math.max(0, askLifeMs - level.pausedMs);
-  const affordable = Math.floor((level.perWindow / level.windowMs) * usable) / partitions;
-  const window = Math.max(1, Math.min(widest, Math.floor(affordable)));
+  const affordable = Math.floor(((level.perWindow / level.windowMs) * usable * perCall) / partitions);
+  const window = Math.max(1, Math.min(perCall === 1 ? widest : perCall * fullCalls, affordable));
   return [window, Math.max(1, Math.floor(window * bulkShare))];
 }
 

@@ -5,7 +5,8 @@
  *
  * epoch: a partition taken, under an id that is given in. Only commands of the partition's epoch run, each once.
  * turn: commands carried out together, of one partition, each of another record; bulk ones apart, for a turn is answered
- * when the last of its calls is.
+ * when the last of its calls is. Where a call carries many, a partition has one turn of each kind at a time: what comes
+ * meanwhile fills the next one.
  * now: ms of a clock that only goes forward. Asks expire by the log's time, which is told by append times (`appended`).
  */
 import type { Command, Epoch, Result } from '../schemas/types.ts';
@@ -75,6 +76,8 @@ interface Held {
 }
 
 const isBulk = ({ lane }: Command): boolean => lane === 'bulk';
+const goTogether = (a: Entry<unknown>, b: Entry<unknown>): boolean =>
+  a.partition === b.partition && isBulk(a.command) === isBulk(b.command);
 
 export class SinkState<Origin> {
   readonly #platform: Command['platform'];
@@ -83,19 +86,21 @@ export class SinkState<Origin> {
   readonly #gate = new Gate();
   readonly #held = new Map<number, Held>();
   readonly #queue = new CommandQueue<Entry<Origin>>();
-  #running = 0;
+  readonly #perCall: number;
+  readonly #running = new Set<Turn<Origin>>();
 
-  /** @param concurrency turns at the same time */
-  constructor(platform: Command['platform'], concurrency: number) {
+  /** @param concurrency turns at the same time @param perCall commands that one call carries, and so a turn, at most */
+  constructor(platform: Command['platform'], concurrency: number, perCall: number) {
     this.#platform = platform;
     this.#concurrency = concurrency;
+    this.#perCall = perCall;
   }
 
   // ---- partitions
 
   /** Takes a partition, at the end of its topic. Its announcement goes to `changes` before anything it brings. */
   take(partition: number, epoch: string, level: BudgetLevel, now: number): Epoch {
-    const [window, bulkWindow] = windowFor(level, this.#gate.state(now));
+    const [window, bulkWindow] = windowFor(level, this.#gate.state(now), this.#perCall);
     const held = { epoch, known: new Map(), n: 0, window, bulkWindow, announcedAt: now };
     this.#held.set(partition, held);
     return this.#announcement(partition, held, 'a sink took the partition');
@@ -134,29 +139,32 @@ export class SinkState<Origin> {
   }
 
   /**
-   * The next turn, of at most so many commands; undefined: nothing may begin now. To be asked after `due`, which answers
-   * what has expired. Every turn ends with `ended`.
+   * The next turn; undefined: nothing may begin now. To be asked after `due`, which answers what has expired. Every turn
+   * ends with `ended`.
    */
-  next(most: number, now: number): Turn<Origin> | undefined {
+  next(now: number): Turn<Origin> | undefined {
     const gate = this.#gate.state(now);
-    if (gate === 'open' || this.#running >= (gate === 'half-open' ? 1 : this.#concurrency)) return undefined;
-    const first = this.#queue.next();
+    if (gate === 'open' || this.#running.size >= (gate === 'half-open' ? 1 : this.#concurrency)) return undefined;
+    const first = this.#queue.next((entry) => this.#perCall === 1 || !this.#isUnderWay(entry));
     if (first === undefined) return undefined;
     const entries: [Entry<Origin>, ...Entry<Origin>[]] = [first];
-    while (entries.length < (gate === 'half-open' ? 1 : most)) {
-      const more = this.#queue.next(
-        ({ partition, command }) => partition === first.partition && isBulk(command) === isBulk(first.command),
-      );
+    while (entries.length < (gate === 'half-open' ? 1 : this.#perCall)) {
+      const more = this.#queue.next((entry) => goTogether(entry, first));
       if (more === undefined) break;
       entries.push(more);
     }
-    this.#running++;
     const soonest = Math.min(...entries.map(({ command }) => command.expiresAt));
-    return { entries, leftMs: soonest - this.#clock.at(now) };
+    const turn = { entries, leftMs: soonest - this.#clock.at(now) };
+    this.#running.add(turn);
+    return turn;
+  }
+
+  #isUnderWay(entry: Entry<Origin>): boolean {
+    return [...this.#running].some(({ entries: [first] }) => goTogether(first, entry));
   }
 
   ended(turn: Turn<Origin>): void {
-    this.#running--;
+    this.#running.delete(turn);
     for (const entry of turn.entries) this.#queue.done(entry);
   }
 
@@ -190,7 +198,7 @@ export class SinkState<Origin> {
 
   /** What is to be said now: windows that changed or were not said for long, and commands that expired while they waited. */
   due(level: BudgetLevel, now: number): Due<Origin> {
-    const [window, bulkWindow] = windowFor(level, this.#gate.state(now));
+    const [window, bulkWindow] = windowFor(level, this.#gate.state(now), this.#perCall);
     const logNow = this.#clock.at(now);
     const reason = this.why(now) || (level.pausedMs > 0 ? 'the platform told us to wait' : 'within the budget');
     const epochs: Epoch[] = [];

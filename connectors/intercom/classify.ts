@@ -6,6 +6,7 @@
 import type { ErrorCode } from '../../core/errors.ts';
 import { isRecord } from '../../core/json.ts';
 import type { Passing } from '../../core/passing.ts';
+import type { Unanswered } from '../../core/unanswered.ts';
 
 /** What one HTTP exchange brought, before anybody judged it. */
 export type Exchange =
@@ -24,12 +25,7 @@ export type Exchange =
       /** `Link` header. */
       readonly link: string | undefined;
     }
-  | {
-      readonly answered: false;
-      readonly cause: string;
-      /** The request may have reached the platform. */
-      readonly sent: boolean;
-    };
+  | Unanswered;
 
 export type Verdict =
   | {

@@ -15,6 +15,7 @@ import { TributaryError } from '../../core/errors.ts';
 import { metrics } from '../../core/metrics.ts';
 import { pinPlatform } from '../../core/pin.ts';
 import type { RoleContext } from '../../core/role.ts';
+import { unanswered } from '../../core/unanswered.ts';
 import { classify, type Exchange, type Verdict } from './classify.ts';
 import { type IntercomRequest, invoke } from './requests.ts';
 
@@ -34,16 +35,6 @@ export interface IntercomAccess {
 
 /** From the request to the last byte of the answer. Intercom answers in well under a second; a stalled one never does. */
 const callTimeoutMs = 15_000;
-
-/** Failures before anything was sent: the platform cannot have applied what it never received. */
-const unsent = new Set([
-  'ECONNREFUSED',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'UND_ERR_CONNECT_TIMEOUT',
-]);
 
 const outcomes: Readonly<Record<Verdict['kind'], 'ok' | 'refused' | 'limited' | 'failed'>> = {
   ok: 'ok',
@@ -95,8 +86,7 @@ export function connectIntercom(options: {
       text = await response.body.text();
     } catch (error) {
       // Kept here: what the client makes of it names neither the code nor the cause.
-      const cause = slot.deadline.aborted ? `no answer within ${timeoutMs} ms` : failureCode(error);
-      slot.exchange = { answered: false, cause, sent: slot.deadline.aborted || !unsent.has(cause) };
+      slot.exchange = unanswered(error, slot.deadline.aborted ? `no answer within ${timeoutMs} ms` : undefined);
       throw error;
     }
     const header = (name: string): string | undefined => {
@@ -170,14 +160,6 @@ function parsed(text: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-function failureCode(error: unknown): string {
-  for (let at: unknown = error; at instanceof Error; at = at.cause) {
-    const code = (at as NodeJS.ErrnoException).code;
-    if (code !== undefined) return code;
-  }
-  return error instanceof Error ? error.message : String(error);
 }
 
 /** Intercom enforces its quota of a minute in windows of ten seconds. */

@@ -12,12 +12,12 @@
  * The org's own count (`Sforce-Limit-Info`) has all integrations in it. Where they have left nothing we stop, whatever is
  * left of our share: bulk reading when they come near it, everything when it is used up.
  */
-import type { BudgetLane } from '../../core/budget.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Budget, BudgetLane, BudgetLevel, EpochHolder } from '../../core/budget.ts';
 import { TributaryError } from '../../core/errors.ts';
 import { metrics } from '../../core/metrics.ts';
-import { asking } from '../../core/redis.ts';
+import { asking, unlessAway } from '../../core/redis.ts';
 import type { RoleContext } from '../../core/role.ts';
-import type { CallReport } from './rest.ts';
 
 /** Calls until the org has told its limit, which it does with the first describe. */
 const unknownLimit = 10;
@@ -25,8 +25,10 @@ const unknownLimit = 10;
 const pauseMs = 600_000;
 
 /**
- * KEYS[1] the count. ARGV: operation, absolute cap (0: none), share, reserveLive, then per operation: take: lane; tell: used,
- * limit. Fields: calls by hour since 1970; limit as told; paused and bulkPaused, ms. Returns granted, waitMs, calls left.
+ * KEYS[1] the count. ARGV: operation, absolute cap (0: none), share, reserveLive, then per operation: take: lane, partition
+ * ('' for none), fence; tell: used, limit (0: neither told), pauseMs (0: none). Fields: calls by hour since 1970; limit as
+ * told; paused, bulkPaused (the org has nothing left) and told (to wait), ms; fence:<partition>. Returns granted, waitMs, calls left, ms until
+ * a live call may be made, 1 where a newer epoch holds the partition, and our calls of a day.
  *
  * A count that is new may be one that was lost: what the org has used by now is then taken for ours, evenly over the day,
  * as far as it would fit into the share. On a busy org a first start is slow for a day; a lost Redis never doubles the share.
@@ -44,73 +46,129 @@ for i = 1, #held, 2 do
   else spent = spent + tonumber(held[i + 1]) end
 end
 
-local limit = ARGV[1] == 'tell' and tonumber(ARGV[6]) or facts.limit or 0
+local limit = facts.limit or 0
+if ARGV[1] == 'tell' and tonumber(ARGV[6]) > 0 then limit = tonumber(ARGV[6]) end
 local ours = limit > 0 and math.max(1, math.floor(limit * tonumber(ARGV[3]))) or 0
 local cap = tonumber(ARGV[2])
 if cap > 0 and (ours == 0 or cap < ours) then ours = cap end
 if ours == 0 then ours = ${unknownLimit} end
 local reserve = tonumber(ARGV[4])
 
-local granted, wait = 0, 0
+local granted, wait, fenced = 0, 0, 0
 if ARGV[1] == 'take' then
   local bulk = ARGV[5] == 'bulk'
-  local paused = math.max(facts.paused or 0, bulk and facts.bulkPaused or 0)
+  if ARGV[6] ~= '' then
+    local fence, newest = tonumber(ARGV[7]), facts['fence:' .. ARGV[6]] or -1
+    if newest > fence then fenced = 1 end
+    if newest < fence then redis.call('HSET', KEYS[1], 'fence:' .. ARGV[6], ARGV[7]) end
+  end
+  local paused = math.max(facts.told or 0, facts.paused or 0, bulk and facts.bulkPaused or 0)
   local allowed = bulk and ours - math.floor(ours * reserve) or ours
-  if now < paused then wait = paused - now
+  if fenced == 1 then wait = 0
+  elseif now < paused then wait = paused - now
   elseif spent >= allowed then wait = (hour + 1) * 3600000 - now
-  else
+  elseif ARGV[5] ~= 'none' then
     granted = 1
     spent = spent + 1
     redis.call('HINCRBY', KEYS[1], string.format('%.0f', hour), 1)
   end
 else
-  local used = tonumber(ARGV[5])
-  if facts.limit == nil then
-    local each = math.floor(math.min(used, ours) / 25)
-    for past = hour - 24, hour - 1 do redis.call('HSET', KEYS[1], string.format('%.0f', past), each) end
-    spent = spent + each * 24
+  if tonumber(ARGV[6]) > 0 then
+    local used = tonumber(ARGV[5])
+    if facts.limit == nil then
+      local each = math.floor(math.min(used, ours) / 25)
+      for past = hour - 24, hour - 1 do redis.call('HSET', KEYS[1], string.format('%.0f', past), each) end
+      spent = spent + each * 24
+    end
+    local stop = now + ${pauseMs}
+    facts.paused = used >= limit and stop or 0
+    redis.call('HSET', KEYS[1], 'limit', limit, 'paused', string.format('%.0f', facts.paused),
+      'bulkPaused', used >= limit - math.floor(limit * reserve) and string.format('%.0f', stop) or 0)
   end
-  local stop = string.format('%.0f', now + ${pauseMs})
-  redis.call('HSET', KEYS[1], 'limit', limit, 'paused', used >= limit and stop or 0,
-    'bulkPaused', used >= limit - math.floor(limit * reserve) and stop or 0)
+  if tonumber(ARGV[7]) > 0 then
+    facts.told = math.max(facts.told or 0, now + tonumber(ARGV[7]))
+    redis.call('HSET', KEYS[1], 'told', string.format('%.0f', facts.told))
+  end
 end
 redis.call('PEXPIRE', KEYS[1], 93600000)
-return { granted, wait, math.max(0, ours - spent) }`;
+local free = math.max(now, facts.told or 0, facts.paused or 0)
+if spent >= ours then free = math.max(free, (hour + 1) * 3600000) end
+return { granted, wait, math.max(0, ours - spent), free - now, fenced, ours }`;
 
-export interface DailyBudget {
+/** Longest sleep before the count is asked again: the limit, the share or a pause may have changed meanwhile. */
+const patienceMs = 10_000;
+const dayMs = 86_400_000;
+
+export interface DailyBudget extends Budget {
   /**
    * Counts one call. Never waits, for that may be hours: whoever reads says so and tries again with its own pauses.
    * @throws TributaryError PLATFORM_LIMIT when no call may be made now; REDIS_UNAVAILABLE: a quota kept by nobody is no quota
    */
   spend(lane: BudgetLane): Promise<void>;
-  /** While Redis is away this does nothing: the next answer tells again. */
-  tell(usage: NonNullable<CallReport['usage']>): Promise<void>;
 }
 
 export function dailyBudget({ config, redis, kafka }: Pick<RoleContext, 'config' | 'redis' | 'kafka'>): DailyBudget {
   const { daily, share, reserveLive } = config.salesforce.budget;
   const key = `{${kafka.prefix}budget:salesforce}`;
+  let level: BudgetLevel = {
+    perWindow: daily ?? unknownLimit,
+    windowMs: dayMs,
+    pausedMs: 0,
+    left: 0,
+    away: false,
+  };
 
   async function run(operation: 'take' | 'tell', ...rest: readonly (string | number)[]): Promise<readonly number[]> {
     const plan = [daily ?? 0, share, reserveLive];
-    const answer = await asking(() => redis.eval(countScript, 1, key, operation, ...plan, ...rest));
+    const answer = await asking(() => redis.eval(countScript, 1, key, operation, ...plan, ...rest)).catch(
+      (error: unknown) => {
+        level = { ...level, away: true };
+        throw error;
+      },
+    );
     if (!Array.isArray(answer)) throw new TributaryError('INTERNAL', 'the script of the daily budget answered no list');
     const numbers = answer.map(Number);
-    metrics.budgetLeft.set({ platform: 'salesforce' }, numbers[2] ?? 0);
+    const [, , left = 0, pausedMs = 0, , perWindow = 1] = numbers;
+    level = { perWindow, windowMs: dayMs, pausedMs, left, away: false };
+    metrics.budgetLeft.set({ platform: 'salesforce' }, left);
     return numbers;
+  }
+
+  /** Ms to wait; 0: counted. */
+  async function ask(lane: BudgetLane | 'none', holder: EpochHolder | null): Promise<number> {
+    const fence = holder === null ? ['', 0] : [String(holder.partition), holder.fence];
+    const [granted, waitMs = 0, , , fenced] = await run('take', lane, ...fence);
+    if (fenced === 1)
+      throw new TributaryError('FENCED', `a newer epoch holds command partition ${holder?.partition ?? ''}`);
+    return granted === 1 ? 0 : Math.max(1, waitMs);
   }
 
   return {
     async spend(lane) {
-      const [granted, retryAfterMs = 0] = await run('take', lane);
-      if (granted === 1) return;
+      const retryAfterMs = await ask(lane, null);
+      if (retryAfterMs === 0) return;
       const text = `Salesforce: no call is left for ${lane} work, of our share of the day or of the org's own limit`;
       throw new TributaryError('PLATFORM_LIMIT', text, { retryAfterMs });
     },
-    async tell({ used, limit }) {
-      await run('tell', used, limit).catch((error: unknown) => {
-        if (!(error instanceof TributaryError) || error.code !== 'REDIS_UNAVAILABLE') throw error;
-      });
+    async take(lane, holder, signal) {
+      for (let tries = 0; ; tries++) {
+        signal.throwIfAborted();
+        const waitMs = await ask(lane, holder).catch((error: unknown) => {
+          // Without the count no call is made: a quota kept by nobody is no quota.
+          unlessAway(error);
+          return 100 * 2 ** Math.min(tries, 5);
+        });
+        if (waitMs === 0) return;
+        await sleep(Math.min(waitMs, patienceMs), undefined, { signal });
+      }
     },
+    async claim(holder) {
+      await ask('none', holder).catch(unlessAway);
+    },
+    async tell({ limit, remaining, pauseMs }) {
+      const usage = limit === undefined || remaining === undefined ? [0, 0] : [limit - remaining, limit];
+      await run('tell', ...usage, Math.ceil(pauseMs ?? 0)).catch(unlessAway);
+    },
+    level: () => level,
   };
 }

@@ -5,6 +5,7 @@
 import { type ErrorCode, TributaryError } from '../../core/errors.ts';
 import { isRecord } from '../../core/json.ts';
 import type { Passing } from '../../core/passing.ts';
+import type { Unanswered } from '../../core/unanswered.ts';
 
 /** One error as Salesforce says it: `errorCode` for a whole request, `statusCode` for a row of a collection. */
 export interface PlatformError {
@@ -157,12 +158,7 @@ export type Exchange =
       /** The platform's clock when the call was sent, from below, ms: rows are no younger than that. */
       readonly sentAt: number;
     }
-  | {
-      readonly answered: false;
-      readonly cause: string;
-      /** The request may have reached the platform. */
-      readonly sent: boolean;
-    };
+  | Unanswered;
 
 export type SalesforceVerdict =
   | { readonly kind: 'ok'; readonly body: unknown; readonly time: number; readonly sentAt: number }

@@ -16,14 +16,14 @@ import { delay } from '../../core/patience.ts';
 import { PlatformClock } from '../../core/platform-clock.ts';
 import type { Role, RoleContext } from '../../core/role.ts';
 import { pause, persistently, together, Wake } from '../../core/tasks.ts';
-import { dailyBudget } from './budget.ts';
 import { CatchUp } from './catch-up.ts';
+import { openSalesforce } from './client.ts';
 import { header } from './decide-state.ts';
 import { Live } from './live.ts';
 import { checkOrg, orgIdOf, shapesOf } from './preflight.ts';
 import { PubSub, type StreamEvent } from './pubsub.ts';
 import { RawWriter, recall } from './raw-writer.ts';
-import { type CallReport, SalesforceRest } from './rest.ts';
+import type { SalesforceRest } from './rest.ts';
 
 const leaseTermMs = 10_000;
 /** The clock is asked for when nothing else was; `/services/data` counts towards no limit. */
@@ -36,23 +36,13 @@ export const salesforceConnector: Role = {
   async run(context) {
     const { config, log, kafka, redis, signal, ready } = context;
     const clock = new PlatformClock();
-    const budget = dailyBudget(context);
-    const { salesforce } = config;
-    const rest = new SalesforceRest({
-      loginUrl: salesforce.loginUrl,
-      clientId: salesforce.clientId,
-      clientSecret: () => salesforce.clientSecret.reveal(),
-      apiVersion: salesforce.apiVersion,
-      client: salesforce.client,
-      signal,
-      spend: (lane) => budget.spend(lane),
-      onAnswer: async (report) => {
-        if (report.at !== undefined) clock.observe(report.at, now());
-        count(report);
-        if (report.usage !== undefined) await budget.tell(report.usage);
+    const { rest } = openSalesforce(context, {
+      ends: signal,
+      onAnswer: ({ at }) => {
+        if (at !== undefined) clock.observe(at, now());
       },
     });
-    const pubsub = new PubSub(salesforce.pubsub);
+    const pubsub = new PubSub(config.salesforce.pubsub);
     try {
       for (let tries = 0; !signal.aborted; tries += 1) {
         const began = now();
@@ -208,9 +198,4 @@ function rejected(codec: RoleContext['codec'], log: Logger, event: StreamEvent, 
       },
     },
   });
-}
-
-function count({ status }: CallReport): void {
-  const outcome = status < 300 ? 'ok' : status === 429 ? 'limited' : status < 500 ? 'refused' : 'failed';
-  metrics.calls.inc({ platform: 'salesforce', outcome });
 }

@@ -52,7 +52,7 @@ export async function shapesOf(
   const shapes = new Map<string, ObjectShape>();
   const missing: { field: string; mapping: string; object: string }[] = [];
   for (const [object, mapped] of wanted) {
-    const described = await describe(rest, object).catch((error: unknown) => {
+    const { described, shape } = await describe(rest, object).catch((error: unknown) => {
       const ours = TributaryError.from(error);
       if (ours.code !== 'PLATFORM_REFUSED') throw ours;
       throw new TributaryError(
@@ -64,8 +64,8 @@ export async function shapesOf(
         },
       );
     });
-    for (const one of mapped) if (!described.names.has(one.field)) missing.push({ ...one, object });
-    shapes.set(object, described.shape(mapped.map(({ field }) => field)));
+    for (const one of mapped) if (!described.has(one.field)) missing.push({ ...one, object });
+    shapes.set(object, shape(mapped.map(({ field }) => field)));
   }
   const [first] = missing;
   if (first === undefined) return shapes;

@@ -30,9 +30,13 @@ export interface Page {
   readonly at: number;
 }
 
-interface DescribedField {
+export interface DescribedField {
   readonly name: string;
   readonly type: string;
+  readonly createable: boolean;
+  readonly updateable: boolean;
+  readonly externalId: boolean;
+  readonly unique: boolean;
 }
 
 /** Compounds repeat their parts; blobs are no values. */
@@ -47,21 +51,26 @@ const mostIds = 100;
 export async function describe(
   rest: SalesforceRest,
   object: string,
-): Promise<{ readonly names: ReadonlySet<string>; shape(first: readonly string[]): ObjectShape }> {
+): Promise<{
+  readonly described: ReadonlyMap<string, DescribedField>;
+  shape(first: readonly string[]): ObjectShape;
+}> {
   const { body } = await rest.call<{ fields: readonly DescribedField[] }>({
     method: 'GET',
     path: `/sobjects/${encodeURIComponent(object)}/describe`,
     lane: 'live',
   });
   const readable = body.fields.filter(({ type }) => !unread.has(type));
-  const names = new Set(readable.map(({ name }) => name));
+  const described = new Map(readable.map((field) => [field.name, field]));
   return {
-    names,
+    described,
     shape: (first) => ({
       object,
-      fields: bounded([...new Set([...fateFields, ...first, ...names])].filter((name) => names.has(name))),
+      fields: bounded(
+        [...new Set([...fateFields, ...first, ...described.keys()])].filter((name) => described.has(name)),
+      ),
       multiSelects: readable.filter(({ type }) => type === 'multipicklist').map(({ name }) => name),
-      deletable: names.has('IsDeleted'),
+      deletable: described.has('IsDeleted'),
     }),
   };
 }

@@ -10,9 +10,10 @@ import { PassThrough } from 'node:stream';
 import { Connection, type HttpRequest, type HttpResponse } from 'jsforce';
 import { Transport } from 'jsforce/lib/transport.js';
 import { Agent, request as send } from 'undici';
-import type { BudgetLane } from '../../core/budget.ts';
+import type { BudgetLane, EpochHolder } from '../../core/budget.ts';
 import { TributaryError } from '../../core/errors.ts';
-import { classifyAnswer } from './classify.ts';
+import { unanswered } from '../../core/unanswered.ts';
+import { classifyAnswer, type Exchange } from './classify.ts';
 
 export interface Session {
   readonly accessToken: string;
@@ -33,13 +34,20 @@ export interface Call {
   readonly headers?: Readonly<Record<string, string>>;
   /** What the call is for; free: it counts towards no limit. */
   readonly lane: BudgetLane | 'free';
+  /** A sink's: the epoch under which it is made. */
+  readonly holder?: EpochHolder;
+  /** Aborted: it is not begun. One under way is seen to its end. */
+  readonly signal?: AbortSignal;
 }
+
+/** A call that counts, as whoever keeps the budget is told of it. */
+export type Counted = Pick<Call, 'holder' | 'signal'> & { readonly lane: BudgetLane };
 
 /** What a hook is told of every answer: for the budget and the metrics, without a word of its content. */
 export interface CallReport {
   readonly status: number;
-  /** The org's calls of the last 24 hours, all integrations together (`Sforce-Limit-Info`). */
-  readonly usage: { readonly used: number; readonly limit: number } | undefined;
+  /** The org's calls of 24 hours and how many of them all integrations together have left (`Sforce-Limit-Info`). */
+  readonly usage: { readonly limit: number; readonly remaining: number } | undefined;
   /** Platform's clock, ms; undefined when it gave none. */
   readonly at: number | undefined;
 }
@@ -54,7 +62,7 @@ export interface RestOptions {
   /** Longest a call may take, headers and body together. */
   readonly deadlineMs?: number;
   /** Settles when the call may be made; whatever it throws, the call throws. */
-  readonly spend?: (lane: BudgetLane) => Promise<void>;
+  readonly spend?: (call: Counted) => Promise<void>;
   readonly onAnswer?: (report: CallReport) => Promise<void>;
   /** Ends calls under way. */
   readonly signal?: AbortSignal;
@@ -90,20 +98,37 @@ export class SalesforceRest {
   }
 
   /**
-   * A session that ran out is renewed and the call repeated, once: jsforce's own renewal repeats without an end and
-   * hides why a renewal failed.
-   * @throws TributaryError as classify.ts has it; what `spend` throws; PLATFORM_UNAVAILABLE when no answer came, whatever became of the call.
+   * One call as it went, judged by nobody but for a session that ran out: it is renewed and the call repeated, once.
+   * jsforce's own renewal repeats without an end and hides why a renewal failed.
+   * @throws TributaryError what `spend` throws; of a session that is not to be had. No call was made then.
    */
-  async call<T>(call: Call): Promise<Answer<T>> {
+  async exchange(call: Call): Promise<Exchange> {
     const session = await this.session();
-    const first = await this.#attempt<T>(call);
-    if (first.status !== 401) return first.result();
+    const first = await this.#attempt(call);
+    if (!first.answered || first.status !== 401) return first;
     await this.renew(session);
-    return (await this.#attempt<T>(call)).result();
+    return await this.#attempt(call);
   }
 
-  async #attempt<T>(call: Call): Promise<{ status: number | undefined; result(): Answer<T> }> {
-    if (call.lane !== 'free') await this.#options.spend?.(call.lane);
+  /**
+   * A call that changes nothing.
+   * @throws TributaryError as classify.ts has it; those of `exchange`; PLATFORM_UNAVAILABLE when no answer came.
+   */
+  async call<T>(call: Call): Promise<Answer<T>> {
+    const came = await this.exchange(call);
+    if (!came.answered) throw new TributaryError('PLATFORM_UNAVAILABLE', `Salesforce does not answer: ${came.cause}`);
+    if (came.status >= 300) throw classifyAnswer(came.status, came.text);
+    if (came.body === undefined && came.text !== '') {
+      const text = `Salesforce: ${call.method} was answered with something else than JSON`;
+      throw new TributaryError('PLATFORM_NONSENSE', text);
+    }
+    return { body: came.body as T, at: came.sentAt };
+  }
+
+  async #attempt(call: Call): Promise<Exchange> {
+    const { lane, holder, signal } = call;
+    if (lane !== 'free')
+      await this.#options.spend?.({ lane, ...(holder && { holder }), ...(signal !== undefined && { signal }) });
     const attempt = new Attempt(this.#transport);
     const request: HttpRequest = {
       method: call.method,
@@ -111,15 +136,12 @@ export class SalesforceRest {
       headers: { ...(call.body === undefined ? {} : { 'content-type': 'application/json' }), ...call.headers },
       ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
     };
-    try {
-      const body = await this.#connection.request<T>(request, { transport: attempt });
-      return { status: attempt.status, result: () => ({ body: structured(body, call), at: attempt.clock() }) };
-    } catch (error) {
-      const result = (): never => {
-        throw attempt.explain(error);
-      };
-      return { status: attempt.status, result };
-    }
+    // How jsforce settles says little: whatever it makes of the answer, the transport has it.
+    const failure = await this.#connection.request(request, { transport: attempt }).then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    return attempt.exchange(failure);
   }
 
   async close(): Promise<void> {
@@ -162,13 +184,13 @@ const streamed = (answer: Promise<HttpResponse>): Sent => Object.assign(answer, 
 /** Few sockets, and one deadline over connection, headers and body of each call. */
 class BoundedTransport extends Transport {
   readonly #agent: Agent;
-  readonly #deadlineMs: number;
+  readonly deadlineMs: number;
   readonly #onAnswer: RestOptions['onAnswer'];
   readonly #signal: AbortSignal | undefined;
 
   constructor({ deadlineMs = 30_000, onAnswer, signal }: RestOptions) {
     super();
-    this.#deadlineMs = deadlineMs;
+    this.deadlineMs = deadlineMs;
     this.#onAnswer = onAnswer;
     this.#signal = signal;
     this.#agent = new Agent({
@@ -185,7 +207,7 @@ class BoundedTransport extends Transport {
   }
 
   async #send(request: HttpRequest): Promise<HttpResponse> {
-    const deadline = AbortSignal.timeout(this.#deadlineMs);
+    const deadline = AbortSignal.timeout(this.deadlineMs);
     const answer = await send(request.url, {
       method: request.method,
       headers: request.headers ?? {},
@@ -207,21 +229,14 @@ class BoundedTransport extends Transport {
 
 function usageOf(headers: Readonly<Record<string, string>>): CallReport['usage'] {
   const match = /api-usage=(\d+)\/(\d+)/.exec(headers['sforce-limit-info'] ?? '');
-  return match === null ? undefined : { used: Number(match[1]), limit: Number(match[2]) };
+  if (match === null) return undefined;
+  const [used, limit] = [Number(match[1]), Number(match[2])];
+  return { limit, remaining: limit - used };
 }
 
 function dateOf(headers: Readonly<Record<string, string>>): number | undefined {
   const at = Date.parse(headers['date'] ?? '');
   return Number.isNaN(at) ? undefined : at;
-}
-
-/** jsforce hands a body that is not JSON on as text. */
-function structured<T>(body: T, call: Call): T {
-  if (typeof body !== 'string' || body === '') return body;
-  throw new TributaryError(
-    'PLATFORM_NONSENSE',
-    `Salesforce: ${call.method} was answered with something else than JSON`,
-  );
 }
 
 /** One call's way through the transport: keeps the answer, for jsforce's errors carry neither status nor headers. */
@@ -230,6 +245,7 @@ class Attempt extends Transport {
   #answer: HttpResponse | undefined;
   /** How long the last request took, ms. */
   #took = 0;
+  #late: string | undefined;
 
   constructor(under: BoundedTransport) {
     super();
@@ -239,33 +255,47 @@ class Attempt extends Transport {
   override httpRequest(request: HttpRequest): Sent {
     const sent = performance.now();
     return streamed(
-      this.#under.httpRequest(request).then((answer) => {
-        this.#answer = answer;
-        this.#took = performance.now() - sent;
-        return answer;
-      }),
+      this.#under.httpRequest(request).then(
+        (answer) => {
+          this.#answer = answer;
+          this.#took = performance.now() - sent;
+          return answer;
+        },
+        (error: unknown) => {
+          const { deadlineMs } = this.#under;
+          if (performance.now() - sent >= deadlineMs) this.#late = `no answer within ${deadlineMs} ms`;
+          throw error;
+        },
+      ),
     );
   }
 
-  get status(): number | undefined {
-    return this.#answer?.statusCode;
+  /** What came. `failure`: what jsforce threw, if it did. */
+  exchange(failure: unknown): Exchange {
+    const answer = this.#answer;
+    if (answer === undefined) return unanswered(failure, this.#late);
+    const time = dateOf(answer.headers);
+    // Without the platform's clock nothing that the answer says can be put in order.
+    if (time === undefined) return { answered: false, cause: 'the answer carries no Date', sent: true };
+    // Date is of the answer, but its rows are older by up to the time that the answer took: a change committed in between
+    // would be earlier than Date, later than the rows, and lost as stale.
+    const sentAt = time - Math.ceil(this.#took / 1_000) * 1_000;
+    return { answered: true, status: answer.statusCode, body: parsed(answer.body), text: answer.body, time, sentAt };
   }
 
   explain(error: unknown): TributaryError {
     if (error instanceof TributaryError) return error;
     const answer = this.#answer;
     if (answer !== undefined && answer.statusCode >= 300) return classifyAnswer(answer.statusCode, answer.body);
-    const why = error instanceof Error ? ((error as NodeJS.ErrnoException).code ?? error.name) : String(error);
-    return new TributaryError('PLATFORM_UNAVAILABLE', `Salesforce does not answer: ${why}`, { cause: error });
+    const { cause } = unanswered(error, this.#late);
+    return new TributaryError('PLATFORM_UNAVAILABLE', `Salesforce does not answer: ${cause}`, { cause: error });
   }
+}
 
-  /**
-   * The platform's clock when the request was sent. Date is of the answer, but its rows are older by up to the time that
-   * the answer took: a change committed in between would be earlier than Date, later than the rows, and lost as stale.
-   */
-  clock(): number {
-    const at = dateOf(this.#answer?.headers ?? {});
-    if (at === undefined) throw new TributaryError('PLATFORM_NONSENSE', 'Salesforce: the answer carries no Date');
-    return at - Math.ceil(this.#took / 1_000) * 1_000;
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
   }
 }

@@ -67,6 +67,13 @@ export function* execute(markers: Markers, command: Command): Work<Answer> {
   }
 }
 
+/** The same for a turn of the loop: Intercom takes one record per call. */
+export function* executeEach(markers: Markers, commands: readonly Command[]): Work<ReadonlyMap<string, Answer>> {
+  const answers = new Map<string, Answer>();
+  for (const command of commands) answers.set(command.id, yield* execute(markers, command));
+  return answers;
+}
+
 class Job {
   /** Made: whatever ends the command, with none of them nothing can have been applied. */
   calls = 0;

@@ -5,7 +5,7 @@ import { patiently } from '../../core/patience.ts';
 import type { Role } from '../../core/role.ts';
 import { runSink } from '../../core/sink-loop.ts';
 import { drive } from '../drive.ts';
-import { execute } from './execute.ts';
+import { executeEach } from './execute.ts';
 import { preflight } from './preflight.ts';
 
 export const intercomSink: Role = {
@@ -32,8 +32,9 @@ export const intercomSink: Role = {
         platform: 'intercom',
         budget,
         concurrency: config.intercom.budget.concurrency,
-        execute: (command, run) =>
-          drive(execute(markers, command), run, (caller, request) => access.call(caller, request)),
+        perCall: 1,
+        execute: (commands, run) =>
+          drive(executeEach(markers, commands), run, (caller, request) => access.call(caller, request)),
         signal,
         ready: (state, why) => context.ready(state, why),
         log,

@@ -162,12 +162,12 @@ describe('what does not fit is refused with the field, its value and what is all
     [
       'Intercom as an owner',
       [{ canonical: 'a', type: 'text', salesforce: 'A', intercom: 'a', owner: 'intercom' }],
-      'entities.customer.fields[1] owner is intercom, which is written and not read yet',
+      'entities.customer.fields[1] owner is intercom, but capture.intercom is false',
     ],
     [
       'a value to fill in',
       [{ canonical: 'a', type: 'text', salesforce: 'A', intercom: 'a', fillIfEmpty: true }],
-      'entities.customer.fields[1] fillIfEmpty is true, but only Salesforce is read yet',
+      'entities.customer.fields[1] fillIfEmpty is true, but capture.intercom is false',
     ],
     [
       'the marker as a field',
@@ -211,6 +211,12 @@ describe('what does not fit is refused with the field, its value and what is all
 
   test.each(['intercom', '/intercom/:id', '/*', '/a b'])('a webhook path that is %j', (path) => {
     expect(refusal({ intercom: { webhook: { path } } })).toContain('must be a path such as /intercom');
+  });
+
+  test('writing to Salesforce what nobody reads in Intercom', () => {
+    const flows = { 'account-sync': { salesforce: {} } };
+    expect(refusal({ flows })).toContain('flows.account-sync.salesforce is given, but capture.intercom is false');
+    expect(() => checkConfig({ flows, capture: { intercom: true } }, {})).not.toThrow();
   });
 
   test.each([

@@ -16,7 +16,7 @@ const refused = (message = 'no'): Answer => ({
 let state: SinkState<string>;
 let asked: number;
 beforeEach(() => {
-  state = new SinkState('salesforce', 2);
+  state = new SinkState('salesforce', 2, 1);
   asked = 0;
 });
 
@@ -73,39 +73,39 @@ describe('epochs', () => {
     expect(state.offer(1, command({ epoch: 'e0' }), '')).toBe(false);
     expect(state.offer(0, command({ epoch: 'older' }), '')).toBe(false);
     expect(state.offer(2, command({ epoch: 'e2' }), '')).toBe(false);
-    expect(ids(state.next(10, 0))).toEqual([one.id]);
+    expect(ids(state.next(0))).toEqual([one.id]);
   });
 
   test('one that was answered is not taken in again, until it could only expire', () => {
     take();
     const one = offer();
-    const turn = state.next(1, 0);
+    const turn = state.next(0);
     if (turn === undefined) throw new Error('nothing began');
     state.answered(turn.entries[0], applied, 0);
     state.ended(turn);
     expect(state.offer(0, one, '')).toBe(false);
     state.due(level, 61_000);
     expect(state.offer(0, one, '')).toBe(true);
-    expect(state.next(1, 61_000)?.leftMs).toBeLessThan(0);
+    expect(state.next(61_000)?.leftMs).toBeLessThan(0);
   });
 
   test('given up, nothing begins and what waits is forgotten; what runs is reported under its own epoch', () => {
     take();
     const [one] = [offer(), offer()];
-    const turn = state.next(1, 0);
+    const turn = state.next(0);
     state.giveUp();
-    expect(state.next(1, 0)).toBeUndefined();
+    expect(state.next(0)).toBeUndefined();
     if (turn === undefined) throw new Error('nothing began');
     expect(state.answered(turn.entries[0], applied, 0).result).toMatchObject({ command: one.id, epoch: 'e0' });
     expect(state.interrupted(turn.entries[0], 0)).toBeUndefined();
     state.ended(turn);
-    expect(state.next(1, 0)).toBeUndefined();
+    expect(state.next(0)).toBeUndefined();
   });
 });
 
 describe('turns', () => {
   test('hold commands of one partition and of different records, the most urgent first, bulk ones apart', () => {
-    state = new SinkState('salesforce', 3);
+    state = new SinkState('salesforce', 4, 10);
     take(0);
     take(1);
     const a = offer({ ref: 'r' });
@@ -113,44 +113,59 @@ describe('turns', () => {
     const bulk = offer({ lane: 'bulk' });
     const other = offer({}, 1);
     const urgent = offer({ lane: 'urgent' });
-    expect(ids(state.next(10, 0))).toEqual([urgent.id, a.id]);
-    expect(ids(state.next(10, 0))).toEqual([other.id]);
-    expect(ids(state.next(10, 0))).toEqual([bulk.id]);
-    expect(state.next(10, 0)).toBeUndefined();
+    expect(ids(state.next(0))).toEqual([urgent.id, a.id]);
+    expect(ids(state.next(0))).toEqual([other.id]);
+    expect(ids(state.next(0))).toEqual([bulk.id]);
+    expect(state.next(0)).toBeUndefined();
     expect(again.ref).toBe('r');
+  });
+
+  test('are as large as a call, and of a partition one of each kind at a time, so that what comes meanwhile goes together', () => {
+    state = new SinkState('salesforce', 4, 2);
+    take(0);
+    take(1);
+    const all = [offer(), offer(), offer(), offer()].map(({ id }) => id);
+    const first = state.next(0);
+    expect(ids(first)).toEqual(all.slice(0, 2));
+    expect(state.next(0)).toBeUndefined();
+    const [bulk, elsewhere] = [offer({ lane: 'bulk' }), offer({}, 1)];
+    expect([ids(state.next(0)), ids(state.next(0))]).toEqual([[elsewhere.id], [bulk.id]]);
+    if (first !== undefined) state.ended(first);
+    expect(ids(state.next(0))).toEqual(all.slice(2));
   });
 
   test('are no more at a time than may run, and a record is free when its turn has ended', () => {
     take();
     const commands = [offer({ ref: 'r' }), offer(), offer({ ref: 'r' })];
-    const first = state.next(1, 0);
-    state.next(1, 0);
-    expect(state.next(1, 0)).toBeUndefined();
+    const first = state.next(0);
+    state.next(0);
+    expect(state.next(0)).toBeUndefined();
     if (first !== undefined) state.ended(first);
-    expect(ids(state.next(1, 0))).toEqual([commands[2]?.id]);
+    expect(ids(state.next(0))).toEqual([commands[2]?.id]);
   });
 
   test('have the time that is left of the first to expire, by the log’s clock', () => {
+    state = new SinkState('salesforce', 2, 2);
     take(0, 500);
     offer();
     offer({ expiresAt: logAhead + 20_000 });
-    expect(state.next(2, 1_500)?.leftMs).toBe(18_500);
+    expect(state.next(1_500)?.leftMs).toBe(18_500);
   });
 
   test('a command interrupted before any call waits again, before those that came later', () => {
     take();
     const [one, two] = [offer(), offer()];
-    const turn = state.next(1, 0);
+    const turn = state.next(0);
     if (turn === undefined) throw new Error('nothing began');
     expect(state.interrupted(turn.entries[0], 0)).toBeUndefined();
     state.ended(turn);
-    expect([state.next(1, 0), state.next(1, 0)].map(ids)).toEqual([[one.id], [two.id]]);
+    expect([state.next(0), state.next(0)].map(ids)).toEqual([[one.id], [two.id]]);
   });
 
   test('and is answered as expired when its time is over', () => {
     take();
     const one = offer();
-    const turn = state.next(1, 0);
+    const turn = state.next(0);
     if (turn === undefined) throw new Error('nothing began');
     expect(state.interrupted(turn.entries[0], 60_000)?.result).toMatchObject({
       command: one.id,
@@ -167,7 +182,7 @@ describe('turns', () => {
     expect(state.full).toBe(false);
     offer();
     expect(state.full).toBe(true);
-    state.next(1, 0);
+    state.next(0);
     expect(state.full).toBe(false);
   });
 });
@@ -202,7 +217,7 @@ describe('stopping rather than refusing everything', () => {
   const refuseRun = (count: number, from = 0): void => {
     for (let n = 0; n < count; n++) {
       offer();
-      const turn = state.next(1, from);
+      const turn = state.next(from);
       if (turn === undefined) throw new Error('nothing began');
       state.answered(turn.entries[0], refused(), from);
       state.ended(turn);
@@ -214,12 +229,12 @@ describe('stopping rather than refusing everything', () => {
     refuseRun(20);
     offer();
     offer();
-    expect(state.next(10, 0)).toBeUndefined();
+    expect(state.next(0)).toBeUndefined();
     expect(state.due(level, 1).epochs).toMatchObject([{ window: 0, bulkWindow: 0 }]);
     expect(state.why(1)).toContain('the platform refuses everything: PLATFORM_REFUSED');
-    const probe = state.next(10, 30_000);
+    const probe = state.next(30_000);
     expect(probe?.entries).toHaveLength(1);
-    expect(state.next(10, 30_000)).toBeUndefined();
+    expect(state.next(30_000)).toBeUndefined();
     if (probe === undefined) return;
     state.answered(probe.entries[0], applied, 30_000);
     state.ended(probe);
@@ -230,8 +245,8 @@ describe('stopping rather than refusing everything', () => {
     take();
     for (let n = 0; n < 5; n++) state.trouble('PLATFORM_UNAVAILABLE', 0);
     offer();
-    expect(state.next(1, 0)).toBeUndefined();
+    expect(state.next(0)).toBeUndefined();
     expect(state.why(0)).toBe('the platform does not answer: PLATFORM_UNAVAILABLE');
-    expect(state.next(1, 15_000)).toBeDefined();
+    expect(state.next(15_000)).toBeDefined();
   });
 });

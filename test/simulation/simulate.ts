@@ -2,15 +2,13 @@
 import { classify, type Verdict } from '../../connectors/intercom/classify.ts';
 import type { IntercomRequest } from '../../connectors/intercom/requests.ts';
 import { classify as classifySalesforce, type SalesforceVerdict } from '../../connectors/salesforce/classify.ts';
-import type { SalesforceRequest } from '../../connectors/salesforce/requests.ts';
+import { mostRows, type SalesforceRequest } from '../../connectors/salesforce/requests.ts';
 import { memoryCodec } from '../../core/registry.ts';
-import type { Answer } from '../../core/sink-state.ts';
 import { createUnify } from '../../processors/unify/index.ts';
 import { changeOf } from '../../schemas/change.ts';
 import type { AccountEvent, Command, CustomerEvent, JournalEntry } from '../../schemas/types.ts';
-import { execute } from '../../sinks/intercom/execute.ts';
+import { executeEach } from '../../sinks/intercom/execute.ts';
 import { executeBatch } from '../../sinks/salesforce/execute.ts';
-import type { Step } from '../../sinks/step.ts';
 import type { Answer as TwinAnswer } from '../../twins/intercom/answer.ts';
 import { Scrolls } from '../../twins/intercom/scroll.ts';
 import type { RestAnswer } from '../../twins/salesforce/answers.ts';
@@ -119,12 +117,6 @@ const salesforceDoor = (
   name: (request) => request.kind,
 });
 
-function* single(commands: readonly Command[]): Generator<Step<IntercomRequest>, ReadonlyMap<string, Answer>, Verdict> {
-  const answers = new Map<string, Answer>();
-  for (const command of commands) answers.set(command.id, yield* execute(markers, command));
-  return answers;
-}
-
 function tellOutput(trace: Trace, { topic, key, value }: Emitted): void {
   if (topic === 'journal') {
     const { kind, field, value: now, other, source, reason } = value as JournalEntry;
@@ -163,8 +155,8 @@ export function simulate(history: History, tracing = false): Ran {
     ...common,
     platform: 'intercom',
     network,
-    most: 1,
-    execute: single,
+    perCall: 1,
+    execute: (commands) => executeEach(markers, commands),
     door: intercomDoor(workspace, () => {
       others.look();
       intercom.poke();
@@ -175,7 +167,7 @@ export function simulate(history: History, tracing = false): Ran {
     ...common,
     platform: 'salesforce',
     network,
-    most: 200,
+    perCall: mostRows,
     execute: (commands) => executeBatch(salesforceObjects, commands),
     door: salesforceDoor(stores.salesforce, api, clock.skewMs, () => others.look()),
   });

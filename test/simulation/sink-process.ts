@@ -60,8 +60,8 @@ export interface SinkOptions<Request, Reply, Verdict> {
   readonly world: World;
   readonly network: Network;
   readonly door: Door<Request, Reply, Verdict>;
-  /** Commands of one turn. */
-  readonly most: number;
+  /** Commands of one call, and so of one turn, at most. */
+  readonly perCall: number;
   readonly execute: (commands: readonly Command[]) => Work<Request, Verdict>;
 }
 
@@ -96,9 +96,9 @@ export class SinkProcess<Request, Reply, Verdict extends { readonly kind: string
   }
 
   start(): void {
-    const { clock, log, platform, trace } = this.#options;
+    const { clock, log, platform, trace, perCall } = this.#options;
     const { now } = clock;
-    const state = new SinkState<null>(platform, concurrency);
+    const state = new SinkState<null>(platform, concurrency, perCall);
     const epochs = new Map<number, string>();
     const life: Life = { state, fences: new Map(), epochs, alive: true };
     this.#life = life;
@@ -166,10 +166,10 @@ export class SinkProcess<Request, Reply, Verdict extends { readonly kind: string
   }
 
   #pump(life: Life): void {
-    const { clock, most } = this.#options;
+    const { clock } = this.#options;
     for (const one of life.state.expire(clock.now)) this.#report(one);
     for (;;) {
-      const turn = life.state.next(most, clock.now);
+      const turn = life.state.next(clock.now);
       if (turn === undefined) return;
       this.#begin(life, turn);
     }

@@ -3,7 +3,7 @@ import { connectKafka } from '../../core/kafka.ts';
 import { connectRedis } from '../../core/redis.ts';
 import { runSink } from '../../core/sink-loop.ts';
 import { env, log } from './loop-servers.ts';
-import { applied, budgetOn, codec } from './sink-world.ts';
+import { applied, budgetOn, codec, each } from './sink-world.ts';
 
 const [prefix = '', url = ''] = process.argv.slice(2);
 const redis = connectRedis({ url: env('REDIS_URL'), log });
@@ -13,10 +13,11 @@ await runSink({
   platform: 'intercom',
   budget: budgetOn(redis, prefix, 1_000),
   concurrency: 4,
-  execute: async ({ id }) => {
+  perCall: 1,
+  execute: each(async ({ id }) => {
     await fetch(`${url}/${id}`, { method: 'POST' });
     return applied;
-  },
+  }),
   signal: new AbortController().signal,
   ready: () => undefined,
   log,

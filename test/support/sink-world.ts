@@ -7,7 +7,7 @@ import { type Budget, connectBudget } from '../../core/budget.ts';
 import { connectKafka, type KafkaAccess, type SafeProducer } from '../../core/kafka.ts';
 import { connectRedis } from '../../core/redis.ts';
 import { memoryCodec } from '../../core/registry.ts';
-import { runSink, type SinkOptions } from '../../core/sink-loop.ts';
+import { type Execution, runSink, type SinkOptions } from '../../core/sink-loop.ts';
 import type { Answer } from '../../core/sink-state.ts';
 import { wantedConfig } from '../../core/topics.ts';
 import { type TopicName, topics } from '../../schemas/topics.ts';
@@ -30,6 +30,16 @@ export const applied: Answer = {
   calls: 1,
   into: null,
 };
+
+type Single = (command: Command, run: Execution) => Promise<Answer>;
+
+export const each =
+  (execute: Single): SinkOptions['execute'] =>
+  async (commands, run) => {
+    const answers = new Map<string, Answer>();
+    for (const command of commands) answers.set(command.id, await execute(command, run));
+    return answers;
+  };
 
 interface RunningSink {
   /** Readiness as told, newest last. */
@@ -70,7 +80,12 @@ export class SinkWorld {
     return connectKafka({ brokers: env('KAFKA_BROKERS'), prefix: this.prefix, clientId: 'test', log });
   }
 
-  start(given: Partial<SinkOptions> & Pick<SinkOptions, 'execute'>): RunningSink {
+  start(given: Omit<Partial<SinkOptions>, 'execute'> & { execute: Single }): RunningSink {
+    const { execute } = given;
+    return this.startBatches({ ...given, execute: each(execute) });
+  }
+
+  startBatches(given: Partial<SinkOptions> & Pick<SinkOptions, 'execute'>): RunningSink {
     const end = new AbortController();
     const kafka = this.#connect();
     const said: (readonly [boolean, string])[] = [];
@@ -80,6 +95,7 @@ export class SinkWorld {
       platform: 'intercom',
       budget: budgetOn(this.redis, this.prefix, 1_000),
       concurrency: 4,
+      perCall: 1,
       signal: end.signal,
       ready: (state, why) => said.push([state, why]),
       log,

@@ -34,10 +34,10 @@ async function run(now: number, operation: string, ...rest: readonly (string | n
   const script = countScript.replace("redis.call('TIME')", clock);
   return (await redis.eval(script, 1, key, operation, 0, share, reserveLive, ...rest)) as readonly number[];
 }
-const tell = (now: number, used: number, limit = 1_000) => run(now, 'tell', used, limit);
+const tell = (now: number, used: number, limit = 1_000) => run(now, 'tell', used, limit, 0);
 /** How many of so many calls are granted. */
 async function take(now: number, lane: BudgetLane, wanted: number): Promise<number> {
-  const answers = await Promise.all(Array.from({ length: wanted }, () => run(now, 'take', lane)));
+  const answers = await Promise.all(Array.from({ length: wanted }, () => run(now, 'take', lane, '', 0)));
   return answers.filter(([granted]) => granted === 1).length;
 }
 
@@ -46,7 +46,8 @@ describe('the calls of a day', () => {
     await tell(start, 0);
     expect(await take(start, 'bulk', 200)).toBe(80);
     expect(await take(start, 'live', 200)).toBe(20);
-    expect(await run(start, 'take', 'live')).toEqual([0, hour - (start % hour), 0]);
+    const untilNextHour = hour - (start % hour);
+    expect(await run(start, 'take', 'live', '', 0)).toEqual([0, untilNextHour, 0, untilNextHour, 0, 100]);
     expect(await take(start + day, 'live', 1)).toBe(0);
     expect(await take(start + day + hour, 'live', 200)).toBe(100);
   });
@@ -76,7 +77,7 @@ describe('the calls of a day', () => {
     expect(await take(start, 'bulk', 1)).toBe(0);
     expect(await take(start, 'live', 1)).toBe(1);
     await tell(start, 1_000);
-    expect(await run(start, 'take', 'live')).toEqual([0, 600_000, 99]);
+    expect(await run(start, 'take', 'live', '', 0)).toEqual([0, 600_000, 99, 600_000, 0, 100]);
     expect(await take(start + 600_000, 'live', 1)).toBe(1);
     await tell(start + 600_000, 799);
     expect(await take(start + 600_000, 'bulk', 1)).toBe(1);
@@ -99,6 +100,25 @@ describe('the calls of a day', () => {
   });
 });
 
+describe('a sink', () => {
+  test('is refused the calls of an epoch that is over, whether the newer one has called yet or not', async () => {
+    await tell(start, 0);
+    expect(await run(start, 'take', 'live', '2', 5)).toMatchObject({ 0: 1, 4: 0 });
+    expect(await run(start, 'take', 'none', '2', 6)).toMatchObject({ 0: 0, 4: 0 });
+    expect(await run(start, 'take', 'live', '2', 5)).toEqual([0, 0, 99, 0, 1, 100]);
+    expect(await run(start, 'take', 'live', '2', 6)).toMatchObject({ 0: 1, 4: 0 });
+    expect(await run(start, 'take', 'live', '3', 1)).toMatchObject({ 0: 1, 4: 0 });
+  });
+
+  test('that was told to wait makes everybody wait, and the usage told meanwhile does not end it', async () => {
+    await tell(start, 0);
+    await run(start, 'tell', 0, 0, 5_000);
+    await tell(start, 10);
+    expect(await run(start + 1_000, 'take', 'live', '', 0)).toEqual([0, 4_000, 100, 4_000, 0, 100]);
+    expect(await take(start + 5_000, 'live', 1)).toBe(1);
+  });
+});
+
 test('the budget of the configuration refuses what is too much, and says until when', async () => {
   const config = loadConfig({ env: {} });
   const { salesforce } = config;
@@ -107,7 +127,7 @@ test('the budget of the configuration refuses what is too much, and says until w
     redis,
     kafka: { prefix: `${key}.` } as Parameters<typeof dailyBudget>[0]['kafka'],
   });
-  await budget.tell({ used: 0, limit: 15_000 });
+  await budget.tell({ limit: 15_000, remaining: 15_000 });
   await budget.spend('live');
   await budget.spend('live');
   const error: unknown = await budget.spend('live').catch((one: unknown) => one);

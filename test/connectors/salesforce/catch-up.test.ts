@@ -41,7 +41,7 @@ beforeEach(async () => {
     clientSecret: () => 'tributary-secret',
     apiVersion: '67.0',
     client: 'tributary',
-    spend: async (lane) => spend(lane),
+    spend: async ({ lane }) => spend(lane),
   });
   spend = () => undefined;
   stop = new AbortController();

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { shapesOf } from '../../../connectors/salesforce/preflight.ts';
 import { byId, byIds, describe as describeObject, modifiedSince, pages } from '../../../connectors/salesforce/reads.ts';
-import { type CallReport, SalesforceRest } from '../../../connectors/salesforce/rest.ts';
+import { type CallReport, type Counted, SalesforceRest } from '../../../connectors/salesforce/rest.ts';
 import { TributaryError } from '../../../core/errors.ts';
 import { type SalesforceTwin, startSalesforceTwin } from '../../../twins/salesforce/server.ts';
 
@@ -70,7 +70,7 @@ describe('against the Salesforce twin', () => {
   it('spends a call of the budget for each request, a repeated one too, and makes none that is refused', async () => {
     const spent: string[] = [];
     const careful = client(twin.restUrl, {
-      spend: async (lane: string) => {
+      spend: async ({ lane }: Counted) => {
         spent.push(lane);
         if (spent.length > 2) throw new TributaryError('PLATFORM_LIMIT', 'used up');
       },
