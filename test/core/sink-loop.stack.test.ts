@@ -227,6 +227,65 @@ describe('commands', () => {
   });
 });
 
+describe('a sink whose calls carry many commands', () => {
+  test('gives a turn what came together, and what comes during a call the next', async () => {
+    const hold = gate();
+    const turns: number[] = [];
+    world.startBatches({
+      perCall: 50,
+      execute: async (commands) => {
+        turns.push(commands.length);
+        await hold.promise;
+        return new Map(commands.map(({ id }) => [id, applied]));
+      },
+    });
+    const epoch = await world.epoch();
+    await world.send(...Array.from({ length: 20 }, () => world.command(epoch)));
+    await world.until(async () => expect(turns).toEqual([20]));
+    await world.send(...Array.from({ length: 30 }, () => world.command(epoch)));
+    await world.send(...Array.from({ length: 40 }, () => world.command(epoch)));
+    const last = world.command(epoch, { lane: 'bulk' });
+    await world.send(last);
+    // Bulk ones have a turn of their own: when it has begun, all before it is waiting.
+    await world.until(async () => expect(turns).toEqual([20, 1]));
+    hold.resolve();
+    await world.until(async () => expect(await world.results()).toHaveLength(91));
+    expect(turns).toEqual([20, 1, 50, 20]);
+  });
+
+  test('answers those that were called, and calls the others again', async () => {
+    const turns: (readonly string[])[] = [];
+    world.startBatches({
+      perCall: 50,
+      execute: async (commands) => {
+        turns.push(commands.map(({ id }) => id));
+        return new Map(commands.slice(0, 1).map(({ id }) => [id, applied]));
+      },
+    });
+    const epoch = await world.epoch();
+    const commands = [world.command(epoch), world.command(epoch)];
+    await world.send(...commands);
+    for (const { id } of commands) expect(await world.resultOf(id)).toMatchObject({ outcome: 'applied' });
+    const [first = '', second = ''] = commands.map(({ id }) => id);
+    expect(turns).toEqual([[first, second], [second]]);
+  });
+
+  test('a defect that one record brings out is that record’s refusal, and no other’s', async () => {
+    world.startBatches({
+      perCall: 50,
+      execute: async (commands) => {
+        if (commands.some(({ lane }) => lane === 'urgent')) throw new TypeError('not a function');
+        return new Map(commands.map(({ id }) => [id, applied]));
+      },
+    });
+    const epoch = await world.epoch();
+    const [good, odd, other] = [world.command(epoch), world.command(epoch, { lane: 'urgent' }), world.command(epoch)];
+    await world.send(good, odd, other);
+    expect(await world.resultOf(odd.id)).toMatchObject({ outcome: 'refused', refusals: [{ code: 'INTERNAL' }] });
+    for (const { id } of [good, other]) expect(await world.resultOf(id)).toMatchObject({ outcome: 'applied' });
+  });
+});
+
 describe('stopping', () => {
   test('SIGTERM lets the call under way end and sends its result; what had not begun is not answered', async () => {
     const begun = gate();

@@ -53,20 +53,22 @@ export class SinkWorld {
   readonly prefix = `sink-${randomUUID().slice(0, 8)}.`;
   readonly kafka: KafkaAccess;
   readonly redis: Redis;
+  readonly platform: Command['platform'];
   readonly #running: RunningSink[] = [];
   #producer: SafeProducer | undefined;
   #next = 0;
 
-  private constructor(redis: Redis) {
+  private constructor(redis: Redis, platform: Command['platform']) {
     this.redis = redis;
+    this.platform = platform;
     this.kafka = this.#connect();
   }
 
-  static async open(): Promise<SinkWorld> {
+  static async open(platform: Command['platform'] = 'intercom'): Promise<SinkWorld> {
     const redis = connectRedis({ url: env('REDIS_URL'), log });
     await once(redis, 'ready');
-    const world = new SinkWorld(redis);
-    const names: TopicName[] = ['changes', 'intercom.commands', 'sinks.dlq'];
+    const world = new SinkWorld(redis, platform);
+    const names: TopicName[] = ['changes', `${platform}.commands`, `${platform}.raw`, 'sinks.dlq'];
     const wanted = names.map((topic) => {
       const { partitions } = topics[topic];
       return [topic, { partitions, replication: 1, config: wantedConfig(topics[topic], 1) }] as const;
@@ -92,7 +94,7 @@ export class SinkWorld {
     const options: SinkOptions = {
       kafka,
       codec,
-      platform: 'intercom',
+      platform: this.platform,
       budget: budgetOn(this.redis, this.prefix, 1_000),
       concurrency: 4,
       perCall: 1,
@@ -170,7 +172,7 @@ export class SinkWorld {
     const n = this.#next++;
     return {
       id: `ask-${n}`,
-      platform: 'intercom',
+      platform: this.platform,
       epoch,
       verb: 'update',
       object: 'contact',
@@ -194,10 +196,10 @@ export class SinkWorld {
   async sendTo(partition: number, ...commands: readonly Command[]): Promise<void> {
     await this.#producer?.send(
       commands.map((command) => ({
-        topic: 'intercom.commands',
+        topic: `${this.platform}.commands` as const,
         key: command.ref,
         partition,
-        value: codec.encode('intercom.commands', 'Command', command),
+        value: codec.encode(`${this.platform}.commands`, 'Command', command),
       })),
     );
   }
