@@ -42,6 +42,27 @@ const entries: readonly Entry[] = [
     load: async () => (await import('./why.ts')).whyCommand(),
   },
   {
+    name: 'status',
+    description:
+      'how the pipeline is: what lags, waits, is open, held back by a limit, missing or frozen, per platform',
+    load: async () => (await import('./status.ts')).statusCommand(),
+  },
+  {
+    name: 'identity',
+    description: 'whose records these are: show it, pin a record to somebody, take one away from them',
+    load: async () => (await import('./identity.ts')).identityCommand(),
+  },
+  {
+    name: 'unfreeze',
+    description: 'write a field again that two writers fought over',
+    load: async () => (await import('./identity.ts')).unfreezeCommand(),
+  },
+  {
+    name: 'dlq',
+    description: 'the dead letters: what was rejected and why, and how to put it back',
+    load: async () => (await import('./dlq.ts')).dlqCommand(),
+  },
+  {
     name: 'config',
     description: 'the configuration: check it, show it, print its JSON Schema',
     load: async () => (await import('./config.ts')).configCommand(),

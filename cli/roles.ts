@@ -1,6 +1,7 @@
 /** Every role, in the order in which a change passes them. A new platform is its lines here. */
 import { intercomConnector } from '../connectors/intercom/connector.ts';
 import { salesforceConnector } from '../connectors/salesforce/connector.ts';
+import type { Config } from '../core/config.ts';
 import { metrics } from '../core/metrics.ts';
 import { delay } from '../core/patience.ts';
 import { runPipe } from '../core/pipe.ts';
@@ -49,6 +50,8 @@ export interface RoleEntry {
   readonly role: Role;
   /** Settings it cannot do without: a pod is given the secrets of its own role and no others. */
   readonly needs: readonly string[];
+  /** Is there anything for it to do? `run all` leaves it out where there is not; absent: always. */
+  wanted?(config: Config): boolean;
 }
 
 export const roles: readonly RoleEntry[] = [
@@ -57,5 +60,9 @@ export const roles: readonly RoleEntry[] = [
   { role: decodeRole, needs: servers },
   { role: unifyRole, needs: servers },
   { role: intercomSink, needs: [...servers, ...intercom] },
-  { role: salesforceSink, needs: [...servers, ...salesforce] },
+  {
+    role: salesforceSink,
+    needs: [...servers, ...salesforce],
+    wanted: ({ flows }) => Object.values(flows).some((flow) => flow.salesforce !== undefined),
+  },
 ];

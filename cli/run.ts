@@ -16,7 +16,7 @@ import { type Job, runService } from '../core/service.ts';
 import { applyTopics } from '../core/topics.ts';
 import { table } from './output.ts';
 import { type RoleEntry, roles } from './roles.ts';
-import { settingsWithServers, withConfig } from './settings.ts';
+import { settings, settingsWithServers, withConfig } from './settings.ts';
 
 const closeLimitMs = 3_000;
 
@@ -41,7 +41,7 @@ export function runCommand(): Command {
       'after',
       `
 Roles:
-${table([...roles.map(({ role }) => [`  ${role.name}`, role.summary]), ['  all', 'every role above in one process']])}
+${table([...roles.map(({ role }) => [`  ${role.name}`, role.summary]), ['  all', 'every role above that the configuration has work for, in one process']])}
 
 Secrets come from the environment: SALESFORCE_CLIENT_SECRET, INTERCOM_TOKEN, INTERCOM_CLIENT_SECRET, or the same with
 _FILE. The last one, the app's, is connect-intercom's: with it webhooks are received at intercom.webhook and people and
@@ -60,7 +60,8 @@ Examples:
 
 async function run(name: string, _options: unknown, command: Command): Promise<void> {
   const options = command.optsWithGlobals<RunOptions>();
-  const chosen = name === 'all' ? roles : roles.filter(({ role }) => role.name === name);
+  const given = settings(options);
+  const chosen = roles.filter(({ role, wanted }) => (name === 'all' ? (wanted?.(given) ?? true) : role.name === name));
   const needs = new Set(chosen.flatMap((entry) => entry.needs));
   const config = await settingsWithServers(options, [...needs]);
   const log = createLog({ level: options.debug ? 'debug' : 'info', stream: process.stdout });

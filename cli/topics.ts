@@ -2,18 +2,16 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { Codec } from '../core/codec.ts';
 import { TributaryError } from '../core/errors.ts';
-import { connectKafka, type InRecord, type KafkaAccess, type PartitionOffsets } from '../core/kafka.ts';
+import type { InRecord, KafkaAccess, PartitionOffsets } from '../core/kafka.ts';
 import { delay } from '../core/patience.ts';
-import { connectRegistry, type RegistryCodec } from '../core/registry.ts';
 import { applyTopics } from '../core/topics.ts';
 import { type TopicName, topics } from '../schemas/topics.ts';
-import { commandLog, json, say, table } from './output.ts';
+import { json, say, table } from './output.ts';
 import { isPulse, type Shown, shownJson, shownText, showRecord } from './present.ts';
-import { settings, settingsWithServers, withConfig } from './settings.ts';
+import { type ServerOptions, withServers } from './servers.ts';
+import { settings, withConfig } from './settings.ts';
 
-interface Common {
-  readonly config?: string;
-  readonly debug?: true;
+interface Common extends ServerOptions {
   readonly json?: true;
 }
 
@@ -74,30 +72,10 @@ function list(options: Common): void {
   );
 }
 
-/** Connections for one command, closed whatever becomes of it; Ctrl-C ends it in order, a second one at once. */
-async function withServers<T>(
-  options: Common,
-  work: (kafka: KafkaAccess, codec: RegistryCodec, signal: AbortSignal) => Promise<T>,
-): Promise<T> {
-  const { kafka: servers, registry, prefix } = await settingsWithServers(options, ['kafka.brokers', 'registry.url']);
-  const log = commandLog(options.debug === true);
-  const stop = new AbortController();
-  const onSignal = (): void => stop.abort();
-  process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
-  const kafka = connectKafka({ brokers: servers.brokers, prefix, clientId: 'tributary-cli', log });
-  try {
-    const codec = await connectRegistry({ url: registry.url, prefix, log, signal: stop.signal });
-    return await work(kafka, codec, stop.signal);
-  } finally {
-    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
-    await kafka.close();
-  }
-}
-
 async function apply(_options: unknown, command: Command): Promise<void> {
   const options = command.optsWithGlobals<Common & { replication: number }>();
   const { replication } = options;
-  const report = await withServers(options, (kafka, codec) => applyTopics(kafka, codec, { replication }));
+  const report = await withServers(options, ({ kafka, codec }) => applyTopics(kafka, codec, { replication }));
   if (options.json) return say(json(report, 2));
   say(table([['TOPIC', 'DONE'], ...report.map((row) => [row.topic, row.did])]));
 }
@@ -114,7 +92,7 @@ async function tail(topic: string, _options: unknown, command: Command): Promise
   if (!isTopic(topic))
     throw new TributaryError('USAGE', `there is no topic ${topic}; there are ${Object.keys(topics).join(', ')}`);
   const options = command.optsWithGlobals<TailOptions>();
-  await withServers(options, (kafka, codec, signal) => follow(kafka, codec, topic, options, signal));
+  await withServers(options, ({ kafka, codec, signal }) => follow(kafka, codec, topic, options, signal));
 }
 
 const isTopic = (name: string): name is TopicName => Object.hasOwn(topics, name);

@@ -88,7 +88,7 @@ export const codes = {
   PLATFORM_REFUSED: code(
     'reject',
     'The platform refused the record.',
-    'Correct the value or the rule on the platform that the text names; the next change of the value is tried again.',
+    'Correct the value or the rule on the platform that the text names; the next change of the value is tried again, or `tributary dlq redrive` asks at once.',
   ),
   PLATFORM_NONSENSE: code(
     'reject',
@@ -98,12 +98,12 @@ export const codes = {
   REJECTING: code(
     'stop',
     'A stage rejects most of what it reads; it stopped rather than emptying the topic into its dead letters.',
-    'The dead letters so far name the cause (`tributary topics tail decode.dlq --from earliest`); correct it, often a schema or a version, and start again. What they hold comes with the next change of each record.',
+    'The dead letters so far name the cause (`tributary dlq list`); correct it, often a schema or a version, start again, and put them back by `tributary dlq redrive`.',
   ),
   SCHEMA_UNKNOWN: code(
     'reject',
     'A record names an Avro schema id that the registry does not know.',
-    'Register the schema: the next records that name it are read. This one stays in the dead letters, and what it said comes with the next change of its record; `tributary topics tail decode.dlq --from earliest` shows it.',
+    'Register the schema: the next records that name it are read, and `tributary dlq redrive --code SCHEMA_UNKNOWN` puts this one back.',
   ),
   PAYLOAD_UNDECODABLE: code(
     'reject',
@@ -135,6 +135,11 @@ export const codes = {
     'retry',
     'Kafka did not confirm every partition written to.',
     'Nothing to do; the batch is written again.',
+  ),
+  ACTION_UNANSWERED: code(
+    'retry',
+    'An action of an operator was sent, and no unify has decided it.',
+    'See that `tributary run unify` runs; the action is in the log and is decided as soon as one does, once.',
   ),
   STACK_FAILED: code(
     'stop',

@@ -58,6 +58,11 @@ describe('help teaches', () => {
         topics          the topics: list what there should be, make it so, read them
         decode          decode one Salesforce change event: header, changed, nulled and diff fields by name, values
         why             why a field has its value: what set it, what lost, what carried it where
+        status          how the pipeline is: what lags, waits, is open, held back by a limit, missing or frozen, per
+                        platform
+        identity        whose records these are: show it, pin a record to somebody, take one away from them
+        unfreeze        write a field again that two writers fought over
+        dlq             the dead letters: what was rejected and why, and how to put it back
         config          the configuration: check it, show it, print its JSON Schema
         stack           the local Kafka, schema registry and Redis: real servers from published jars, without Docker
         twin            a local double of a platform that speaks its own protocol
@@ -83,7 +88,7 @@ describe('help teaches', () => {
 
       Arguments:
         role                what to run (choices: "connect-salesforce", "connect-intercom", "decode", "unify",
-                            "sink-intercom", "all")
+                            "sink-intercom", "sink-salesforce", "all")
 
       Options:
         --config <file>     configuration; default: tributary.yaml in this folder if there is one, else the defaults
@@ -99,7 +104,8 @@ describe('help teaches', () => {
         decode              Raw records of both platforms into changes; stateless, any number
         unify               The one writer: changes into canonical events and commands; one is active, others stand by
         sink-intercom       Carries out what unify asks of Intercom, within the budget
-        all                 every role above in one process
+        sink-salesforce     Carries out what unify asks of Salesforce, up to 200 records per call, within the budget
+        all                 every role above that the configuration has work for, in one process
 
       Secrets come from the environment: SALESFORCE_CLIENT_SECRET, INTERCOM_TOKEN, INTERCOM_CLIENT_SECRET, or the same with
       _FILE. The last one, the app's, is connect-intercom's: with it webhooks are received at intercom.webhook and people and
@@ -237,7 +243,7 @@ describe('a command that the way out of an error names', () => {
 
   test('is found in the texts, and one that does not exist would be refused', async () => {
     expect(named).toContain('tributary config schema');
-    await expect(understand('tributary dlq redrive')).rejects.toThrow("unknown command 'dlq'");
+    await expect(understand('tributary dlq empty')).rejects.toThrow("unknown command 'empty'");
     await expect(understand('tributary topics tail a b')).rejects.toThrow('too many arguments');
   });
 });
@@ -346,6 +352,7 @@ describe('run', () => {
       'decode',
       'unify',
       'sink-intercom',
+      'sink-salesforce',
     ]);
     for (const { role } of roles) expect(role.summary).toMatch(/^\S.{20,}$/);
   });

@@ -158,6 +158,62 @@ describe(`bad input, seed ${seed}`, () => {
   );
 });
 
+describe(`an operator, seed ${seed}`, () => {
+  const asked = async (...args: readonly string[]) => {
+    const { status, out, err } = await tributary(args, world.env);
+    expect(err).toBe('');
+    expect(status).toBe(0);
+    return out;
+  };
+  const rows = (out: string) =>
+    out
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as DeadLetter & { place: string });
+
+  test('sees what was rejected with the way out, and puts it back in order when its cause is mended', async () => {
+    const before = rows(await asked('dlq', 'list', '--json'));
+    const [refused] = before.filter(({ stage }) => stage === 'sinks');
+    expect(refused).toMatchObject({ code: 'PLATFORM_REFUSED', field: 'custom_attributes.notes' });
+    expect(await asked('dlq', 'show', refused?.place ?? '')).toContain('Correct the value or the rule on the platform');
+    // Nobody shortened it: it is refused once more, and the new letter stands for both.
+    await asked('dlq', 'redrive', '--stage', 'sinks');
+    const letters = await until(
+      async () => rows(await asked('dlq', 'list', '--stage', 'sinks', '--json')),
+      (found) => found.length > 0,
+    );
+    expect(letters).toMatchObject([{ ref: refused?.ref, field: 'custom_attributes.notes' }]);
+    expect(letters[0]?.place).not.toBe(refused?.place);
+    const { status, out } = await tributary(['dlq', 'redrive', '--stage', 'decode'], world.env);
+    expect([status, out]).toEqual([1, expect.stringContaining('it is rejected as before')]);
+  });
+
+  test('sees how the pipeline is', async () => {
+    const { lags, platforms } = JSON.parse(await asked('status', '--json')) as {
+      readonly lags: readonly { readonly records: number | null }[];
+      readonly platforms: readonly object[];
+    };
+    expect(lags.every(({ records }) => records !== null && records < 1_000)).toBe(true);
+    expect(platforms).toMatchObject([
+      { platform: 'salesforce', hole: false },
+      { platform: 'intercom', open: 0, window: 400 },
+    ]);
+  });
+
+  test('sees whose records these are, pins one, and is told why when nothing can be done', async () => {
+    const salesforce = `salesforce:Contact:${contact(2)}`;
+    const shown = await asked('identity', 'show', salesforce);
+    const record = /intercom:contact:\w+/.exec(shown)?.[0] ?? '';
+    expect(record).not.toBe('');
+    expect(await asked('identity', 'pin', record, salesforce, '--by', 'the night shift')).toContain(
+      'pinned by an operator (the night shift)',
+    );
+    expect(await asked('identity', 'show', salesforce)).toMatch(new RegExp(`${record} +pinned`));
+    const { status, err } = await tributary(['unfreeze', salesforce], world.env);
+    expect([status, err]).toEqual([64, expect.stringContaining('nothing of it is frozen')]);
+  });
+});
+
 describe(`stop and replay, seed ${seed}`, () => {
   test('SIGTERM in the middle of edits drains and ends with 0; what was edited meanwhile arrives after the start', async () => {
     const editing = edit(6);
