@@ -51,7 +51,7 @@ export interface RoleEntry {
   /** Settings it cannot do without: a pod is given the secrets of its own role and no others. */
   readonly needs: readonly string[];
   /** Is there anything for it to do? `run all` leaves it out where there is not; absent: always. */
-  wanted?(config: Config): boolean;
+  readonly wanted?: (config: Config) => boolean;
 }
 
 export const roles: readonly RoleEntry[] = [

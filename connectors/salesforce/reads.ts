@@ -53,7 +53,7 @@ export async function describe(
   object: string,
 ): Promise<{
   readonly described: ReadonlyMap<string, DescribedField>;
-  shape(first: readonly string[]): ObjectShape;
+  readonly shape: (first: readonly string[]) => ObjectShape;
 }> {
   const { body } = await rest.call<{ fields: readonly DescribedField[] }>({
     method: 'GET',
