@@ -2,6 +2,7 @@
 import type { Budget, BudgetLane, EpochHolder } from '../../core/budget.ts';
 import { TributaryError } from '../../core/errors.ts';
 import { metrics } from '../../core/metrics.ts';
+import { pinPlatform } from '../../core/pin.ts';
 import type { RoleContext } from '../../core/role.ts';
 import { dailyBudget } from './budget.ts';
 import { classify, type SalesforceVerdict } from './classify.ts';
@@ -76,6 +77,54 @@ async function judged(rest: SalesforceRest, caller: Caller, request: SalesforceR
     if (error.verdict === 'stop') return { kind: 'stop', code, text };
     return { kind: 'retry', doubt: false, code, text };
   }
+}
+
+// ---- questions that change nothing
+
+/** 18 characters. */
+export async function orgIdOf(rest: SalesforceRest): Promise<{ readonly org: string; readonly at: number }> {
+  const { body, at } = await rest.call<{ organization_id?: unknown }>({
+    method: 'GET',
+    path: '/services/oauth2/userinfo',
+    lane: 'live',
+  });
+  if (typeof body.organization_id !== 'string') {
+    throw new TributaryError('PLATFORM_NONSENSE', 'Salesforce: userinfo names no organization_id');
+  }
+  return { org: body.organization_id, at };
+}
+
+/**
+ * The org behind the credentials, checked against the pin.
+ * @throws TributaryError CREDENTIALS_REFUSED, PLATFORM_OTHER_ORG, or one that passes
+ */
+export async function identifyOrg(context: RoleContext, { rest }: SalesforceOpening): Promise<string> {
+  const { config, redis, kafka } = context;
+  const { org } = await orgIdOf(rest);
+  await pinPlatform({ redis, kafka, platform: 'salesforce', id: org, configured: config.salesforce.orgId });
+  return org;
+}
+
+export interface DescribedField {
+  readonly name: string;
+  readonly type: string;
+  readonly createable: boolean;
+  readonly updateable: boolean;
+  readonly externalId: boolean;
+  readonly unique: boolean;
+}
+
+/** Compounds repeat their parts; blobs are no values. */
+const unread = new Set(['address', 'location', 'base64', 'complexvalue', 'anyType']);
+
+/** The fields of an object that hold values and that the user may see, by name. @throws TributaryError PLATFORM_REFUSED when there is no such object */
+export async function fieldsOf(rest: SalesforceRest, object: string): Promise<ReadonlyMap<string, DescribedField>> {
+  const { body } = await rest.call<{ fields: readonly DescribedField[] }>({
+    method: 'GET',
+    path: `/sobjects/${encodeURIComponent(object)}/describe`,
+    lane: 'live',
+  });
+  return new Map(body.fields.filter(({ type }) => !unread.has(type)).map((field) => [field.name, field]));
 }
 
 /** A login rate limit says nothing of its end. */

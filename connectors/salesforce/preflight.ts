@@ -4,19 +4,6 @@ import { TributaryError } from '../../core/errors.ts';
 import { describe, type ObjectShape } from './reads.ts';
 import type { SalesforceRest } from './rest.ts';
 
-/** 18 characters. */
-export async function orgIdOf(rest: SalesforceRest): Promise<{ readonly org: string; readonly at: number }> {
-  const { body, at } = await rest.call<{ organization_id?: unknown }>({
-    method: 'GET',
-    path: '/services/oauth2/userinfo',
-    lane: 'live',
-  });
-  if (typeof body.organization_id !== 'string') {
-    throw new TributaryError('PLATFORM_NONSENSE', 'Salesforce: userinfo names no organization_id');
-  }
-  return { org: body.organization_id, at };
-}
-
 /** Another org under the same identity map would link strangers: record ids of two orgs may be equal. */
 export function checkOrg(actual: string, pins: readonly (string | null)[]): void {
   const other = pins.find((pin) => pin !== null && pin !== actual);

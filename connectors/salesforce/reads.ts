@@ -4,6 +4,7 @@
  */
 import type { BudgetLane } from '../../core/budget.ts';
 import { TributaryError } from '../../core/errors.ts';
+import { type DescribedField, fieldsOf } from './client.ts';
 import type { Answer, SalesforceRest } from './rest.ts';
 import { all, among, any, type Condition, compare, soql } from './soql.ts';
 
@@ -30,17 +31,6 @@ export interface Page {
   readonly at: number;
 }
 
-export interface DescribedField {
-  readonly name: string;
-  readonly type: string;
-  readonly createable: boolean;
-  readonly updateable: boolean;
-  readonly externalId: boolean;
-  readonly unique: boolean;
-}
-
-/** Compounds repeat their parts; blobs are no values. */
-const unread = new Set(['address', 'location', 'base64', 'complexvalue', 'anyType']);
 /** What became of a record, and when; a cut list must not cut these. */
 const fateFields = ['Id', 'SystemModstamp', 'IsDeleted', 'MasterRecordId', 'IsConverted', 'ConvertedContactId'];
 /** URI and headers together may take 16,384 bytes. */
@@ -55,13 +45,7 @@ export async function describe(
   readonly described: ReadonlyMap<string, DescribedField>;
   readonly shape: (first: readonly string[]) => ObjectShape;
 }> {
-  const { body } = await rest.call<{ fields: readonly DescribedField[] }>({
-    method: 'GET',
-    path: `/sobjects/${encodeURIComponent(object)}/describe`,
-    lane: 'live',
-  });
-  const readable = body.fields.filter(({ type }) => !unread.has(type));
-  const described = new Map(readable.map((field) => [field.name, field]));
+  const described = await fieldsOf(rest, object);
   return {
     described,
     shape: (first) => ({
@@ -69,7 +53,7 @@ export async function describe(
       fields: bounded(
         [...new Set([...fateFields, ...first, ...described.keys()])].filter((name) => described.has(name)),
       ),
-      multiSelects: readable.filter(({ type }) => type === 'multipicklist').map(({ name }) => name),
+      multiSelects: [...described.values()].filter(({ type }) => type === 'multipicklist').map(({ name }) => name),
       deletable: described.has('IsDeleted'),
     }),
   };

@@ -1,10 +1,8 @@
 /** The role that writes to Salesforce. */
-import { callSalesforce, openSalesforce } from '../../connectors/salesforce/client.ts';
-import { orgIdOf } from '../../connectors/salesforce/preflight.ts';
+import { callSalesforce, identifyOrg, openSalesforce } from '../../connectors/salesforce/client.ts';
 import { mostRows } from '../../connectors/salesforce/requests.ts';
 import { requireSettings } from '../../core/config.ts';
 import { patiently } from '../../core/patience.ts';
-import { pinPlatform } from '../../core/pin.ts';
 import type { Role } from '../../core/role.ts';
 import { runSink } from '../../core/sink-loop.ts';
 import { drive } from '../drive.ts';
@@ -18,15 +16,14 @@ export const salesforceSink: Role = {
   name: 'sink-salesforce',
   summary: 'Carries out what unify asks of Salesforce, up to 200 records per call, within the budget',
   async run(context) {
-    const { config, log, kafka, codec, redis, signal } = context;
+    const { config, log, kafka, codec, signal } = context;
     requireSettings(config, ['salesforce.loginUrl', 'salesforce.clientId', 'salesforce.clientSecret']);
     const opening = openSalesforce(context);
     const { rest, budget } = opening;
     try {
       const objects = await patiently(context, async () => {
-        const { org } = await orgIdOf(rest);
-        await pinPlatform({ redis, kafka, platform: 'salesforce', id: org, configured: config.salesforce.orgId });
-        return writtenObjects(rest, config);
+        await identifyOrg(context, opening);
+        return writtenObjects(opening, config);
       });
       log.info({ objects: Object.keys(objects) }, 'writing to Salesforce');
       await runSink({

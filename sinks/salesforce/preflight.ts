@@ -2,8 +2,7 @@
  * Before the first command: does every object that is written have our marker and every field that the mapping names, and
  * may we write them? Salesforce refuses a whole row for one field that is missing or may not be written.
  */
-import { type DescribedField, describe } from '../../connectors/salesforce/reads.ts';
-import type { SalesforceRest } from '../../connectors/salesforce/rest.ts';
+import { type DescribedField, fieldsOf, type SalesforceOpening } from '../../connectors/salesforce/client.ts';
 import type { Config, EntityName } from '../../core/config.ts';
 import { TributaryError } from '../../core/errors.ts';
 import type { SalesforceObject, SalesforceObjects } from './plan.ts';
@@ -15,7 +14,10 @@ const issued = 'Id';
  * The objects that flows write, by name.
  * @throws TributaryError MAPPING_UNKNOWN_FIELD naming the field, or one that passes
  */
-export async function writtenObjects(rest: SalesforceRest, config: Config): Promise<SalesforceObjects> {
+export async function writtenObjects(
+  { rest }: Pick<SalesforceOpening, 'rest'>,
+  config: Config,
+): Promise<SalesforceObjects> {
   const objects: Record<string, SalesforceObject> = {};
   const flows = { customer: config.flows['contact-sync'], account: config.flows['account-sync'] } as const;
   for (const name of ['customer', 'account'] satisfies EntityName[]) {
@@ -24,7 +26,7 @@ export async function writtenObjects(rest: SalesforceRest, config: Config): Prom
     for (const side of ['salesforce', 'lead'] as const) {
       const object = side === 'lead' ? salesforce.lead : salesforce.object;
       if (object === null) continue;
-      const { described } = await describe(rest, object);
+      const described = await fieldsOf(rest, object);
       const marker = described.get(salesforce.marker);
       checkMarker(object, salesforce.marker, marker);
       const mapped = fields.flatMap((field) => {

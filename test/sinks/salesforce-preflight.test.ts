@@ -24,7 +24,7 @@ afterAll(async () => {
 const email = { canonical: 'email', type: 'email', salesforce: 'Email', intercom: 'email' };
 const objects = (customer: object, ...flows: readonly ('contact-sync' | 'account-sync')[]) =>
   writtenObjects(
-    rest,
+    { rest },
     checkConfig(
       {
         capture: { intercom: true },
