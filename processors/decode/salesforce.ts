@@ -236,7 +236,8 @@ export interface ToldRow {
 
 /**
  * What a row says: of a record that is there (`seen`), that lives on as another one (`moved`), or that is gone (`deleted`).
- * @param taken `at`: the platform's clock when it was asked for, ms
+ * @param taken `at`: the platform's clock when it was asked for, ms. Its place within that second is not known, even where the
+ * row was last changed before: SystemModstamp is of before the commit, by as much as a transaction lasts.
  */
 export function observeSalesforceRow(
   row: ToldRow,
@@ -248,22 +249,13 @@ export function observeSalesforceRow(
     ...toldByRow(row, taken.multiSelects),
     ref: salesforceRef(row.object, row.id),
     via: taken.via,
-    at: { time: taken.at, seq: seqOf(taken.at, modified), second: true },
+    at: { time: taken.at, seq: -1, second: true },
     modified,
     origin: null,
     by: null,
     transaction: null,
   };
 }
-
-const secondOf = (ms: number): number => Math.floor(ms / 1000);
-
-/**
- * A row that was last changed in an earlier second than it was read in stands before every event of that second. Else its
- * place within the second is not known.
- */
-const seqOf = (readAt: number, modified: number | null): number =>
-  modified !== null && secondOf(modified) < secondOf(readAt) ? 0 : -1;
 
 function toldByRow({ object, body, deleted }: ToldRow, multiSelects: readonly string[]): Told {
   const into = survivorOf(object, body);

@@ -308,23 +308,13 @@ describe('a row', () => {
         SystemModstamp: '2026-03-04T09:15:21.000+0000',
       },
       unknown: [],
-      at: { time: 1_772_615_730_000, seq: 0, second: true },
+      at: { time: 1_772_615_730_000, seq: -1, second: true },
       modified: 1_772_615_721_000,
       origin: null,
       by: null,
       transaction: null,
       into: null,
     });
-  });
-
-  it('stands before every event of its second, unless it was changed in that second itself', () => {
-    const placeOf = (SystemModstamp: string): number | undefined => {
-      const raw = row({ LastName: 'Byron', SystemModstamp });
-      return only(decodeSalesforce({ form: 'row', value: raw, multiSelects: [] }, at(9))).at.seq;
-    };
-    expect(placeOf('2026-03-04T09:15:29.000+0000')).toBe(0);
-    expect(placeOf('2026-03-04T09:15:30.000+0000')).toBe(-1);
-    expect(placeOf('no date')).toBe(-1);
   });
 
   it('that the platform says is gone is a deletion', () => {

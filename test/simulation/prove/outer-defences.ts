@@ -228,7 +228,7 @@ export const outerDefences: readonly Defence[] = [
     patches: [
       patch(
         'processors/decode/salesforce.ts',
-        '    at: { time: taken.at, seq: seqOf(taken.at, modified), second: true },\n',
+        '    at: { time: taken.at, seq: -1, second: true },\n',
         '    at: { time: modified ?? taken.at, seq: -1, second: true },\n',
       ),
     ],
