@@ -259,7 +259,9 @@ export function simulate(history: History, tracing = false): Ran {
     for (const { change, key } of log.records.slice()) if (change.observation !== null) log.append(change, key);
     const until = clock.steps + mostSteps;
     pulse(1_000);
-    for (let idle = false; !idle && clock.steps < until && clock.step(); ) idle = isSilent();
+    // What was offered may be read with a heartbeat that was on its way, and its answers are still to come then.
+    const isRead = (): boolean => unify.position >= log.records.length;
+    for (let idle = false; !idle && clock.steps < until && clock.step(); ) idle = isRead() && isSilent();
     return (['salesforce', 'intercom'] as const).flatMap((platform) =>
       sinks[platform].writes.slice(before[platform]).map((write) => ({ platform, write })),
     );
