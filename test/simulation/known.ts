@@ -1,6 +1,7 @@
 /** When all is silent unify knows what stands: of each record what is there, and that nothing is under way. */
 import { parseRef, refKey } from '../../processors/unify/keys.ts';
 import type { CursorState, RefState } from '../../schemas/types.ts';
+import { losing } from './conditions.ts';
 import { companyFields, personFields } from './fields.ts';
 import type { Judging } from './promises.ts';
 import type { Shown } from './stores.ts';
@@ -26,7 +27,7 @@ export function known(judging: Judging): void {
 function asItStands(judging: Judging, ref: RefState, { kind, platform, id, alive, values }: Shown): void {
   const isGone = ref.deleted || ref.into !== null;
   if (isGone === alive) {
-    judging.broken('known', `${ref.ref} is taken to be ${isGone ? 'gone' : 'there'}`, [id]);
+    judging.broken('known', `${ref.ref} is taken to be ${isGone ? 'gone' : 'there'}`, [id], whyUntold(judging, ref));
     return;
   }
   if (isGone) return;
@@ -40,4 +41,16 @@ function asItStands(judging: Judging, ref: RefState, { kind, platform, id, alive
     const text = `${field.canonical} of ${ref.ref} is taken to be ${JSON.stringify(seen.value)}, and is ${JSON.stringify(stands)}`;
     judging.broken('known', text, [id]);
   }
+}
+
+/** Why nobody can know that a record is gone; empty: they can. */
+function whyUntold({ ran }: Judging, { ref, deleted, into }: RefState): string {
+  const isLossy = losing.some((one) => ran.history.world.on.has(one));
+  if (!isLossy || deleted || into !== null || parseRef(ref).platform !== 'intercom') return '';
+  const isTold = ran.log.records.some(
+    ({ change: { observation, result } }) =>
+      (observation?.ref === ref && (observation.op === 'deleted' || observation.op === 'moved')) ||
+      (result?.ref === ref && result.outcome === 'gone'),
+  );
+  return isTold ? '' : 'its notification was lost, and no list of Intercom shows who is gone';
 }
