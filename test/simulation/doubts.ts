@@ -16,7 +16,13 @@ export interface Doubtful {
 }
 
 /** What of Intercom's records was asked by calls whose answers say that they are in doubt. */
-export function doubtfulCalls({ unify, log }: Ran): readonly Doubtful[] {
+export function doubtfulCalls({
+  unify,
+  log,
+}: {
+  readonly unify: Pick<Ran['unify'], 'outputs'>;
+  readonly log: Pick<Ran['log'], 'records'>;
+}): readonly Doubtful[] {
   const until = new Map<string, number>();
   for (const { change } of log.records) {
     const { result } = change;

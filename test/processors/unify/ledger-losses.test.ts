@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { unfreeze } from '../../../processors/unify/edits.ts';
 import type { EntityState } from '../../../schemas/types.ts';
+import { second } from '../../support/changes.ts';
 import { change, FoldRunner } from '../../support/fold-runner.ts';
 import { intercom, ours, Pair, salesforce, title } from './ledger-pair.ts';
 
@@ -195,5 +196,32 @@ describe('a replay of everything that was seen', () => {
     expect(pair.open()).toEqual([]);
     expect(pair.runner.entityOf(salesforce)).toEqual(before);
     expect(pair.runner.outputs.slice(outputs)).toEqual([]);
+  });
+});
+
+describe('a value that our write overtook and that lost', () => {
+  /** Salesforce says s at 20, our write of it is answered at 25, and what somebody entered in Intercom at 15 is told after that. */
+  const lost = (): Pair => {
+    const pair = new Pair().event({ Title: 's' }, 20);
+    pair.answer(pair.only(), { fields: { [title]: 's' }, at: 25 }, { sentAt: (second + 24) * 1000 });
+    return pair.webhook({ [title]: 'x' }, 15);
+  };
+
+  it('is as old as when it was told first, where a later notification of another field tells it once more', () => {
+    const pair = lost();
+    expect(pair.journal('rejected')).toEqual([`title: ${salesforce} has a newer value`]);
+    pair.webhook({ [title]: 'x', 'custom_attributes.phone': 'q' }, 22);
+    expect(pair.value('title')).toBe('s');
+    expect(pair.value('phone')).toBe('q');
+  });
+
+  it('is an edit of its own where the record had said something else in between', () => {
+    const pair = lost().webhook({ [title]: 'y' }, 21);
+    expect(pair.value('title')).toBe('y');
+    pair.webhook({ [title]: 'x' }, 22);
+    // It may be what Intercom makes of ours: the answer tells.
+    const asked = pair.open().find(({ platform }) => platform === 'intercom');
+    if (asked !== undefined) pair.answer(asked, { fields: asked.fields, at: 40 });
+    expect(pair.value('title')).toBe('x');
   });
 });

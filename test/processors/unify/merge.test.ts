@@ -565,6 +565,38 @@ describe('what somebody entered in a record before it was gone, told after that'
   });
 });
 
+describe('what a conversion copied from the lead', () => {
+  const titled = { ...ada, Title: 'CTO' };
+  /** A lead and their contact in Intercom, whose title somebody changes there at 20: nothing has written it to the lead yet. */
+  const led = (email: string): People =>
+    new People()
+      .say(createdEvent(lead('A'), { ...titled, Email: email }, 2, 2), webhook(person('u0'), { ...adaThere, email }, 2))
+      .pass(10)
+      .say(webhook(person('u0'), { ...adaThere, email, 'custom_attributes.job_title': 'CEO' }, 20));
+  const converted = moved(lead('A'), contact('A'), 30, 31);
+
+  it('is nobody’s edit in the contact, whose first sight is newer than what somebody has said since', () => {
+    const people = led('ada@x.example')
+      .say(createdEvent(contact('A'), titled, 30, 30), converted)
+      .pass(50);
+    expect(people.values(contact('A'))).toMatchObject({ title: 'CEO' });
+    expect(people.salesforce.get('003A')).toMatchObject({ Title: 'CEO' });
+  });
+
+  it('gives way to what somebody has said since, where the contact was somebody of their own until the conversion', () => {
+    const people = led('lead@x.example').say(createdEvent(contact('A'), titled, 30, 30));
+    expect(people.living(contact('A'))?.id).not.toBe(people.living(lead('A'))?.id);
+    people.say(converted).pass(50);
+    expect(people.living(contact('A'))?.id).toBe(people.living(lead('A'))?.id);
+    expect(people.values(contact('A'))).toMatchObject({ title: 'CEO' });
+  });
+
+  it('is no copy where the contact says something else: somebody entered it there', () => {
+    const people = led('lead@x.example').say(createdEvent(contact('A'), { ...ada, Title: 'CFO' }, 30, 30), converted);
+    expect(people.pass(50).values(contact('A'))).toMatchObject({ title: 'CFO' });
+  });
+});
+
 describe('a create that is told after its record was deleted, with what nobody knew of it', () => {
   const late = createdEvent(contact('A'), { ...ada, Title: 'ghost' }, 3, 3);
   const start = (there: Fields): People =>
