@@ -1,10 +1,8 @@
 /** What an operator says, each sentence of it, and what cannot be done. */
 import { describe, expect, it } from 'vitest';
 import { createdEvent, event, second } from '../../support/changes.ts';
-import { action, contact, People, person, webhook } from './people-world.ts';
+import { action, ada, adaThere, contact, People, person, webhook } from './people-world.ts';
 
-const ada = { Email: 'ada@x.example', FirstName: 'Ada', LastName: 'Byron' };
-const adaThere = { email: 'ada@x.example', name: 'Ada Byron' };
 const linked = (): People =>
   new People().say(createdEvent(contact('A'), ada, 2, 2), webhook(person('i1'), adaThere, 2)).pass(10);
 

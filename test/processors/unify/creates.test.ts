@@ -3,9 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { partitionOf } from '../../../schemas/topics.ts';
 import type { Command, Observation, Result, Value } from '../../../schemas/types.ts';
 import { createdEvent, epoch, event, row, second } from '../../support/changes.ts';
-import { account, company, contact, People, person, webhook } from './people-world.ts';
-
-const ada = { Email: 'ada@x.example', FirstName: 'Ada', LastName: 'Byron' };
+import { account, ada, company, contact, People, person, webhook } from './people-world.ts';
 
 /** What a platform answers that has the record already. */
 function exists(ref: string, fields: Record<string, Value>, at: number): Partial<Result> {

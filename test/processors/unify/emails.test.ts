@@ -2,10 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Command } from '../../../schemas/types.ts';
 import { createdEvent, event, second } from '../../support/changes.ts';
-import { contact, People, person, webhook } from './people-world.ts';
-
-const ada = { Email: 'ada@x.example', FirstName: 'Ada', LastName: 'Byron' };
-const adaThere = { email: 'ada@x.example', name: 'Ada Byron' };
+import { ada, adaThere, contact, People, person, webhook } from './people-world.ts';
 
 describe("two people who take each other's email", () => {
   const ref = { A: person('iA'), B: person('iB') };

@@ -3,10 +3,19 @@ import { describe, expect, it } from 'vitest';
 import { listRefs, newRef } from '../../../processors/unify/identity.ts';
 import { createdEvent, deletedEvent, event, row } from '../../support/changes.ts';
 import { plainWorld } from '../../support/plain-world.ts';
-import { account, action, contact, lead, orders, People, person, twoWayWithLeads, webhook } from './people-world.ts';
-
-const ada = { Email: 'ada@x.example', FirstName: 'Ada', LastName: 'Byron' };
-const adaThere = { email: 'ada@x.example', name: 'Ada Byron' };
+import {
+  account,
+  action,
+  ada,
+  adaThere,
+  contact,
+  lead,
+  orders,
+  People,
+  person,
+  twoWayWithLeads,
+  webhook,
+} from './people-world.ts';
 
 describe('one email', () => {
   it.each(

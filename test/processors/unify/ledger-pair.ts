@@ -8,7 +8,7 @@ import { createdEvent, epoch, event, mark, result, row, second, snapshotComplete
 import { change, FoldRunner } from '../../support/fold-runner.ts';
 
 type FieldRule = RulesConfig['entities']['customer']['fields'][number];
-export type Fields = Readonly<Record<string, Value>>;
+type Fields = Readonly<Record<string, Value>>;
 
 export const salesforce = 'salesforce:Contact:003A';
 export const intercom = 'intercom:contact:c1';

@@ -1,4 +1,4 @@
-/** Records that end in favour of others: merges, conversions, what is under way meanwhile, and what comes back. */
+/** Records that end in favour of others: merges, what is under way meanwhile, and what comes back. */
 import { describe, expect, it } from 'vitest';
 import { partitionOf } from '../../../schemas/topics.ts';
 import type { Command } from '../../../schemas/types.ts';
@@ -6,10 +6,11 @@ import { createdEvent, deletedEvent, epoch, event, row, second } from '../../sup
 import {
   account,
   action,
+  ada,
+  adaThere,
+  alive,
   company,
   contact,
-  type Fields,
-  lead,
   moved,
   orders,
   People,
@@ -17,86 +18,6 @@ import {
   twoWayWithLeads,
   webhook,
 } from './people-world.ts';
-
-const ada = { Email: 'ada@x.example', FirstName: 'Ada', LastName: 'Byron' };
-const adaThere = { email: 'ada@x.example', name: 'Ada Byron' };
-const alive = (people: People, ...refs: readonly string[]): readonly boolean[] =>
-  refs.map((ref) => people.runner.ref(ref)?.deleted === false);
-
-describe('a lead that is converted', () => {
-  const newer = { ...ada, Title: 'CTO' };
-
-  it.each(
-    orders({
-      'the contact': createdEvent(contact('A'), newer, 20, 20),
-      'the conversion': moved(lead('A'), contact('A'), 20, 21),
-    }),
-  )('is its contact from then on; nobody is created in between, nothing is written to it: %s', (_, changes) => {
-    const people = new People().say(createdEvent(lead('A'), { ...ada, Phone: '+1' }, 2, 2)).pass(10);
-    const [first, second_] = changes;
-    if (first === undefined || second_ === undefined) throw new Error('two changes');
-    const before = people.commands('salesforce').length;
-    people.say(first).marks(19).say(second_).pass(40);
-    expect(people.living(lead('A'))?.id).toBe(people.living(contact('A'))?.id);
-    expect(alive(people, lead('A'), contact('A'))).toEqual([false, true]);
-    expect(people.values(contact('A'))).toMatchObject({ title: 'CTO', phone: '+1' });
-    expect(people.creates('intercom').length).toBe(1);
-    expect(people.creates('intercom')[0]?.fields).toMatchObject({ email: 'ada@x.example', phone: '+1' });
-    const later = people.commands('salesforce').slice(before);
-    expect(later.filter((command) => command.object === 'Lead')).toEqual([]);
-    expect(people.creates('salesforce')).toEqual([]);
-  });
-
-  it.each(
-    orders({
-      'the contact is edited': event(contact('A'), { Title: 'CTO' }, 20, 20),
-      'the conversion': moved(lead('A'), contact('A'), 20, 21),
-    }),
-  )('into a contact with another email joins the two: %s', (_, changes) => {
-    const people = new People()
-      .say(
-        createdEvent(contact('A'), { ...ada, Email: 'work@x.example' }, 2, 2),
-        createdEvent(lead('A'), { ...ada, Phone: '+1' }, 2, 3),
-      )
-      .pass(10);
-    const id = people.idOf(contact('A'));
-    people.say(...changes).pass(30);
-    expect(people.living(lead('A'))?.id).toBe(id);
-    expect(people.values(contact('A'))).toMatchObject({ email: 'work@x.example', phone: '+1', title: 'CTO' });
-    expect(people.creates('intercom').length).toBe(1);
-  });
-
-  it('before it was ever seen is known as an alias', () => {
-    const people = new People().say(createdEvent(contact('A'), ada, 2, 2), moved(lead('A'), contact('A'), 3));
-    expect(people.living(lead('A'))?.refs).toEqual([contact('A'), lead('A')]);
-  });
-
-  it('while an ask of it is open lets that ask fail quietly, and asks the contact', () => {
-    const people = new People()
-      .say(createdEvent(lead('A'), ada, 2, 2), webhook(person('i1'), adaThere, 2))
-      .pass(10)
-      .say(webhook(person('i1'), { ...adaThere, phone: '+1' }, 20));
-    const open = people.waiting().find((command) => command.object === 'Lead');
-    expect(open?.fields).toMatchObject({ Phone: '+1' });
-    people.say(createdEvent(contact('A'), ada, 21, 21), moved(lead('A'), contact('A'), 21, 22));
-    const refusals = [{ field: '', code: 'PLATFORM_REFUSED', message: 'CANNOT_UPDATE_CONVERTED_LEAD' }];
-    people.answer(open, { outcome: 'refused', refusals, platformTime: (second + 22) * 1000 }).pass(30);
-    expect(people.journal('refused')).toEqual([]);
-    expect(people.runner.ref(lead('A'))?.open).toBeNull();
-    expect(people.salesforce.get('003A')).toMatchObject({ Phone: '+1' });
-  });
-
-  it('is not revived by what its stream still tells of it', () => {
-    const people = new People().say(
-      createdEvent(lead('A'), ada, 2, 2),
-      createdEvent(contact('A'), ada, 3, 3),
-      moved(lead('A'), contact('A'), 3, 4),
-      event(lead('A'), { Title: 'late' }, 5, 5),
-    );
-    expect(alive(people, lead('A'))).toEqual([false]);
-    expect(people.values(contact('A'))['title']).toBeNull();
-  });
-});
 
 describe('two contacts that are merged in Salesforce', () => {
   /** Two people, each on both platforms; B is the loser. */
@@ -226,55 +147,6 @@ describe('two contacts that are merged in Salesforce', () => {
     // Said again, the merge is older than the return.
     people.say(moved(contact('B'), contact('A'), 21)).pass(60);
     expect(people.living(contact('B'))?.id).toBe(own?.id);
-  });
-});
-
-describe('an Intercom lead that is merged into a user', () => {
-  const person1 = { email: 'ada@x.example', name: 'Ada Byron', role: 'user' };
-  const start = (): People =>
-    new People()
-      .say(
-        createdEvent(contact('A'), ada, 2, 2),
-        webhook(person('u1'), person1, 2),
-        webhook(person('l1'), { email: 'v@x.example', name: 'Visitor', role: 'lead', phone: '+3' }, 3),
-      )
-      .pass(10);
-
-  it.each(
-    orders({
-      'the merge': moved(person('l1'), person('u1'), 20),
-      'the deletion': deletedEvent(person('l1'), 20, -1),
-      'the user': webhook(person('u1'), { ...person1, 'custom_attributes.job_title': 'CTO' }, 20),
-    }),
-  )(
-    'is that user: what is wanted of it is asked of the user, and Salesforce is told of no deletion: %s',
-    (_, changes) => {
-      const people = start();
-      const id = people.idOf(contact('A'));
-      const before = people.commands('intercom').length;
-      people.say(...changes).pass(30);
-      expect(people.living(person('l1'))?.id).toBe(id);
-      expect(alive(people, contact('A'), person('u1'), person('l1'))).toEqual([true, true, false]);
-      expect(people.values(contact('A'))).toMatchObject({ email: 'ada@x.example', phone: '+3', title: 'CTO' });
-      expect(people.events(id).some((one) => one.type === 'deleted')).toBe(false);
-      const later = people.commands('intercom').slice(before);
-      expect(later.filter((command) => command.ref === person('l1'))).toEqual([]);
-    },
-  );
-
-  it('as a call of ours finds out: its pending change is asked of the survivor', () => {
-    const people = new People()
-      .say(createdEvent(contact('A'), ada, 2, 2), webhook(person('u0'), adaThere, 2))
-      .pass(10)
-      .say(event(contact('A'), { Title: 'CTO' }, 20, 20));
-    const asked = people.waiting().find((command) => command.platform === 'intercom');
-    expect(asked?.ref).toBe(person('u0'));
-    people.intercom.records.delete('u0');
-    people.answer(asked, { outcome: 'gone', into: person('u1'), platformTime: (second + 21) * 1000 });
-    people.say(webhook(person('u1'), adaThere, 22)).pass(30);
-    expect(people.idOf(person('u1'))).toBe(people.idOf(contact('A')));
-    expect(people.intercom.records.get('u1')?.fields['custom_attributes.job_title']).toBe('CTO');
-    expect(people.creates('intercom')).toEqual([]);
   });
 });
 
@@ -513,136 +385,6 @@ describe('an account that was merged forty times', () => {
         seen.add(id);
       }
     }
-  });
-});
-
-describe('what somebody entered in a record before it was gone, told after that', () => {
-  const there = { ...adaThere, 'custom_attributes.job_title': 'CTO' };
-  const start = (): People =>
-    new People()
-      .say(
-        createdEvent(contact('A'), ada, 2, 2),
-        webhook(person('u0'), adaThere, 2),
-        webhook(person('u1'), { email: 'v@x.example', name: 'Vera' }, 3),
-      )
-      .pass(10);
-
-  it.each(
-    orders({
-      'the edit': webhook(person('u0'), there, 20),
-      'the deletion': webhook(person('u0'), {}, 21, { op: 'deleted', whole: false }),
-    }),
-  )('counts, and brings nobody back: %s', (_, changes) => {
-    const people = start()
-      .say(...changes)
-      .pass(30);
-    expect(alive(people, contact('A'), person('u0'))).toEqual([true, false]);
-    expect(people.values(contact('A'))).toMatchObject({ title: 'CTO' });
-    expect(people.salesforce.get('003A')).toMatchObject({ Title: 'CTO' });
-  });
-
-  it.each(
-    orders({
-      'the edit': webhook(person('u0'), { ...there, name: 'Ada King' }, 20),
-      'the merge': moved(person('u0'), person('u1'), 21),
-    }),
-  )('fills what is empty of who lives on, where the record was merged away: %s', (_, changes) => {
-    const people = start()
-      .say(...changes)
-      .pass(30);
-    expect(people.values(person('u1'))).toMatchObject({ title: 'CTO', lastName: 'Vera' });
-    expect(alive(people, contact('A'), person('u0'), person('u1'))).toEqual([true, false, true]);
-  });
-
-  it('and loses against who lives on is told', () => {
-    const people = start()
-      .say(moved(person('u0'), person('u1'), 21))
-      .pass(30);
-    expect(people.journal('rejected')).toEqual([]);
-    people.say(webhook(person('u0'), { email: 'king@x.example' }, 20, { whole: false })).pass(40);
-    expect(people.journal('rejected')).toMatchObject([{ field: 'email', other: 'king@x.example' }]);
-    expect(people.values(person('u1'))).toMatchObject({ email: 'v@x.example' });
-  });
-});
-
-describe('what a conversion copied from the lead', () => {
-  const titled = { ...ada, Title: 'CTO' };
-  /** A lead and their contact in Intercom, whose title somebody changes there at 20: nothing has written it to the lead yet. */
-  const led = (email: string): People =>
-    new People()
-      .say(createdEvent(lead('A'), { ...titled, Email: email }, 2, 2), webhook(person('u0'), { ...adaThere, email }, 2))
-      .pass(10)
-      .say(webhook(person('u0'), { ...adaThere, email, 'custom_attributes.job_title': 'CEO' }, 20));
-  const converted = moved(lead('A'), contact('A'), 30, 31);
-
-  it('is nobody’s edit in the contact, whose first sight is newer than what somebody has said since', () => {
-    const people = led('ada@x.example')
-      .say(createdEvent(contact('A'), titled, 30, 30), converted)
-      .pass(50);
-    expect(people.values(contact('A'))).toMatchObject({ title: 'CEO' });
-    expect(people.salesforce.get('003A')).toMatchObject({ Title: 'CEO' });
-  });
-
-  it('gives way to what somebody has said since, where the contact was somebody of their own until the conversion', () => {
-    const people = led('lead@x.example').say(createdEvent(contact('A'), titled, 30, 30));
-    expect(people.living(contact('A'))?.id).not.toBe(people.living(lead('A'))?.id);
-    people.say(converted).pass(50);
-    expect(people.living(contact('A'))?.id).toBe(people.living(lead('A'))?.id);
-    expect(people.values(contact('A'))).toMatchObject({ title: 'CEO' });
-  });
-
-  it('is no copy where the contact says something else: somebody entered it there', () => {
-    const people = led('lead@x.example').say(createdEvent(contact('A'), { ...ada, Title: 'CFO' }, 30, 30), converted);
-    expect(people.pass(50).values(contact('A'))).toMatchObject({ title: 'CFO' });
-  });
-});
-
-describe('a create that is told after its record was deleted, with what nobody knew of it', () => {
-  const late = createdEvent(contact('A'), { ...ada, Title: 'ghost' }, 3, 3);
-  const start = (there: Fields): People =>
-    new People()
-      .say(row(contact('A'), ada, 2), webhook(person('u0'), there, 15))
-      .pass(18)
-      .say(deletedEvent(contact('A'), 40, 40))
-      .pass(50);
-
-  it('revives nobody, and leads to no write, where somebody has said something else since; that it lost is told', () => {
-    const people = start({ ...adaThere, 'custom_attributes.job_title': 'CTO' });
-    const asked = people.commands().length + people.commands('intercom').length;
-    people.say(late).pass(60);
-    expect(people.commands().length + people.commands('intercom').length).toBe(asked);
-    expect(alive(people, contact('A'), person('u0'))).toEqual([false, true]);
-    expect(people.values(person('u0'))).toMatchObject({ title: 'CTO' });
-    expect(people.journal('rejected').filter(({ field }) => field === 'title')).toMatchObject([
-      { value: 'CTO', other: 'ghost', source: contact('A') },
-    ]);
-  });
-
-  it('revives nobody, and counts as it would have then, where nobody has said anything else', () => {
-    const people = start(adaThere).say(late).pass(60);
-    expect(alive(people, contact('A'), person('u0'))).toEqual([false, true]);
-    expect(people.values(person('u0'))).toMatchObject({ title: 'ghost' });
-    expect(people.commands('intercom').at(-1)).toMatchObject({
-      ref: person('u0'),
-      fields: { 'custom_attributes.job_title': 'ghost' },
-    });
-    expect(people.creates('salesforce')).toEqual([]);
-  });
-});
-
-describe('a record that was told as deleted before anything else of it', () => {
-  it('is a record of a person when it comes back, and can be pinned as any other', () => {
-    const people = new People().say(
-      webhook(person('i2'), {}, 2, { op: 'deleted', whole: false }),
-      moved(person('i2'), person('i3'), 3),
-      webhook(person('i3'), { email: 'three@x.example', name: 'Three' }, 4),
-      createdEvent(contact('A'), ada, 5, 5),
-    );
-    people.say(webhook(person('i2'), { email: 'two@x.example', name: 'Two' }, 10));
-    expect(people.runner.ref(person('i2'))?.entity).toBe('customer');
-    people.say(action('pin', person('i2'), contact('A')));
-    expect(people.journal('rejected')).toEqual([]);
-    expect(people.idOf(person('i2'))).toBe(people.idOf(contact('A')));
   });
 });
 

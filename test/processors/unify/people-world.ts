@@ -68,6 +68,10 @@ export const webhook = (ref: string, fields: Fields, at: number, more: Partial<O
 export const moved = (ref: string, into: string, at: number, seq = -1): Change =>
   event(ref, {}, at, seq, { op: 'moved', into, via: seq < 0 ? 'read' : 'event' });
 
+/** A contact of Salesforce, and the same person in Intercom. */
+export const ada = { Email: 'ada@x.example', FirstName: 'Ada', LastName: 'Byron' };
+export const adaThere = { email: 'ada@x.example', name: 'Ada Byron' };
+
 let actions = 0;
 export const action = (verb: Action['verb'], subject: string, argument = '', id = `action ${actions++}`): Change =>
   change({ kind: 'action', action: { id, verb, subject, argument, by: 'Eve' } });
@@ -216,6 +220,10 @@ export class People {
     return this.commands(platform).filter((command) => command.verb === 'create');
   }
 }
+
+/** Which of these records are there. */
+export const alive = (people: People, ...refs: readonly string[]): readonly boolean[] =>
+  refs.map((ref) => people.runner.ref(ref)?.deleted === false);
 
 /** Every order of a few changes, for it.each: a name and the changes. */
 export function orders(changes: Readonly<Record<string, Change>>): readonly (readonly [string, readonly Change[]])[] {
