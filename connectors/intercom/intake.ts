@@ -1,12 +1,12 @@
 /**
- * From a signed notification to Kafka's acknowledgement. What comes while a write is under way goes out together in the
- * next one (the producer's doing). Nothing is answered with 200 before it is in Kafka, and nothing waits for Kafka longer
- * than Intercom waits for us: then it is refused, and so is everything after it until Kafka has taken what waits.
+ * From a signed notification to Kafka's acknowledgement. What comes within a few milliseconds is written together: a write
+ * for each would cost more than all else that is done with it. Nothing is answered with 200 before it is in Kafka, and
+ * nothing waits for Kafka longer than Intercom waits for us: then it is refused, and so is everything after it until Kafka
+ * has taken what waits.
  *
  * What waited too long stays in the producer's hands and is written once it can be; Intercom sends it again, and what is
  * told twice changes nothing.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Codec } from '../../core/codec.ts';
 import { deadLetter } from '../../core/dead-letter.ts';
@@ -17,6 +17,7 @@ import { type RawRecords, topic } from './raw-records.ts';
 import { type Refusals, refused, taken } from './refusals.ts';
 import { acceptNotification } from './webhook.ts';
 
+const gatherMs = 5;
 /** Intercom gives up after five seconds, and would rather have an answer within half a second. */
 const answerMs = 3_000;
 /** Bodies that are being received or wait for Kafka. */
@@ -24,6 +25,15 @@ const roomBytes = 32 * 1024 * 1024;
 
 /** rejected: in the dead letters. busy: to be sent again later. */
 export type Taken = 'accepted' | 'rejected' | 'busy';
+
+/** Notifications that are written together. */
+interface Batch {
+  readonly since: number;
+  readonly records: OutRecord[];
+  held: number;
+  /** False when it took too long, or cannot be written. */
+  readonly isWritten: Promise<boolean>;
+}
 
 export interface IntakeOptions {
   readonly codec: Pick<Codec, 'encode'>;
@@ -40,8 +50,9 @@ export class Intake {
   readonly #options: Required<IntakeOptions>;
   #to: { readonly raw: RawRecords; readonly producer: Pick<SafeProducer, 'send'> } | undefined;
   #held = 0;
-  /** When each that waits for Kafka began to, the oldest first. */
-  readonly #waiting = new Set<{ readonly since: number }>();
+  #gathering: Batch | undefined;
+  /** That wait for Kafka, the oldest first. */
+  readonly #waiting = new Set<Batch>();
 
   constructor(options: IntakeOptions) {
     this.#options = { answerMs, roomBytes, ...options };
@@ -79,7 +90,10 @@ export class Intake {
     const answer = acceptNotification(bytes, to.raw.workspace);
     const isRejected = answer.kind === 'rejected';
     const records = isRejected ? [this.#letter(bytes, answer.error)] : to.raw.notification(answer);
-    if (!(await this.#write(to.producer, records, bytes.length))) return this.refuse();
+    const batch = (this.#gathering ??= this.#gather(to.producer));
+    batch.records.push(...records);
+    batch.held += bytes.length;
+    if (!(await batch.isWritten)) return this.refuse();
     this.refusals = taken(this.refusals, this.#options.now());
     return isRejected ? 'rejected' : 'accepted';
   }
@@ -89,28 +103,31 @@ export class Intake {
     return oldest !== undefined && this.#options.now() - oldest.since >= this.#options.answerMs;
   }
 
-  /** False when it took too long, or cannot be. */
-  async #write(producer: Pick<SafeProducer, 'send'>, records: readonly OutRecord[], held: number): Promise<boolean> {
-    const one = { since: this.#options.now() };
-    this.#waiting.add(one);
-    const sent = producer.send(records).then(
-      () => true,
-      (error: unknown) => {
-        const { code, message } = TributaryError.from(error);
-        this.#options.log.warn({ code, why: message }, 'a notification could not be written');
-        return false;
-      },
-    );
-    void sent.finally(() => {
-      this.#waiting.delete(one);
-      this.release(held);
-    });
-    const late = new AbortController();
-    const deadline = sleep(this.#options.answerMs, false, { signal: late.signal }).catch(() => false);
+  #gather(producer: Pick<SafeProducer, 'send'>): Batch {
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const batch: Batch = { since: this.#options.now(), records: [], held: 0, isWritten: promise };
+    this.#waiting.add(batch);
+    const late = setTimeout(() => resolve(false), this.#options.answerMs);
+    setTimeout(() => {
+      this.#gathering = undefined;
+      void this.#write(producer, batch).then((isWritten) => {
+        clearTimeout(late);
+        this.#waiting.delete(batch);
+        this.release(batch.held);
+        resolve(isWritten);
+      });
+    }, gatherMs);
+    return batch;
+  }
+
+  async #write(producer: Pick<SafeProducer, 'send'>, { records }: Batch): Promise<boolean> {
     try {
-      return await Promise.race([sent, deadline]);
-    } finally {
-      late.abort();
+      await producer.send(records);
+      return true;
+    } catch (error) {
+      const { code, message } = TributaryError.from(error);
+      this.#options.log.warn({ code, why: message }, 'notifications could not be written');
+      return false;
     }
   }
 
