@@ -5,13 +5,24 @@
  */
 import type { KafkaAccess, SafeProducer } from '../../core/kafka.ts';
 import type { Logger } from '../../core/log.ts';
-import { type RawRecords, topic } from './raw-records.ts';
-import { afterRecord, type HeardRecord, header, type ReconcileState, recalled, type Step } from './reconcile-state.ts';
+import { Lru } from '../../core/lru.ts';
+import { companyOf, type RawRecords, topic } from './raw-records.ts';
+import {
+  afterRecord,
+  type HeardRecord,
+  header,
+  type ReconcileState,
+  recalled,
+  type Step,
+  withoutTold,
+} from './reconcile-state.ts';
 
 /** Records of the tail that are looked at first: many more than are written between two states. */
 const tail = 2_000;
 /** Number of the lease under which a state was written: a late write of one that lost it is none to go on from. */
 const tenureHeader = 'tenure';
+/** Some ten thousand. */
+const companiesBytes = 1_500_000;
 
 type Raw = Pick<KafkaAccess, 'offsets' | 'read'>;
 
@@ -68,6 +79,8 @@ export class RawPen {
   readonly #options: PenOptions;
   #state: ReconcileState;
   #turn: Promise<unknown> = Promise.resolve();
+  /** Told of since we began; whoever is forgotten is read once more than needed. */
+  readonly #companies = new Lru<true>(companiesBytes);
 
   constructor(options: PenOptions, state: ReconcileState) {
     this.#options = options;
@@ -99,9 +112,16 @@ export class RawPen {
       const from = Math.max(earliest, this.#state.heard + 1);
       if (from >= latest) return;
       await kafka.read(topic, 0, from, latest, (records) => {
+        for (const { key } of records) this.#note(String(key));
         this.#state = records.reduce(afterRecord, this.#state);
       });
+      this.#state = withoutTold(this.#state, (company) => this.#companies.find(company) !== undefined);
     });
+  }
+
+  #note(key: string): void {
+    const company = companyOf(key);
+    if (company !== undefined) this.#companies.set(company, true, 0);
   }
 
   async #write({ state, records, marks }: Step): Promise<void> {

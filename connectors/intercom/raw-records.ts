@@ -8,6 +8,9 @@ import type { Accepted } from './webhook.ts';
 
 export const topic = 'intercom.raw';
 
+/** The company that a record with this key is of. */
+export const companyOf = (key: string): string | undefined => /^company:(.+)$/.exec(key)?.[1];
+
 type Headers = Readonly<Record<string, string>>;
 
 export class RawRecords {

@@ -102,6 +102,8 @@ export const margin = 10_000;
 export const settleMs = 60_000;
 /** Without a word for so long, notifications were lost: a failed one is sent once more, after a minute. */
 export const standstillMs = 60_000;
+/** Notifications of one moment come in any order: so long a company is waited for to be told of by another one. */
+const tellMs = 3_000;
 /** Some 200 kB in a mark. */
 export const mostOwed = 2_000;
 
@@ -165,10 +167,23 @@ export function afterRecord(state: ReconcileState, { offset, headers }: HeardRec
 export function owing(state: ReconcileState, { owed, since }: OwedNote, debt: number): ReconcileState {
   const asked = owed.map((one): Owed => {
     const before = state.owed.find((other) => isSame(one, other));
-    return { ...one, debt, since: earlier(since, before?.since ?? 0), notBefore: before?.notBefore ?? 0 };
+    const { what, id, unlessTold = false } = one;
+    const all = { what, id, debt, since: earlier(since, before?.since ?? 0) };
+    // What somebody else needs read is read whoever tells of it.
+    const isNeeded = before !== undefined && before.unlessTold !== true;
+    if (!unlessTold || isNeeded) return { ...all, notBefore: isNeeded ? before.notBefore : 0 };
+    return { ...all, unlessTold, notBefore: before?.notBefore ?? since + tellMs };
   });
   const others = state.owed.filter((one) => !asked.some((other) => isSame(one, other)));
   return bounded({ ...state, owed: [...others, ...asked] });
+}
+
+/** Without what need not be read any more. `isTold`: whether a company stands in raw. */
+export function withoutTold(state: ReconcileState, isTold: (company: string) => boolean): ReconcileState {
+  const owed = state.owed.filter(
+    ({ what, id, unlessTold = false }) => !unlessTold || what !== 'company' || !isTold(id),
+  );
+  return owed.length === state.owed.length ? state : { ...state, owed };
 }
 
 /** 0: at no moment of which anybody vouches. */

@@ -38,6 +38,8 @@ export type Told =
 export interface Owing {
   readonly what: 'contact' | 'company' | 'merges' | 'admins';
   readonly id: string;
+  /** Whoever has been told of the record need not read it: nothing of it changed. */
+  readonly unlessTold?: boolean;
 }
 
 export interface Tellings {
@@ -127,7 +129,8 @@ function membership({ company, contact }: Json, attached: boolean): Tellings {
   // Cut at ten, the list says nothing either way, here and over REST.
   const cut = isRecord(contact['companies']) && contact['companies']['has_more'] === true;
   const agrees = companies?.includes(companyId) === attached;
-  const unread: readonly Owing[] = attached && isFirst(company) ? [{ what: 'company', id: companyId }] : [];
+  const unread: readonly Owing[] =
+    attached && isFirst(company) ? [{ what: 'company', id: companyId, unlessTold: true }] : [];
   if (isDated(contact) && (agrees || cut))
     return { told: [{ kind: 'seen', object: 'contact', id, json: contact }], owed: unread };
   return { told: [], owed: [...unread, { what: 'contact', id }] };

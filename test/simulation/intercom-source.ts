@@ -14,6 +14,7 @@ import {
   type Step,
   troubled,
   unborn,
+  withoutTold,
 } from '../../connectors/intercom/reconcile-state.ts';
 import { acceptNotification } from '../../connectors/intercom/webhook.ts';
 import { decodeIntercom } from '../../processors/decode/intercom.ts';
@@ -67,6 +68,7 @@ export class IntercomSource {
   /** Chance that an attempt fails. */
   readonly #fails: number;
   #state: ReconcileState = unborn;
+  readonly #companies = new Set<string>();
   /** When the next delivery is looked for; undefined: nothing waits. */
   #dueAt: number | undefined;
   /** When the next read is looked for. */
@@ -154,9 +156,13 @@ export class IntercomSource {
     const { records, owed, createdAt } = accepted;
     for (const { recordId } of records)
       this.heard.push({ id: recordId, happened: delivery.notification.created_ms, at: this.#clock.now });
-    for (const value of records) this.#raw.append((offset) => this.#decoded({ schema: 'RawRecord', value }, offset));
+    for (const value of records) {
+      if (value.object === 'company') this.#companies.add(value.recordId);
+      this.#raw.append((offset) => this.#decoded({ schema: 'RawRecord', value }, offset));
+    }
     const note = owed.length === 0 ? {} : { [header.owed]: JSON.stringify({ owed, since: createdAt }) };
-    this.#state = afterRecord(this.#state, { offset: this.#raw.offset - 1, headers: note });
+    const heard = afterRecord(this.#state, { offset: this.#raw.offset - 1, headers: note });
+    this.#state = withoutTold(heard, (company) => this.#companies.has(company));
     if (owed.length > 0) this.#look();
   }
 
@@ -230,8 +236,10 @@ export class IntercomSource {
 
   #take({ state, records, marks }: Step, background = false): void {
     this.#state = state;
-    for (const value of records)
+    for (const value of records) {
+      if (value.object === 'company') this.#companies.add(value.recordId);
       this.#raw.append((offset) => this.#decoded({ schema: 'RawRecord', value }, offset), background);
+    }
     for (const value of marks)
       this.#raw.append(
         (offset) => this.#decoded({ schema: 'SourceMark', value }, offset),

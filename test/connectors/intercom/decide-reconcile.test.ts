@@ -27,6 +27,7 @@ import {
   settleMs,
   troubled,
   unborn,
+  withoutTold,
 } from '../../../connectors/intercom/reconcile-state.ts';
 import { teammatesIn } from '../../../connectors/intercom/teammates.ts';
 import { decodeIntercom } from '../../../processors/decode/intercom.ts';
@@ -446,6 +447,23 @@ describe('what a notification left open', () => {
     expect(world.state.owed).toEqual([]);
   });
 
+  test('of a company that gets its first member is read, unless another notification of that moment tells of it', () => {
+    const world = settled(1);
+    world.run(start + minute);
+    const company = world.model.upsertCompany({ company_id: 'acc-2', name: 'Grove' }, world.now).value;
+    const since = world.now;
+    world.hear({ owed: [{ what: 'company', id: company.id, unlessTold: true }], since });
+    expect(next(world.state, parts, since + 2_000)).toMatchObject({ kind: 'rest', until: since + 3_000 });
+    expect(withoutTold(world.state, () => true).owed).toEqual([]);
+    expect(withoutTold(world.state, () => false)).toBe(world.state);
+    // By whom it is needed in any case, at once.
+    world.hear({ owed: [{ what: 'company', id: company.id }], since });
+    world.hear({ owed: [{ what: 'company', id: company.id, unlessTold: true }], since: since + 1 });
+    expect(withoutTold(world.state, () => true).owed).toHaveLength(1);
+    expect(world.step()).toMatchObject({ kind: 'owed' });
+    expect(world.names[`intercom:company:${company.id}`]).toBe('Grove');
+  });
+
   test('of a merge is given up, and said so, where the version does not serve it', () => {
     const world = settled(1);
     const task = { kind: 'owed', owed: { what: 'merges', id: 'a', debt: 1, since: 1, notBefore: 0 } } as const;
@@ -453,6 +471,9 @@ describe('what a notification left open', () => {
     const verdict = { kind: 'gone', what: '', survivor: null, text: 'HTTP 404', time: 1 } as const;
     const step = answered(state, { ...task, request: { kind: 'mergeHistory', id: 'a' } }, verdict, 1);
     expect(step).toMatchObject({ unread: 'HTTP 404', records: [], state: { owed: [] } });
+    const silent = { kind: 'ok', body: { id: 'a' }, time: 1, sentAt: 1 } as const;
+    const other = answered(state, { ...task, request: { kind: 'mergeHistory', id: 'a' } }, silent, 1);
+    expect(other).toMatchObject({ unread: 'contact a is told without its merge history', state: { owed: [] } });
   });
 
   test('of teammates has the list read, and who left is told', () => {

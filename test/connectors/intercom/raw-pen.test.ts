@@ -4,7 +4,7 @@ import { RawPen, recall } from '../../../connectors/intercom/raw-pen.ts';
 import { RawRecords } from '../../../connectors/intercom/raw-records.ts';
 import { claimed, resumed, troubled, unborn } from '../../../connectors/intercom/reconcile-state.ts';
 import { acceptNotification } from '../../../connectors/intercom/webhook.ts';
-import { notification, workspace } from '../../processors/decode/intercom-notifications.ts';
+import { companyItem, contactItem, notification, workspace } from '../../processors/decode/intercom-notifications.ts';
 import { RawMemory } from './raw-memory.ts';
 
 const start = 1_790_000_000_000;
@@ -72,6 +72,27 @@ describe('whoever takes over', () => {
     await zombie.step(() => late, signal);
     expect((await again()).claim).toBe(2);
   });
+});
+
+test('a company that a receiver told of need not be read for its first member, whichever came first', async () => {
+  const { producer, raw, penOf } = world();
+  const pen = await penOf(1);
+  const tell = async (topic: string, item: object): Promise<void> => {
+    const accepted = acceptNotification(notification(topic, item), workspace);
+    if (accepted.kind === 'accepted') await producer.send(raw.notification(accepted));
+    await pen.hear();
+  };
+  const attached = (id: string): object => ({
+    company: { id, user_count: 1 },
+    contact: { ...contactItem, companies: { type: 'list', data: [{ id }], has_more: false } },
+  });
+  await tell('company.created', { ...companyItem, id: 'a' });
+  await tell('company.contact.attached', attached('a'));
+  expect(pen.state.owed).toEqual([]);
+  await tell('company.contact.attached', attached('b'));
+  expect(pen.state.owed).toMatchObject([{ what: 'company', id: 'b' }]);
+  await tell('company.created', { ...companyItem, id: 'b' });
+  expect(pen.state.owed).toEqual([]);
 });
 
 describe('a step', () => {

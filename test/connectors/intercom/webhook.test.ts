@@ -232,7 +232,7 @@ describe('a notification', () => {
   ])('of a company that had %s leaves the company to be read, for no list showed it', (_, count) => {
     const item = { company: { ...member, ...count }, contact: person };
     expect(observed('company.contact.attached', item)).toMatchObject([{ ref: `intercom:contact:${id}` }]);
-    expect(owed('company.contact.attached', item)).toEqual([{ what: 'company', id: member.id }]);
+    expect(owed('company.contact.attached', item)).toEqual([{ unlessTold: true, what: 'company', id: member.id }]);
   });
 
   test('of a company that others belong to, or that somebody leaves, has no company read', () => {
