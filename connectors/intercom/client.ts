@@ -139,7 +139,7 @@ export function connectIntercom(options: {
       };
       const begun = performance.now();
       // How the client settles does not matter: whatever it makes of the answer, the exchange says more.
-      await slots.run(slot, () => Promise.resolve(invoke(client, request)).catch(() => undefined));
+      await slots.run(slot, () => Promise.resolve(invoke(client, request, intercom.version)).catch(() => undefined));
       const { exchange } = slot;
       if (exchange === undefined) throw new TributaryError('INTERNAL', 'an Intercom call that called nothing');
       const verdict = classify(exchange);

@@ -79,8 +79,20 @@ const methods: Methods = {
     client.dataAttributes.create({ name, model, data_type: type } as Intercom.CreateDataAttributeRequest),
 };
 
-/** Begins the call. How the client settles says little: whoever holds its transport has the exchange. */
-export function invoke(client: IntercomClient, request: IntercomRequest): PromiseLike<unknown> {
+/**
+ * Begins the call. How the client settles says little: whoever holds its transport has the exchange.
+ * @param version that the call asks for, which spells
+ */
+export function invoke(client: IntercomClient, request: IntercomRequest, version: string): PromiseLike<unknown> {
   const method = methods[request.kind] as (client: IntercomClient, request: IntercomRequest) => PromiseLike<unknown>;
-  return method(client, request);
+  return method(client, 'body' in request ? { ...request, body: spelled(request.body, version) } : request);
+}
+
+/** 2.15: the last minor version that has the ids of teammates written as numbers; they are text since. */
+const lastOfNumbers = 15;
+
+function spelled(body: Body, version: string): Body {
+  const owner = body['owner_id'];
+  const minor = Number(version.split('.')[1]);
+  return typeof owner !== 'number' || minor <= lastOfNumbers ? body : { ...body, owner_id: String(owner) };
 }

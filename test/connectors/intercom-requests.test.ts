@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { type IntercomRequest, invoke } from '../../connectors/intercom/requests.ts';
 
 /** What the official client makes of a request: method, path with query, body. */
-async function wire(request: IntercomRequest): Promise<readonly unknown[]> {
+async function wire(request: IntercomRequest, version = '2.14'): Promise<readonly unknown[]> {
   const calls: (readonly unknown[])[] = [];
   const client = new IntercomClient({
     token: 'none',
@@ -16,7 +16,7 @@ async function wire(request: IntercomRequest): Promise<readonly unknown[]> {
       return Promise.resolve(new Response('{}', { headers: { 'content-type': 'application/json' } }));
     },
   });
-  await invoke(client, request);
+  await invoke(client, request, version);
   expect(calls).toHaveLength(1);
   return calls[0] ?? [];
 }
@@ -50,5 +50,18 @@ describe('a request is one call of the official client', () => {
     ],
   ])('$kind', async (request, expected) => {
     expect(await wire(request)).toEqual(expected);
+  });
+
+  test.each([
+    ['2.14', 8120417],
+    ['2.15', 8120417],
+    ['2.16', '8120417'],
+  ])('version %s has the owner written as it describes it', async (version, owner_id) => {
+    const body = { owner_id: 8120417 };
+    expect(await wire({ kind: 'updateContact', id: 'c1', body }, version)).toEqual([
+      'PUT',
+      '/contacts/c1',
+      { owner_id },
+    ]);
   });
 });

@@ -198,7 +198,6 @@ export const adminView = (admin: Admin): object => ({
   id: String(admin.id),
   name: admin.name,
   email: admin.email,
-  job_title: null,
   away_mode_enabled: false,
   away_mode_reassign: false,
   has_inbox_seat: true,

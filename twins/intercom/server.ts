@@ -77,7 +77,7 @@ export async function startIntercomTwin(options: IntercomTwinOptions = {}): Prom
     faults: new Faults(),
     rates: new RateWindows(options.ratePerMinute ?? 10_000),
     scrolls: new Scrolls(() => chance.hex(32)),
-    requestId: () => chance.hex(20),
+    requestId: () => chance.uuid(),
     now,
   };
   const delayed = new Set<NodeJS.Timeout>();
