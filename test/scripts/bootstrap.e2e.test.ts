@@ -88,6 +88,12 @@ describe('the last line of a test run', () => {
     expect(await lastLineOf(files)).toEqual(['3 passed, 3 failed', 1]);
   });
 
+  test('counts a check that says why it cannot run, and no test that is left out', async () => {
+    const file =
+      "import { test } from 'vitest'; test('a', ({ skip }) => skip('no server')); test.skip('b', () => {}); test('c', () => {});";
+    expect(await lastLineOf({ 'a.test.js': file })).toEqual(['1 passed, 0 failed, 1 skipped', 0]);
+  });
+
   test('never says that nothing failed of a run that found no tests', async () => {
     expect(await lastLineOf({})).toEqual(['0 passed, 1 failed', 1]);
   });
