@@ -48,6 +48,11 @@ const entries: readonly Entry[] = [
     load: async () => (await import('./status.ts')).statusCommand(),
   },
   {
+    name: 'link',
+    description: 'what linking two populated platforms would do, before anything is written',
+    load: async () => (await import('./link/command.ts')).linkCommand(),
+  },
+  {
     name: 'identity',
     description: 'whose records these are: show it, pin a record to somebody, take one away from them',
     load: async () => (await import('./identity.ts')).identityCommand(),

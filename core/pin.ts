@@ -21,8 +21,31 @@ export async function pinPlatform(options: {
   readonly configured: string | null;
 }): Promise<void> {
   const { redis, kafka, platform, id, configured } = options;
-  const key = `${kafka.prefix}pin:${platform}`;
-  const kept = (await asking(() => redis.get(key))) ?? (await fromRaw(kafka, platform));
+  const key = pinKey(kafka.prefix, platform);
+  refuseOther(platform, id, configured, (await asking(() => redis.get(key))) ?? (await fromRaw(kafka, platform)));
+  await asking(() => redis.set(key, id, 'NX'));
+}
+
+/** The same for a look that pins nothing and knows only Redis. @throws TributaryError PLATFORM_OTHER_ORG */
+export async function checkPin(options: {
+  readonly redis: Redis;
+  readonly prefix: string;
+  readonly platform: 'salesforce' | 'intercom';
+  readonly id: string;
+  readonly configured: string | null;
+}): Promise<void> {
+  const { redis, prefix, platform, id, configured } = options;
+  refuseOther(platform, id, configured, (await asking(() => redis.get(pinKey(prefix, platform)))) ?? undefined);
+}
+
+const pinKey = (prefix: string, platform: string): string => `${prefix}pin:${platform}`;
+
+function refuseOther(
+  platform: 'salesforce' | 'intercom',
+  id: string,
+  configured: string | null,
+  kept: string | undefined,
+): void {
   const pinned = configured ?? kept ?? id;
   if (pinned !== id || (kept ?? id) !== id)
     throw new TributaryError(
@@ -32,7 +55,6 @@ export async function pinPlatform(options: {
         field: platform === 'salesforce' ? 'salesforce.orgId' : 'intercom.workspaceId',
       },
     );
-  await asking(() => redis.set(key, id, 'NX'));
 }
 
 async function fromRaw(kafka: KafkaAccess, platform: 'salesforce' | 'intercom'): Promise<string | undefined> {

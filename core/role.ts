@@ -21,6 +21,9 @@ export interface RoleContext {
   readonly ready: (state: boolean, why: string) => void;
 }
 
+/** What it takes to call a platform within its budget. */
+export type CallContext = Pick<RoleContext, 'config' | 'redis'> & { readonly kafka: Pick<KafkaAccess, 'prefix'> };
+
 export interface Role {
   readonly name: string;
   /** One line for --help. */

@@ -14,7 +14,8 @@ import type { Config } from '../../core/config.ts';
 import { TributaryError } from '../../core/errors.ts';
 import { metrics } from '../../core/metrics.ts';
 import { pinPlatform } from '../../core/pin.ts';
-import type { RoleContext } from '../../core/role.ts';
+import type { PlatformClock } from '../../core/platform-clock.ts';
+import type { CallContext, RoleContext } from '../../core/role.ts';
 import { unanswered } from '../../core/unanswered.ts';
 import { classify, type Exchange, type Verdict } from './classify.ts';
 import { type IntercomRequest, invoke } from './requests.ts';
@@ -171,7 +172,7 @@ export interface IntercomOpening {
   readonly budget: Budget;
 }
 
-export function openIntercom({ config, redis, kafka }: RoleContext): IntercomOpening {
+export function openIntercom({ config, redis, kafka }: CallContext): IntercomOpening {
   const { perMinute, share, reserveLive } = config.intercom.budget;
   const budget = connectBudget({
     redis,
@@ -210,17 +211,33 @@ export async function askIntercom(access: IntercomAccess, caller: Caller, questi
   }
 }
 
-/**
- * The workspace behind the token, checked against the pin.
- * @throws TributaryError CREDENTIALS_REFUSED, PLATFORM_OTHER_ORG, or one that passes
- */
-export async function identifyWorkspace(context: RoleContext, access: IntercomAccess): Promise<string> {
-  const { config, redis, kafka, signal } = context;
+/** Every answer sets the clock. `now`: monotonic, ms. */
+export const timed = (access: IntercomAccess, clock: PlatformClock, now: () => number): IntercomAccess => ({
+  async call(caller, request) {
+    const verdict = await access.call(caller, request);
+    if ('time' in verdict && verdict.time > 0) clock.observe(verdict.time, now());
+    return verdict;
+  },
+  close: () => access.close(),
+});
+
+/** The workspace behind the token. @throws TributaryError CREDENTIALS_REFUSED, or one that passes */
+export async function workspaceOf(access: IntercomAccess, signal: AbortSignal): Promise<string> {
   const { body } = await askIntercom(access, { lane: 'live', holder: null, signal }, { kind: 'identify' });
   const app = body['app'];
   const id = typeof app === 'object' && app !== null && 'id_code' in app ? app.id_code : undefined;
   if (typeof id !== 'string' || id === '')
     throw new TributaryError('PLATFORM_UNAVAILABLE', 'Intercom: GET /me does not name its workspace');
+  return id;
+}
+
+/**
+ * The same, checked against the pin.
+ * @throws TributaryError CREDENTIALS_REFUSED, PLATFORM_OTHER_ORG, or one that passes
+ */
+export async function identifyWorkspace(context: RoleContext, access: IntercomAccess): Promise<string> {
+  const { config, redis, kafka, signal } = context;
+  const id = await workspaceOf(access, signal);
   await pinPlatform({ redis, kafka, platform: 'intercom', id, configured: config.intercom.workspaceId });
   return id;
 }

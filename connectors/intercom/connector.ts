@@ -15,7 +15,7 @@ import { delay, patiently } from '../../core/patience.ts';
 import { PlatformClock } from '../../core/platform-clock.ts';
 import type { Role, RoleContext } from '../../core/role.ts';
 import { pause, together } from '../../core/tasks.ts';
-import { askIntercom, type IntercomAccess, identifyWorkspace, openIntercom } from './client.ts';
+import { askIntercom, type IntercomAccess, identifyWorkspace, openIntercom, timed } from './client.ts';
 import { RawPen, recall } from './raw-pen.ts';
 import { RawRecords } from './raw-records.ts';
 import { Receiver } from './receiver.ts';
@@ -38,7 +38,7 @@ export const intercomConnector: Role = {
     requireSettings(config, ['intercom.baseUrl', 'intercom.token', ...secret]);
     const clock = new PlatformClock();
     const { access: calls } = openIntercom(context);
-    const access = timed(calls, clock);
+    const access = timed(calls, clock, now);
     const receiver = isWhole ? new Receiver({ ...context, intercom: config.intercom, clock, now }) : undefined;
     // Whoever balances posts over pods must not take away those who can still answer 429: anything else is lost.
     const told = { ...context, ready: receiver === undefined ? ready : (_: boolean, why: string) => ready(true, why) };
@@ -136,13 +136,3 @@ async function keepTime(access: IntercomAccess, signal: AbortSignal): Promise<vo
     });
   }
 }
-
-/** Every answer sets the clock. */
-const timed = (access: IntercomAccess, clock: PlatformClock): IntercomAccess => ({
-  async call(caller, request) {
-    const verdict = await access.call(caller, request);
-    if ('time' in verdict && verdict.time > 0) clock.observe(verdict.time, now());
-    return verdict;
-  },
-  close: () => access.close(),
-});

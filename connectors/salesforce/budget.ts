@@ -17,7 +17,7 @@ import type { Budget, BudgetLane, BudgetLevel, EpochHolder } from '../../core/bu
 import { TributaryError } from '../../core/errors.ts';
 import { metrics } from '../../core/metrics.ts';
 import { asking, unlessAway } from '../../core/redis.ts';
-import type { RoleContext } from '../../core/role.ts';
+import type { CallContext } from '../../core/role.ts';
 
 /** Calls until the org has told its limit, which it does with the first describe. */
 const unknownLimit = 10;
@@ -107,7 +107,7 @@ export interface DailyBudget extends Budget {
   spend(lane: BudgetLane): Promise<void>;
 }
 
-export function dailyBudget({ config, redis, kafka }: Pick<RoleContext, 'config' | 'redis' | 'kafka'>): DailyBudget {
+export function dailyBudget({ config, redis, kafka }: CallContext): DailyBudget {
   const { daily, share, reserveLive } = config.salesforce.budget;
   const key = `{${kafka.prefix}budget:salesforce}`;
   let level: BudgetLevel = {

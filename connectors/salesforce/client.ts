@@ -3,7 +3,7 @@ import type { Budget, BudgetLane, EpochHolder } from '../../core/budget.ts';
 import { TributaryError } from '../../core/errors.ts';
 import { metrics } from '../../core/metrics.ts';
 import { pinPlatform } from '../../core/pin.ts';
-import type { RoleContext } from '../../core/role.ts';
+import type { CallContext, RoleContext } from '../../core/role.ts';
 import { dailyBudget } from './budget.ts';
 import { classify, type SalesforceVerdict } from './classify.ts';
 import { callOf, type SalesforceRequest } from './requests.ts';
@@ -27,7 +27,7 @@ export interface SalesforceOpening {
  * @param ends ends calls under way; absent: they are seen to their end
  */
 export function openSalesforce(
-  context: RoleContext,
+  context: CallContext,
   { onAnswer, ends }: { readonly onAnswer?: (report: CallReport) => void; readonly ends?: AbortSignal } = {},
 ): SalesforceOpening {
   const { loginUrl, clientId, clientSecret, apiVersion, client } = context.config.salesforce;
@@ -81,9 +81,11 @@ async function judged(rest: SalesforceRest, caller: Caller, request: SalesforceR
 
 // ---- questions that change nothing
 
-/** 18 characters. */
-export async function orgIdOf(rest: SalesforceRest): Promise<{ readonly org: string; readonly at: number }> {
-  const { body, at } = await rest.call<{ organization_id?: unknown }>({
+/** Ids of 18 characters: of the org, and of the user as whom we call. */
+export async function orgIdOf(
+  rest: SalesforceRest,
+): Promise<{ readonly org: string; readonly user: string; readonly at: number }> {
+  const { body, at } = await rest.call<{ organization_id?: unknown; user_id?: unknown }>({
     method: 'GET',
     path: '/services/oauth2/userinfo',
     lane: 'live',
@@ -91,7 +93,7 @@ export async function orgIdOf(rest: SalesforceRest): Promise<{ readonly org: str
   if (typeof body.organization_id !== 'string') {
     throw new TributaryError('PLATFORM_NONSENSE', 'Salesforce: userinfo names no organization_id');
   }
-  return { org: body.organization_id, at };
+  return { org: body.organization_id, user: typeof body.user_id === 'string' ? body.user_id : '', at };
 }
 
 /**

@@ -19,6 +19,13 @@ interface Need {
   readonly type: FieldMapping['type'];
 }
 
+interface Missing {
+  readonly need: Need;
+  readonly name: string;
+  /** Of the attribute that is created. */
+  readonly type: string;
+}
+
 interface Attribute {
   readonly name: string;
   readonly type: string;
@@ -76,6 +83,19 @@ export async function preflight(
   caller: Caller,
   created: (model: Model, name: string) => void,
 ): Promise<void> {
+  for (const { need, name, type } of await missingAttributes(config, access, caller)) {
+    await define(access, caller, need, name, type);
+    created(need.model, name);
+  }
+}
+
+/** Attributes to be created; everything else is as the mapping needs it. @throws as `preflight` */
+export async function missingAttributes(
+  config: Config,
+  access: IntercomAccess,
+  caller: Caller,
+): Promise<readonly Missing[]> {
+  const missing: Missing[] = [];
   const needs = needsOf(config);
   const known = new Map<Model, readonly Attribute[]>();
   for (const model of ['contact', 'company'] as const) known.set(model, await attributes(access, caller, model));
@@ -88,11 +108,11 @@ export async function preflight(
     const name = need.field.slice(attributePrefix.length);
     const found = known.get(need.model)?.find((attribute) => attribute.name === name);
     const { create, fits } = attributeTypes[need.type];
-    if (found === undefined && create !== '' && config.intercom.createAttributes) {
-      await define(access, caller, need, name, create);
-      created(need.model, name);
-    } else checkAttribute(need, found, fits);
+    if (found === undefined && create !== '' && config.intercom.createAttributes)
+      missing.push({ need, name, type: create });
+    else checkAttribute(need, found, fits);
   }
+  return missing;
 }
 
 function checkAttribute(need: Need, found: Attribute | undefined, fits: readonly string[]): void {

@@ -60,6 +60,7 @@ describe('help teaches', () => {
         why             why a field has its value: what set it, what lost, what carried it where
         status          how the pipeline is: what lags, waits, is open, held back by a limit, missing or frozen, per
                         platform
+        link            what linking two populated platforms would do, before anything is written
         identity        whose records these are: show it, pin a record to somebody, take one away from them
         unfreeze        write a field again that two writers fought over
         dlq             the dead letters: what was rejected and why, and how to put it back

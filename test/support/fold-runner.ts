@@ -1,6 +1,7 @@
 /** Runs a fold over changes in memory, on the loop's own micro-batch: the same overlay, encoding, limits and poison. */
 import { MicroBatch } from '../../core/decide.ts';
-import { type Fold, type FoldRecord, type Output, type State, StateMiss } from '../../core/fold.ts';
+import { type Fold, type FoldRecord, type Output, StateMiss } from '../../core/fold.ts';
+import { MemoryFold } from '../../core/memory-fold.ts';
 import { memoryCodec } from '../../core/registry.ts';
 import { changeOf } from '../../schemas/change.ts';
 import type { TopicName } from '../../schemas/topics.ts';
@@ -108,47 +109,18 @@ export class FoldRunner {
   }
 }
 
-/** The same without encoding, limits and misses: for many small histories. Values are frozen by habit, not by copy. */
-export class PlainRunner {
-  readonly fold: Fold;
-  readonly state = new Map<string, object>();
+/** The same without encoding, limits and misses: for many small histories. */
+export class PlainRunner extends MemoryFold {
   readonly outputs: Output[] = [];
-  readonly poisons: string[] = [];
-  offset = 0;
-  time = 1_790_000_000_000;
 
   constructor(fold: Fold) {
-    this.fold = fold;
+    super(fold, 1_790_000_000_000);
   }
 
-  decide(part: Change): void {
-    const record: FoldRecord = { offset: this.offset++, time: this.time, key: 'key', lineage: 7, change: part };
-    const undo: (() => void)[] = [];
-    const put = (key: string, value: object | undefined): void => {
-      if (value === undefined) this.state.delete(key);
-      else this.state.set(key, value);
-    };
-    const back = (to: number): void => {
-      while (undo.length > to) undo.pop()?.();
-    };
-    const state: State = {
-      get: (key) => this.state.get(key),
-      put: (key, value) => {
-        const before = this.state.get(key);
-        undo.push(() => put(key, before));
-        put(key, value);
-      },
-      savepoint: () => {
-        const at = undo.length;
-        return () => back(at);
-      },
-    };
-    try {
-      this.outputs.push(...this.fold.decide(state, record));
-    } catch (error) {
-      back(0);
-      this.poisons.push(error instanceof Error ? (error.stack ?? error.message) : 'not an error');
-    }
+  override decide(part: Change): readonly Output[] {
+    const made = super.decide(part);
+    this.outputs.push(...made);
+    return made;
   }
 
   ref(ref: string): RefState | undefined {
