@@ -51,7 +51,7 @@ class History {
   at = 10;
   /** Answers after which the very same could have been asked again. */
   judged = 0;
-  /** Asks while which somebody said something of their record: that may be asked for once more. */
+  /** Asks while which somebody said something of their record, or another write of it was not over: they may be asked once more. */
   readonly #overtaken = new Set<string>();
   /** Most notifications that waited at once. */
   waited = 0;
@@ -101,6 +101,11 @@ class History {
 
   #answer(command: Command, how: string, kinds: readonly string[], doubt: boolean): void {
     const { pair, at } = this;
+    // What the platform made of a value is told of the oldest write whose echo has not come.
+    const isAwaited = this.ref(command.ref).landed.some(({ done, expected }) =>
+      Object.keys(expected).some((name) => !done.includes(name)),
+    );
+    if (isAwaited) this.#overtaken.add(command.id);
     if (how === 'expired') pair.result(command, { outcome: 'expired', doubt, platformTime: (second + at) * 1000 });
     else if (how === 'refused' || how === 'field refused') {
       const refusals =
@@ -124,7 +129,8 @@ class History {
     const seen = this.ref(command.ref).seen;
     const entries = Object.entries(command.fields).flatMap(([name, asked], n): [string, Value][] => {
       const kind = kinds[n % 3];
-      if (kind === 'nothing') return [];
+      // An event tells only what was changed.
+      if (kind === 'nothing' || (kind === 'before' && command.platform === 'salesforce')) return [];
       return [[name, kind === 'other' ? 'z' : kind === 'before' ? (seen[name]?.value ?? null) : asked]];
     });
     if (command.verb === 'read') {
