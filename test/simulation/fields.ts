@@ -104,6 +104,7 @@ interface Variant {
   readonly leads: boolean;
   readonly changed: boolean;
   readonly names: boolean;
+  readonly read: boolean;
 }
 
 function entry(field: MappedField, { leads, changed }: Variant): object {
@@ -136,7 +137,7 @@ function build(variant: Variant): RulesConfig {
   const flow = variant.twoWay ? { intercom: to, salesforce: to } : { intercom: to };
   return configSchema.parse({
     salesforce: { client },
-    capture: { salesforce: true, intercom: true },
+    capture: { salesforce: true, intercom: variant.read },
     flows: { 'contact-sync': flow, 'account-sync': flow },
     entities: {
       customer: {
@@ -163,7 +164,8 @@ const built = new Map<string, RulesConfig>();
 
 /** `changed`: after the configuration change of the world `config`, in which the phone gets another owner. */
 export function rulesOf({ on }: World, changed = false): RulesConfig {
-  const variant = { twoWay: !on.has('oneway'), leads: on.has('convert'), changed, names: on.has('names') };
+  const [twoWay, read] = [!on.has('oneway'), !on.has('unread')];
+  const variant = { twoWay, leads: on.has('convert'), changed, names: on.has('names'), read };
   const name = JSON.stringify(variant);
   const known = built.get(name) ?? build(variant);
   built.set(name, known);

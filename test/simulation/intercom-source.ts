@@ -30,7 +30,6 @@ import type { Chance } from './random.ts';
 import type { Trace } from './trace.ts';
 import type { World } from './world.ts';
 
-const parts: readonly Part[] = ['admin', 'company', 'contact'];
 /** What search may not show yet. */
 const searchLagMs = 4_000;
 
@@ -67,6 +66,7 @@ export class IntercomSource {
   readonly #lossy: boolean;
   /** Chance that an attempt fails. */
   readonly #fails: number;
+  readonly #parts: readonly Part[];
   #state: ReconcileState = unborn;
   readonly #companies = new Set<string>();
   /** When the next delivery is looked for; undefined: nothing waits. */
@@ -90,6 +90,7 @@ export class IntercomSource {
     const { on } = world;
     this.#lossy = losing.some((one) => on.has(one));
     this.#fails = on.has('retried') ? 0.2 : 0;
+    this.#parts = on.has('unread') ? ['admin'] : ['admin', 'company', 'contact'];
     workspace.model.deliveries.turn({
       // Each by itself overtakes the one before, unless all take the same time.
       delayMs: on.has('disorder') ? [20, on.has('delay') ? 8_000 : 800] : on.has('delay') ? [4_000, 4_000] : [150, 150],
@@ -100,8 +101,10 @@ export class IntercomSource {
   }
 
   start(): void {
-    this.#workspace.model.deliveries.subscribe();
-    this.#take(resumed(this.#state, wholeSecond(this.#clock.now)));
+    if (this.#parts.includes('contact')) {
+      this.#workspace.model.deliveries.subscribe();
+      this.#take(resumed(this.#state, wholeSecond(this.#clock.now)));
+    }
     this.#look();
   }
 
@@ -172,7 +175,7 @@ export class IntercomSource {
   #look(): void {
     if (this.#reading) return;
     const now = wholeSecond(this.#clock.now);
-    const task = next(this.#state, parts, now);
+    const task = next(this.#state, this.#parts, now);
     if (task.kind !== 'rest') return this.#ask(task);
     if (!Number.isFinite(task.until)) return;
     const at = Math.max(task.until, this.#clock.now + 1_000);
@@ -209,7 +212,7 @@ export class IntercomSource {
     this.#reading = true;
     const clock = this.#clock;
     const asked = clock.now;
-    const background = !this.#awaited(asked) && this.#state.done.length === parts.length;
+    const background = !this.#awaited(asked) && this.#state.done.length === this.#parts.length;
     const [method, path, body] = wireOf(task.request);
     clock.after(
       this.#chance.int('read there', 10, 120),
@@ -250,7 +253,7 @@ export class IntercomSource {
 
   /** Says up to when it is current. */
   beat(): void {
-    this.#take(claimed(this.#state, parts, wholeSecond(this.#clock.now)), true);
+    this.#take(claimed(this.#state, this.#parts, wholeSecond(this.#clock.now)), true);
   }
 
   #decoded(raw: Parameters<typeof decodeIntercom>[0], offset: number): readonly Change[] {

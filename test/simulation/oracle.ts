@@ -97,6 +97,11 @@ export class Oracle {
     // Nothing is created for what was deleted; what came back is held to everything.
     const isGone = ran.people.gone.has(name);
     if (isGone && (alive.salesforce.length === 0 || alive.intercom.length === 0)) return;
+    const made = intercom.filter(({ id }) => !ran.people.byPeople.has(`intercom:${kind}:${id}`));
+    if (made.length > 0 && this.#parties.isLead(party))
+      broken('duplicates', `${name} is a lead alone, and was made a user of Intercom`, about);
+    if (made.length > 0 && kind === 'company' && this.#parties.isDeserted(whose))
+      broken('duplicates', `${name} was made in Intercom, where nobody can see it: nobody ever belonged to it`, about);
     if (this.#parties.isLead(party) || this.#parties.isVisitor(party)) return;
     for (const platform of ['salesforce', 'intercom'] as const) {
       const there = alive[other(platform)][0];

@@ -124,6 +124,15 @@ export class Parties {
     return this.#isPeopled(company, () => true);
   }
 
+  /** Nobody ever belonged to it. */
+  isDeserted(company: number): boolean {
+    const { history } = this.#ran;
+    const isTheirs = (one: { readonly company?: number | null }): boolean => one.company === company;
+    // Who is converted belongs to one that is made then.
+    if (company >= history.companies.length) return false;
+    return !history.people.some(isTheirs) && !history.actions.some((one) => one.do === 'move' && isTheirs(one));
+  }
+
   /** Intercom lists a company to which somebody belongs who is not archived. */
   isListed(company: number): boolean {
     return this.#isPeopled(company, isAlive);

@@ -4,6 +4,7 @@
  */
 import { availableParallelism } from 'node:os';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { attacks } from './attacks.ts';
 import { isOurs, judge, type Tally } from './judge.ts';
 import { historyOf, kept } from './seeds.ts';
 import { simulate } from './simulate.ts';
@@ -34,8 +35,8 @@ describe('every promise is kept', () => {
   });
 });
 
-describe('histories that once broke a promise', { timeout: 60_000 }, () => {
-  it.each(kept.map((one) => [one.shows, one] as const))('%s', (_, one) => {
+describe('histories that once broke a promise, and those that each attack one rule', { timeout: 60_000 }, () => {
+  it.each([...kept, ...attacks].map((one) => [one.shows, one] as const))('%s', (_, one) => {
     const { violations } = judge(historyOf(one));
     expect(violations.filter(isOurs).map(({ promise, text }) => `${promise}: ${text}`)).toEqual([]);
   });

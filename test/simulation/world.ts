@@ -41,6 +41,7 @@ export const switches = {
   handover: 'an email passes from one person to another',
   cold: 'edits while the first snapshot is read',
   oneway: 'nothing is written to Salesforce',
+  unread: 'of Intercom only its teammates are read, and people only come to be there',
   ...conditions,
 } as const;
 export type Switch = keyof typeof switches;
@@ -57,6 +58,7 @@ const processes: readonly Switch[] = ['crash', 'zombie', 'restart', 'rollback', 
 /** Other deployments, fights that never end, and what would drown the rest. */
 const apart: readonly Switch[] = [
   'oneway',
+  'unread',
   'thirdwriter',
   'handover',
   'burst',
@@ -78,6 +80,7 @@ export const named: Readonly<Record<string, readonly Switch[]>> = {
   calm: [],
   firms: ['companies'],
   onesided: ['oneway', 'companies'],
+  unread: ['oneway', 'unread', 'companies', ...calls],
   network: [...network, 'companies'],
   losses: [...network, 'lost', 'companies'],
   outages: ['delay', 'disorder', 'retried', 'throttled', 'paused', 'companies'],
@@ -296,7 +299,8 @@ type Deed = Action extends infer One ? (One extends Action ? Omit<One, 'at'> : n
 function choose(chance: Chance, on: ReadonlySet<Switch>, { count, companies, n, focus, said }: Scene): Deed {
   const anybody = chance.int('who', 0, count - 1);
   const who = focus !== null && chance.is('hot one', 0.8) ? focus.who : anybody;
-  const platform = chance.pick('on', hosts);
+  const anywhere = chance.pick('on', hosts);
+  const platform = on.has('unread') ? 'salesforce' : anywhere;
   const rare: Deed[] = [];
   if (on.has('delete')) rare.push({ do: 'delete', who, on: platform });
   if (on.has('undelete')) rare.push({ do: 'delete', who, on: platform }, { do: 'undelete', who, on: platform });
@@ -308,7 +312,7 @@ function choose(chance: Chance, on: ReadonlySet<Switch>, { count, companies, n, 
   if (on.has('lost') || on.has('paused')) rare.push({ do: 'away', forMs: chance.int('away for', 100, 8_000) });
   if (on.has('backfill')) rare.push({ do: 'backfill' });
   if (on.has('config')) rare.push({ do: 'config' });
-  rare.push(...deedsOf(chance, on, who, n), { do: 'create', who: count, on: platform });
+  rare.push(...deedsOf(chance, on, who, n), { do: 'create', who: count, on: anywhere });
   if (chance.is('rare', 0.22)) return chance.pick('which rare', rare);
   if (companies > 0) {
     const which = chance.int('company', 0, companies - 1);

@@ -4,11 +4,10 @@
  * suit the defence, seed by seed, then every world.
  */
 import { isOurs, judgeSafely } from '../judge.ts';
-import { kept } from '../seeds.ts';
 import { named } from '../world.ts';
 import type { Defence } from './defences.ts';
 import { judgesWithout } from './without.ts';
-import { brokenBy, historyAt, type Place, type Witness } from './witness.ts';
+import { brokenBy, historyAt, known, type Place, type Witness } from './witness.ts';
 
 export interface Found {
   readonly name: string;
@@ -19,7 +18,7 @@ export interface Found {
 }
 
 function* placesOf({ worlds }: Defence, runs: number): Generator<Place> {
-  for (const { shows } of kept) yield { kept: shows };
+  for (const { shows } of known) yield { kept: shows };
   for (const some of [worlds, Object.keys(named).filter((world) => !worlds.includes(world))])
     for (let seed = 1; seed <= runs; seed += 1) for (const world of some) yield { world, seed };
 }

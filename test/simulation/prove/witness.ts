@@ -3,6 +3,7 @@
  * keeps them as they were found, so that each can be looked at again in no time.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
+import { attacks } from '../attacks.ts';
 import { isOurs, type Judged } from '../judge.ts';
 import type { Promise as Kept } from '../promises.ts';
 import { historyOf, kept } from '../seeds.ts';
@@ -10,6 +11,9 @@ import { generate, type History, readWorld } from '../world.ts';
 
 export type Place = { readonly kept: string } | { readonly world: string; readonly seed: number };
 export type Witness = Place & { readonly promises: readonly Kept[] };
+
+/** Histories that are kept as what people did. */
+export const known = [...kept, ...attacks];
 
 const file = new URL('./witnesses.json', import.meta.url);
 
@@ -23,7 +27,7 @@ export const keepWitnesses = (all: Readonly<Record<string, Witness>>): void =>
 /** @throws Error when no such history is kept any more. */
 export function historyAt(place: Place): History {
   if ('world' in place) return generate(place.seed, readWorld(place.world));
-  const one = kept.find(({ shows }) => shows === place.kept);
+  const one = known.find(({ shows }) => shows === place.kept);
   if (one === undefined) throw new Error(`no history is kept that shows: ${place.kept}`);
   return historyOf(one);
 }
