@@ -87,15 +87,24 @@ export class Intake {
       this.release(bytes.length);
       return this.refuse();
     }
-    const answer = acceptNotification(bytes, to.raw.workspace);
-    const isRejected = answer.kind === 'rejected';
-    const records = isRejected ? [this.#letter(bytes, answer.error)] : to.raw.notification(answer);
+    const [outcome, records] = this.#framed(bytes, to.raw);
     const batch = (this.#gathering ??= this.#gather(to.producer));
     batch.records.push(...records);
     batch.held += bytes.length;
     if (!(await batch.isWritten)) return this.refuse();
     this.refusals = taken(this.refusals, this.#options.now());
-    return isRejected ? 'rejected' : 'accepted';
+    return outcome;
+  }
+
+  /** What cannot be made a record of, for whatever reason, comes again and again unless it is kept somewhere. */
+  #framed(bytes: Buffer, raw: RawRecords): readonly ['accepted' | 'rejected', readonly OutRecord[]] {
+    try {
+      const answer = acceptNotification(bytes, raw.workspace);
+      if (answer.kind === 'accepted') return ['accepted', raw.notification(answer)];
+      return ['rejected', [this.#letter(bytes, answer.error)]];
+    } catch (error) {
+      return ['rejected', [this.#letter(bytes, TributaryError.from(error, 'RECORD_POISON'))]];
+    }
   }
 
   #isStalled(): boolean {

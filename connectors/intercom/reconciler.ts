@@ -57,6 +57,8 @@ export class Reconciler {
   readonly #wake = new Wake();
   /** Ends the waiting of a bulk call. */
   #urgent = new AbortController();
+  /** Why nothing can be read at the moment. */
+  #trouble: string | undefined;
 
   constructor(options: ReconcilerOptions) {
     this.#options = options;
@@ -96,7 +98,8 @@ export class Reconciler {
       if (now() >= claimAt) {
         claimAt = now() + claimMs;
         await this.#claim(signal);
-        ready(true, pen.state.hole === null ? 'reading' : 'reading again what was missed');
+        const well = pen.state.hole === null ? 'reading' : 'reading again what was missed';
+        ready(this.#trouble === undefined, this.#trouble ?? well);
       }
       await delay(hearMs, signal);
     }
@@ -118,11 +121,13 @@ export class Reconciler {
       try {
         await this.#next(signal);
         tries = 0;
+        this.#trouble = undefined;
       } catch (error) {
         if (signal.aborted) return;
         const ours = TributaryError.from(error);
         if (!putOff.has(ours.code)) throw ours;
         log.warn({ err: ours }, 'reading is put off');
+        this.#trouble = ours.message;
         ready(false, ours.message);
         await delay(ours.retryAfterMs ?? 0, signal);
         await pause((tries += 1), signal);

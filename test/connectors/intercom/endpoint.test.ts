@@ -37,12 +37,12 @@ async function open(room?: number): Promise<void> {
   const webhook = { host: '127.0.0.1', port: 0, path: '/intercom', maxBytes };
   endpoint = await openEndpoint({ webhook, secret, intake, log, receiveMs: 600 });
 }
-function admit(): void {
+function admit(encoder: Pick<typeof codec, 'encode'> = codec): void {
   const send = async (records: readonly OutRecord[]): Promise<void> => {
     sent.push(...records);
     await acknowledge();
   };
-  intake.open(new RawRecords(codec, workspace), { send });
+  intake.open(new RawRecords(encoder, workspace), { send });
 }
 
 beforeEach(async () => {
@@ -123,6 +123,16 @@ describe('a notification', () => {
       { stage: 'connectors', code, topic: 'intercom.raw', offset: -1, original: bytes },
     ]);
     expect(raw()).toEqual([]);
+  });
+
+  test('that no record can be made of is a defect of ours, and kept', async () => {
+    admit({
+      encode: () => {
+        throw new TypeError('no such field');
+      },
+    });
+    expect(await post(update)).toBe(200);
+    expect(letters()).toMatchObject([{ code: 'RECORD_POISON', message: 'no such field', original: update }]);
   });
 
   test('signed by somebody else is refused, and so is one that is changed on its way or not signed at all', async () => {
