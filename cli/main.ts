@@ -68,6 +68,11 @@ const entries: readonly Entry[] = [
     load: async () => (await import('./dlq.ts')).dlqCommand(),
   },
   {
+    name: 'reread',
+    description: 'read people and companies of Intercom again: what changed since a time, or some by their ids',
+    load: async () => (await import('./reread.ts')).rereadCommand(),
+  },
+  {
     name: 'config',
     description: 'the configuration: check it, show it, print its JSON Schema',
     load: async () => (await import('./config.ts')).configCommand(),

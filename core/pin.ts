@@ -22,7 +22,7 @@ export async function pinPlatform(options: {
 }): Promise<void> {
   const { redis, kafka, platform, id, configured } = options;
   const key = pinKey(kafka.prefix, platform);
-  refuseOther(platform, id, configured, (await asking(() => redis.get(key))) ?? (await fromRaw(kafka, platform)));
+  refuseOther(platform, id, configured, (await asking(() => redis.get(key))) ?? (await pinnedInRaw(kafka, platform)));
   await asking(() => redis.set(key, id, 'NX'));
 }
 
@@ -57,7 +57,11 @@ function refuseOther(
     );
 }
 
-async function fromRaw(kafka: KafkaAccess, platform: 'salesforce' | 'intercom'): Promise<string | undefined> {
+/** Of whom the raw topic is; undefined: nothing was brought yet. */
+export async function pinnedInRaw(
+  kafka: Pick<KafkaAccess, 'offsets' | 'read'>,
+  platform: 'salesforce' | 'intercom',
+): Promise<string | undefined> {
   const topic = `${platform}.raw` as const;
   const [range] = await kafka.offsets(topic);
   if (range === undefined || range.latest <= range.earliest) return undefined;

@@ -37,9 +37,13 @@ export class RawRecords {
   /** Of a notification that was accepted; none where it says nothing that is read. */
   notification({ records, owed, createdAt }: Accepted): readonly OutRecord[] {
     const note: OwedNote = { owed, since: createdAt };
+    if (records.length === 0) return owed.length === 0 ? [] : [this.owing(note)];
     const headers = owed.length === 0 ? {} : { [header.owed]: JSON.stringify(note) };
-    if (records.length === 0) return owed.length === 0 ? [] : [this.#bearer(headers)];
     return records.map((value, index) => this.record(value, index === records.length - 1 ? headers : {}));
+  }
+
+  owing(note: OwedNote): OutRecord {
+    return this.#bearer({ [header.owed]: JSON.stringify(note) });
   }
 
   /** Notifications of that time, in the platform's clock, are lost or late. */

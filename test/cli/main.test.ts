@@ -64,6 +64,7 @@ describe('help teaches', () => {
         identity        whose records these are: show it, pin a record to somebody, take one away from them
         unfreeze        write a field again that two writers fought over
         dlq             the dead letters: what was rejected and why, and how to put it back
+        reread          read people and companies of Intercom again: what changed since a time, or some by their ids
         config          the configuration: check it, show it, print its JSON Schema
         stack           the local Kafka, schema registry and Redis: real servers from published jars, without Docker
         twin            a local double of a platform that speaks its own protocol
@@ -332,6 +333,18 @@ describe('config', () => {
   test('schema prints a JSON Schema that describes every section', async () => {
     const { out } = await tributary('config', 'schema');
     expect(Object.keys((JSON.parse(out) as { properties: object }).properties)).toContain('entities');
+  });
+});
+
+describe('reread', () => {
+  test.each([
+    [[], 'say what is to be read again'],
+    [['--since', 'tomorrow'], 'must be a time that is past'],
+    [['--since', '2999-01-01'], 'must be a time that is past'],
+    [['--since', '12'], 'must be a time that is past'],
+  ])('of %j is refused', async (args, message) => {
+    const { status, err } = await tributary('reread', ...args);
+    expect([status, err]).toEqual([64, expect.stringContaining(message)]);
   });
 });
 

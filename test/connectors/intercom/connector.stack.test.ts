@@ -1,4 +1,6 @@
 /** The Intercom source against real Kafka, registry and Redis, and a twin that delivers signed webhooks. */
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { connectKafka } from '../../../core/kafka.ts';
 import { contactItem, notification } from '../../processors/decode/intercom-notifications.ts';
@@ -21,6 +23,13 @@ const snapshot = (times = 1) =>
   harness.until(async () => {
     expect((await harness.marks()).filter((mark) => mark === parts[2])).toHaveLength(times);
   });
+
+const main = new URL('../../../cli/main.ts', import.meta.url).pathname;
+const tributary = (...args: readonly string[]): Promise<string> =>
+  promisify(execFile)(process.execPath, [main, ...args], {
+    env: { ...process.env, TRIBUTARY_PREFIX: harness.prefix },
+    timeout: 60_000,
+  }).then(({ stdout }) => stdout);
 
 function people(count: number): readonly string[] {
   const company = twin.model.upsertCompany({ company_id: 'acc-1', name: 'Orchard' }, twin.now()).value;
@@ -87,6 +96,25 @@ describe('one pod', () => {
       const moved = (await harness.observations()).filter(({ op }) => op === 'moved');
       expect(moved).toMatchObject([{ ref: `intercom:contact:${lead.id}`, into: `intercom:contact:${id}` }]);
     });
+  });
+
+  test('reads again what an operator asks for: those who changed since, and who is gone by their ids', async () => {
+    const [id = '', other = ''] = people(3);
+    await harness.pod(twin);
+    await snapshot();
+    // Nobody is notified of either.
+    await person(twin, 'PUT', `/contacts/${id}`, { name: 'Mara' });
+    await person(twin, 'DELETE', `/contacts/${other}`);
+    expect(await tributary('reread', '--contact', other, id)).toMatch(/^asked/);
+    await harness.until(async () => {
+      expect((await harness.observations()).filter(({ ref }) => ref.endsWith(other)).at(-1)?.op).toBe('deleted');
+      expect((await harness.told(id)).at(-1)).toBe('Mara');
+    });
+    expect(await harness.marks()).toEqual(parts);
+    const told = (await harness.told(id)).length;
+    expect(await tributary('reread', '--since', new Date(twin.now() - 60_000).toISOString())).toMatch(/^asked/);
+    await harness.until(async () => expect((await harness.told(id)).length).toBeGreaterThan(told));
+    expect(await harness.marks()).toEqual([...parts, 'holeOpen notifications lost, 1']);
   });
 
   test('puts posts off while Kafka is away, and reads what was put off when it is back', async () => {
