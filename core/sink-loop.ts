@@ -96,6 +96,7 @@ class SinkRound {
   readonly #running = new Set<Promise<void>>();
   /** Ends this round: the signal, a rival, or an error. */
   readonly #end = new AbortController();
+  #wake: NodeJS.Timeout | undefined;
   #failure: unknown;
   #joined = { state: false, why: 'joining the consumer group' };
   #said = '';
@@ -127,6 +128,7 @@ class SinkRound {
       });
     } finally {
       clearInterval(timer);
+      clearTimeout(this.#wake);
       await this.#giveUp();
     }
     if (this.#failure !== undefined) throw this.#failure;
@@ -283,6 +285,9 @@ class SinkRound {
         }),
       );
     }
+    clearTimeout(this.#wake);
+    const at = this.#state.wakeAt(this.#options.now());
+    if (at !== undefined) this.#wake = setTimeout(() => this.#pump(), at - this.#options.now());
   }
 
   async #perform({ entries, leftMs }: Turn<InRecord>): Promise<void> {

@@ -91,17 +91,26 @@ export class Gate {
 const askLifeMs = 60_000;
 /** Per partition. Enough to keep every call slot busy over a round trip through unify; more would only age in memory. */
 const widest = 100;
-/** Full calls of many commands per partition: one under way, one that fills meanwhile. */
-const fullCalls = 2;
-/** The partitions of a commands topic share one budget. */
-const partitions = 4;
+/** Full calls of many commands per partition: one under way, and those that fill meanwhile. */
+const fullCalls = 4;
 const bulkShare = 0.7;
+
+/** What a platform's sink is like. */
+export interface SinkShape {
+  /** Commands that one call carries, and so a turn, at most. */
+  readonly perCall: number;
+  /** Of the topic of its commands; they share one budget. */
+  readonly partitions: number;
+}
 
 /**
  * Window and bulk window of each partition. Half-open: one command, to see whether the platform takes it.
- * @param perCall commands that one call carries at most
  */
-export function windowFor(level: BudgetLevel, gate: GateState, perCall: number): readonly [number, number] {
+export function windowFor(
+  level: BudgetLevel,
+  gate: GateState,
+  { perCall, partitions }: SinkShape,
+): readonly [number, number] {
   if (gate === 'open' || level.pausedMs >= askLifeMs) return [0, 0];
   if (gate === 'half-open') return [1, 1];
   const usable = Math.max(0, askLifeMs - level.pausedMs);

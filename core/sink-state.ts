@@ -5,15 +5,17 @@
  *
  * epoch: a partition taken, under an id that is given in. Only commands of the partition's epoch run, each once.
  * turn: commands carried out together, of one partition, each of another record; bulk ones apart, for a turn is answered
- * when the last of its calls is. Where a call carries many, a partition has one turn of each kind at a time: what comes
- * meanwhile fills the next one.
+ * when the last of its calls is. Where a call carries many, a partition has one turn of each kind at a time, and the next
+ * one waits the longer the more the last one carried: what comes meanwhile fills it. A record that changes alone waits for
+ * nobody, and a burst takes few calls of the day's.
  * now: ms of a clock that only goes forward. Asks expire by the log's time, which is told by append times (`appended`).
  */
+import { topics } from '../schemas/topics.ts';
 import type { Command, Epoch, Result } from '../schemas/types.ts';
 import type { BudgetLevel } from './budget.ts';
 import { CommandQueue, subjectOf } from './command-queue.ts';
 import type { ErrorCode } from './errors.ts';
-import { Gate, LogClock, windowFor } from './sink-parts.ts';
+import { Gate, LogClock, type SinkShape, windowFor } from './sink-parts.ts';
 
 /** What became of a command; the state adds whose it was. */
 export type Answer = Omit<Result, 'command' | 'platform' | 'partition' | 'epoch'>;
@@ -75,9 +77,12 @@ interface Held {
   announcedAt: number;
 }
 
+/** Ms that the next turn waits for each command of the last one, from its beginning; and at most. */
+const filling = { perCommandMs: 30, mostMs: 1_000 } as const;
+
 const isBulk = ({ lane }: Command): boolean => lane === 'bulk';
-const goTogether = (a: Entry<unknown>, b: Entry<unknown>): boolean =>
-  a.partition === b.partition && isBulk(a.command) === isBulk(b.command);
+const kindOf = ({ partition, command }: Entry<unknown>): string => `${partition} ${isBulk(command)}`;
+const goTogether = (a: Entry<unknown>, b: Entry<unknown>): boolean => kindOf(a) === kindOf(b);
 
 export class SinkState<Origin> {
   readonly #platform: Command['platform'];
@@ -86,21 +91,23 @@ export class SinkState<Origin> {
   readonly #gate = new Gate();
   readonly #held = new Map<number, Held>();
   readonly #queue = new CommandQueue<Entry<Origin>>();
-  readonly #perCall: number;
+  readonly #shape: SinkShape;
   readonly #running = new Set<Turn<Origin>>();
+  /** Until when the next turn of a kind in a partition fills. */
+  readonly #filling = new Map<string, number>();
 
   /** @param concurrency turns at the same time @param perCall commands that one call carries, and so a turn, at most */
   constructor(platform: Command['platform'], concurrency: number, perCall: number) {
     this.#platform = platform;
     this.#concurrency = concurrency;
-    this.#perCall = perCall;
+    this.#shape = { perCall, partitions: topics[`${platform}.commands`].partitions };
   }
 
   // ---- partitions
 
   /** Takes a partition, at the end of its topic. Its announcement goes to `changes` before anything it brings. */
   take(partition: number, epoch: string, level: BudgetLevel, now: number): Epoch {
-    const [window, bulkWindow] = windowFor(level, this.#gate.state(now), this.#perCall);
+    const [window, bulkWindow] = windowFor(level, this.#gate.state(now), this.#shape);
     const held = { epoch, known: new Map(), n: 0, window, bulkWindow, announcedAt: now };
     this.#held.set(partition, held);
     return this.#announcement(partition, held, 'a sink took the partition');
@@ -109,6 +116,7 @@ export class SinkState<Origin> {
   /** The partitions are lost or given back: nothing begins any more, what waits is dropped, for the next epoch gets it again. */
   giveUp(): void {
     this.#held.clear();
+    this.#filling.clear();
     this.#queue.take(() => true);
   }
 
@@ -145,10 +153,10 @@ export class SinkState<Origin> {
   next(now: number): Turn<Origin> | undefined {
     const gate = this.#gate.state(now);
     if (gate === 'open' || this.#running.size >= (gate === 'half-open' ? 1 : this.#concurrency)) return undefined;
-    const first = this.#queue.next((entry) => this.#perCall === 1 || !this.#isUnderWay(entry));
+    const first = this.#queue.next((entry) => this.#shape.perCall === 1 || this.#mayBegin(entry, now));
     if (first === undefined) return undefined;
     const entries: [Entry<Origin>, ...Entry<Origin>[]] = [first];
-    while (entries.length < (gate === 'half-open' ? 1 : this.#perCall)) {
+    while (entries.length < (gate === 'half-open' ? 1 : this.#shape.perCall)) {
       const more = this.#queue.next((entry) => goTogether(entry, first));
       if (more === undefined) break;
       entries.push(more);
@@ -156,11 +164,22 @@ export class SinkState<Origin> {
     const soonest = Math.min(...entries.map(({ command }) => command.expiresAt));
     const turn = { entries, leftMs: soonest - this.#clock.at(now) };
     this.#running.add(turn);
+    const fillMs = Math.min(filling.mostMs, entries.length * filling.perCommandMs);
+    if (this.#shape.perCall > 1) this.#filling.set(kindOf(first), now + fillMs);
     return turn;
   }
 
-  #isUnderWay(entry: Entry<Origin>): boolean {
-    return [...this.#running].some(({ entries: [first] }) => goTogether(first, entry));
+  #mayBegin(entry: Entry<Origin>, now: number): boolean {
+    if ([...this.#running].some(({ entries: [first] }) => goTogether(first, entry))) return false;
+    const isUrgent = entry.command.lane === 'urgent';
+    return isUrgent || now >= (this.#filling.get(kindOf(entry)) ?? now) || this.#queue.size >= this.#shape.perCall;
+  }
+
+  /** When something that waits only to go with more may begin, ms; undefined: nothing does. */
+  wakeAt(now: number): number | undefined {
+    if (this.#queue.size === 0) return undefined;
+    const soonest = Math.min(...[...this.#filling.values()].filter((until) => until > now));
+    return Number.isFinite(soonest) ? soonest : undefined;
   }
 
   ended(turn: Turn<Origin>): void {
@@ -198,7 +217,7 @@ export class SinkState<Origin> {
 
   /** What is to be said now: windows that changed or were not said for long, and commands that expired while they waited. */
   due(level: BudgetLevel, now: number): Due<Origin> {
-    const [window, bulkWindow] = windowFor(level, this.#gate.state(now), this.#perCall);
+    const [window, bulkWindow] = windowFor(level, this.#gate.state(now), this.#shape);
     const logNow = this.#clock.at(now);
     const reason = this.why(now) || (level.pausedMs > 0 ? 'the platform told us to wait' : 'within the budget');
     const epochs: Epoch[] = [];

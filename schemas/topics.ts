@@ -64,7 +64,8 @@ export const topics = {
   'customer.latest': spec('customer id', 4, 'compact', 7 * day, 'unify', 'CustomerEvent'),
   'account.latest': spec('account id', 4, 'compact', 7 * day, 'unify', 'AccountEvent'),
   journal: spec('customer, account id or ref', 1, 'delete', 90 * day, 'unify', 'JournalEntry'),
-  'salesforce.commands': spec('ref or creation key', 4, 'delete', 7 * day, 'unify', 'Command'),
+  // One: a call carries up to 200 rows, and what lies in another partition cannot go with it.
+  'salesforce.commands': spec('ref or creation key', 1, 'delete', 7 * day, 'unify', 'Command'),
   'intercom.commands': spec('ref or creation key', 4, 'delete', 7 * day, 'unify', 'Command'),
   'intercom.intents': spec('command id', 4, 'compact', 7 * day, 'sinks/intercom', 'Intent'),
   'connectors.dlq': spec('original key', 1, 'delete', 30 * day, 'connectors', 'DeadLetter'),

@@ -2,7 +2,8 @@
 import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { Command, InvalidArgumentError } from 'commander';
 import { TributaryError } from '../../core/errors.ts';
-import { editFor, load, report, waitForRest, waitForSnapshot } from './demo.ts';
+import { mark, report } from './account.ts';
+import { editFor, importToIntercom, load, look, waitForRest, waitForSnapshot } from './demo.ts';
 import { failures, printReport } from './report.ts';
 import { World } from './world.ts';
 
@@ -56,8 +57,9 @@ export function demoCommand(): Command {
       'after',
       `
 It starts Kafka, a schema registry and Redis (or uses KAFKA_BROKERS, SCHEMA_REGISTRY_URL and REDIS_URL), a double of
-Salesforce and one of Intercom that speak the platforms' own protocols, and every service. It ends with status 0 when the
-platforms agree, nobody is there twice, nothing was written in vain and every edit arrived in time; else with 1.
+Salesforce and one of Intercom that speak the platforms' own protocols, and every service. Both doubles have people, half of
+them the same; they are linked, edited on both sides and at once, and one import changes everybody. It ends with status 0 when
+the platforms agree, nobody is there twice, nothing was written in vain and every edit arrived in time; else with 1.
 
 It reads no tributary.yaml and of the environment only those three. What it makes on servers of yours stays there: topics,
 schemas, consumer groups and Redis keys, all of them named by the prefix that it prints.
@@ -84,23 +86,33 @@ async function demo(options: Options): Promise<number> {
   let world: World | undefined;
   let failed = true;
   try {
-    world = await World.start({ seed: options.seed, log, signal: ended.signal });
-    log(`loading ${options.people} people into Salesforce (seed ${options.seed})`);
+    world = await World.start({ seed: options.seed, log, signal: ended.signal, bothWays: true });
+    log(
+      `loading ${options.people} people into Salesforce, and others and the same into Intercom (seed ${options.seed})`,
+    );
     const loaded = await load(world, options);
-    log('starting the services; the first snapshot brings everybody to Intercom');
-    const services = (await world.salesforceCalls()).at(-1)?.n ?? 0;
+    log('starting the services; the first link brings both platforms together');
+    const linking = performance.now();
+    const services = await mark(world);
     world.startServices();
+    await world.subscribe();
     const running = { ...options, log, signal: ended.signal };
     await waitForSnapshot(world, running);
-    const live = (await world.intercomCalls()).at(-1)?.n ?? 0;
-    log(`people edit in Salesforce: ${options.rate} edits a second for ${options.seconds} s`);
+    const linkSeconds = (performance.now() - linking) / 1000;
+    await look(world, loaded);
+    const live = await mark(world);
+    log(`people edit on both platforms: ${options.rate} edits a second for ${options.seconds} s`);
     const edits = await editFor(world, loaded, running);
     log('waiting until everything has arrived');
+    await waitForRest(world, running);
+    const burst = await mark(world);
+    log('an import changes everybody in Intercom at once');
+    await importToIntercom(world, loaded);
     await waitForRest(world, running);
     const { report: result, details } = await report(
       world,
       edits,
-      { services, live },
+      { services, live, burst, linkSeconds },
       (performance.now() - begun) / 1000,
     );
     process.stdout.write(`\n${printReport(result)}\n\n`);

@@ -1,17 +1,9 @@
 /** The main job from end to end: load, snapshot, live edits, settle, judge, report. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Edit, type World as Edited, nextEdit, type Person } from './edits.ts';
-import { judge } from './judge.ts';
+import { type Edit, type World as Edited, nextEdits, type Person } from './edits.ts';
+import { intercomBody, intercomPopulation } from './intercom.ts';
 import { companyRow, makeFaker, makePopulation, personRow, type Row } from './population.ts';
-import {
-  countWrites,
-  latencies,
-  type MadeEdit,
-  minimumEditCalls,
-  minimumFirstCalls,
-  percentile,
-  type Report,
-} from './report.ts';
+import type { MadeEdit } from './report.ts';
 import type { Pulse, World } from './world.ts';
 
 export interface DemoOptions {
@@ -23,17 +15,23 @@ export interface DemoOptions {
   readonly signal: AbortSignal;
 }
 
-/** Salesforce rows a snapshot page may hold. */
-const pageSize = 2_000;
 const tellEveryMs = 2_000;
+/** Where people edit: three of ten edits are made in Intercom, one in twenty on both platforms at once. */
+const sides = { intercom: 0.3, both: 0.05 } as const;
 
 export interface Loaded extends Edited {
   readonly users: readonly string[];
+  /** Teammates of Intercom by Salesforce user. */
+  readonly admins: ReadonlyMap<string, number>;
 }
 
-/** Fills both twins and returns what is in Salesforce, with ids. */
+/** One person in so many has somebody else's email. */
+const sharing = 100;
+
+/** Fills the doubles and returns what is in Salesforce, with ids. */
 export async function load(world: World, options: Pick<DemoOptions, 'people' | 'seed'>): Promise<Loaded> {
-  const population = makePopulation(options.people, options.seed);
+  const { bothWays } = world;
+  const population = makePopulation(options.people, options.seed, bothWays ? sharing : 0);
   await world.loadIntercom({ admins: population.admins });
   const users = (await world.loadSalesforce({ User: population.users }))['User'] ?? [];
   const owned = (rows: readonly Row[]): Row[] =>
@@ -47,9 +45,29 @@ export async function load(world: World, options: Pick<DemoOptions, 'people' | '
   }));
   const contactIds = (await world.loadSalesforce({ Contact: contactRows }))['Contact'] ?? [];
   const people = (ids: readonly string[], rows: readonly Row[]): Person[] =>
-    ids.map((id, n) => ({ id, row: rows[n] ?? {} }));
+    ids.map((id, n) => ({ id, intercomId: '', row: rows[n] ?? {} }));
   const teammates = users.slice(0, population.admins.length);
-  return { users, teammates, accounts: people(accountIds, accountRows), contacts: people(contactIds, contactRows) };
+  const byEmail = new Map((await world.intercomStore()).admins.map(({ id, email }) => [email, id]));
+  const admins = new Map(population.admins.map(({ email }, n) => [users[n] ?? '', byEmail.get(email) ?? 0]));
+  const [accounts, contacts] = [people(accountIds, accountRows), people(contactIds, contactRows)];
+  if (bothWays) await world.loadIntercom(intercomPopulation(makeFaker(options.seed + 2), { accounts, contacts }));
+  return { users, teammates, admins, accounts, contacts };
+}
+
+/** What people find after the first link: everybody there is, as they stand now, but for those who share an email. */
+export async function look(world: World, loaded: Loaded): Promise<void> {
+  const [{ Account, Contact }, { companies, contacts }] = await Promise.all([
+    world.salesforceStore(),
+    world.intercomStore(),
+  ]);
+  const peopleOf = new Map(contacts.map((one) => [one.custom_attributes['salesforce_id'], one.id]));
+  const companyOf = new Map(companies.map((one) => [one.custom_attributes['salesforce_account_id'], one.id]));
+  const found = (rows: readonly Readonly<Record<string, unknown>>[], pairs: ReadonlyMap<unknown, string>): Person[] =>
+    rows.map((row) => ({ id: String(row['Id']), intercomId: pairs.get(row['Id']) ?? '', row: { ...row } as Row }));
+  const alone = Map.groupBy(Contact, ({ Email: email }) => String(email).toLowerCase());
+  loaded.accounts.splice(0, loaded.accounts.length, ...found(Account, companyOf));
+  const single = Contact.filter(({ Email: email }) => alone.get(String(email).toLowerCase())?.length === 1);
+  loaded.contacts.splice(0, loaded.contacts.length, ...found(single, peopleOf));
 }
 
 /** Two calls for each person and one for some company, at 8,000 a minute; twice that. */
@@ -105,14 +123,15 @@ export async function editFor(world: World, loaded: Loaded, options: DemoOptions
     const wait = due - performance.now();
     if (wait > 0) await sleep(wait, undefined, { signal: options.signal });
     options.signal.throwIfAborted();
-    const edit: Edit = nextEdit(faker, loaded);
-    // Edits of one record reach the platform in the order in which they were made.
-    const previous = lastOf.get(edit.id) ?? Promise.resolve();
-    const sent = previous.then(() => {
-      made.push({ ...edit, at: Date.now() });
-      return world.edit(edit.object, edit.id, edit.fields);
-    });
-    lastOf.set(edit.id, sent);
+    for (const edit of nextEdits(faker, loaded, world.bothWays ? sides : undefined)) {
+      // Edits of one record reach a platform in the order in which they were made.
+      const record = `${edit.on} ${edit.id}`;
+      const sent = (lastOf.get(record) ?? Promise.resolve()).then(() => {
+        made.push({ ...edit, at: Date.now() });
+        return save(world, loaded, edit);
+      });
+      lastOf.set(record, sent);
+    }
     if (n % 50 === 25) await newPerson(world, loaded, faker, n);
     if (performance.now() - told > tellEveryMs) {
       told = performance.now();
@@ -123,107 +142,43 @@ export async function editFor(world: World, loaded: Loaded, options: DemoOptions
   return made;
 }
 
+function save(world: World, { admins }: Loaded, edit: Edit): Promise<void> {
+  const { on, object, id, intercomId, fields, before } = edit;
+  if (on === 'salesforce') return world.edit(object, id, fields);
+  const body = intercomBody(object, fields, { ...before, ...fields }, admins);
+  return world.editIntercom(object === 'Contact' ? 'contacts' : 'companies', intercomId, body);
+}
+
 /** Now and then somebody new comes, sometimes with a company of their own. */
 async function newPerson(world: World, loaded: Loaded, faker: ReturnType<typeof makeFaker>, n: number): Promise<void> {
+  if (world.bothWays && n % 100 === 75) {
+    const row = { ...personRow(faker, 1_000_000 + n), FirstName: faker.person.firstName() };
+    const body = intercomBody('Contact', row, row, loaded.admins);
+    await world.createInIntercom({ ...body, role: 'user' });
+    return;
+  }
   const ownerId = loaded.users[n % loaded.users.length] ?? null;
   let account = faker.helpers.arrayElement(loaded.accounts).id;
   if (n % 100 === 25) {
     const row = { ...companyRow(faker), OwnerId: ownerId };
     account = await world.create('Account', row);
-    loaded.accounts.push({ id: account, row });
+    loaded.accounts.push({ id: account, intercomId: '', row });
   }
   const row = { ...personRow(faker, 1_000_000 + n), AccountId: account, OwnerId: ownerId };
-  loaded.contacts.push({ id: await world.create('Contact', row), row });
+  loaded.contacts.push({ id: await world.create('Contact', row), intercomId: '', row });
 }
 
-/** Numbers of the last calls before a phase began. */
-export interface Marks {
-  /** Salesforce's, before the services were started: what came before was not theirs. */
-  readonly services: number;
-  /** Intercom's, before people began to edit. */
-  readonly live: number;
-}
+/** People of an import that are changed at the same time. */
+const importers = 40;
 
-/** Judges the stores and works the report out. */
-export async function report(
-  world: World,
-  edits: readonly MadeEdit[],
-  from: Marks,
-  seconds: number,
-): Promise<{ readonly report: Report; readonly details: readonly string[] }> {
-  const [salesforceStore, intercomStore, calls, salesforceCalls] = await Promise.all([
-    world.salesforceStore(),
-    world.intercomStore(),
-    world.intercomCalls(),
-    world.salesforceCalls(),
-  ]);
-  const verdict = judge({ salesforceStore, intercomStore, calls });
-  const ours = calls.filter((call) => !call.client.startsWith('person'));
-  const live = ours.filter((call) => call.n > from.live);
-  const { contacts, companies } = intercomStore;
-  const pairs = new Map([
-    ...contacts.map((one): [string, string] => [String(one.custom_attributes['salesforce_id']), one.id]),
-    ...companies.map((one): [string, string] => [String(one.custom_attributes['salesforce_account_id']), one.id]),
-  ]);
-  const companyIds = new Set(companies.map((one) => String(one.custom_attributes['salesforce_account_id'])));
-  const created = live.filter(
-    (call) => call.method === 'POST' && /^\/(contacts|companies)$/.test(call.path) && call.status === 200,
-  );
-  const madeLive = new Set(created.map((call) => call.objectId));
-  const attachedWithCreate = live.filter(
-    (call) =>
-      call.path.endsWith('/companies') &&
-      call.method === 'POST' &&
-      madeLive.has(/\/contacts\/([^/]+)\//.exec(call.path)?.[1] ?? ''),
-  );
-  const effective = edits.filter((edit) => edit.shows.length > 0 && pairs.has(edit.id));
-  const { values, coalesced } = latencies(effective, live, pairs);
-  const memberships = contacts.reduce((sum, one) => sum + one.companies.length, 0);
-  const membershipMoves = edits.filter((edit) => 'AccountId' in edit.fields);
-  const editedMemberships = minimumEditCalls(effective, (id) => companyIds.has(id));
-  const rows = Object.entries(salesforceStore).filter(([name]) => ['User', 'Account', 'Contact'].includes(name));
-  const oursInSalesforce = salesforceCalls.filter((call) => call.n > from.services && call.origin !== 'person');
-  const writes = countWrites(live) - created.length - attachedWithCreate.length;
-  return {
-    details: verdict.details,
-    report: {
-      people: verdict.people,
-      edits: edits.length,
-      writesPerEdit: { intercom: effective.length === 0 ? 0 : round(writes / effective.length) },
-      duplicates: verdict.duplicates,
-      differences: verdict.differences,
-      latencyMs: { p50: percentile(values, 0.5), p95: percentile(values, 0.95), p99: percentile(values, 0.99) },
-      calls: { salesforce: oursInSalesforce.length, intercom: ours.length },
-      minimumCalls: {
-        // A token, who we are, one look at each object's fields, and the pages of the snapshot.
-        salesforce:
-          2 + rows.length + rows.reduce((sum, [, list]) => sum + Math.max(1, Math.ceil(list.length / pageSize)), 0),
-        intercom:
-          minimumFirstCalls(intercomStore.attributes.length) +
-          contacts.length +
-          companies.length +
-          initialMemberships(memberships, membershipMoves, companyIds) +
-          editedMemberships,
-      },
-      noopWrites: verdict.noopWrites,
-      coalesced,
-      seconds: Math.round(seconds),
-      residentMiB: world.residentMiB,
-    },
+/** Everybody is changed in Intercom at once, as an import does. */
+export async function importToIntercom(world: World, { contacts }: Loaded): Promise<void> {
+  const waiting = contacts.filter(({ intercomId }) => intercomId !== '');
+  const one = async (): Promise<void> => {
+    for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+      const seats = (Number(next.row['Seats__c'] ?? 0) % 5_000) + 5_001;
+      await world.editIntercom('contacts', next.intercomId, { custom_attributes: { seats } });
+    }
   };
+  await Promise.all(Array.from({ length: importers }, one));
 }
-
-/** Memberships made by a create: those there are now, less what edits joined, plus what edits left. */
-function initialMemberships(now: number, moves: readonly MadeEdit[], companies: ReadonlySet<string>): number {
-  let joined = 0;
-  for (const edit of moves) {
-    const before = edit.before['AccountId'];
-    const after = edit.fields['AccountId'];
-    if (before === after) continue;
-    if (typeof after === 'string' && companies.has(after)) joined += 1;
-    if (typeof before === 'string' && companies.has(before)) joined -= 1;
-  }
-  return now - joined;
-}
-
-const round = (value: number): number => Math.round(value * 1000) / 1000;

@@ -5,6 +5,7 @@
  */
 import type { LoggedCall } from '../../twins/intercom/calls.ts';
 import type { Store as IntercomStore } from '../../twins/intercom/control.ts';
+import type { LoggedCall as SalesforceCall } from '../../twins/salesforce/control.ts';
 
 type Row = Readonly<Record<string, unknown>>;
 type IntercomPerson = IntercomStore['contacts'][number];
@@ -21,11 +22,15 @@ export interface Evidence {
   readonly salesforceStore: SalesforceStore;
   readonly intercomStore: Pick<IntercomStore, 'admins' | 'contacts' | 'companies'>;
   readonly calls: readonly Pick<LoggedCall, 'client' | 'method' | 'path' | 'noop'>[];
+  /** Of ours, to Salesforce. */
+  readonly salesforceCalls: readonly Pick<SalesforceCall, 'written'>[];
 }
 
 export interface Verdict {
   /** Contacts with an email, Intercom users, and how many of the first have their user. */
   readonly people: { readonly salesforce: number; readonly intercom: number; readonly linked: number };
+  /** Contacts with the email of another one: nobody can know whose the user of that email is, so they wait for a person. */
+  readonly sharing: number;
   /** Users and companies that are there once too often. */
   readonly duplicates: number;
   readonly differences: number;
@@ -35,19 +40,22 @@ export interface Verdict {
   readonly details: readonly string[];
 }
 
-export function judge({ salesforceStore, intercomStore, calls }: Evidence): Verdict {
+export function judge({ salesforceStore, intercomStore, calls, salesforceCalls }: Evidence): Verdict {
   const owners = new Map(salesforceStore.User.map((user) => [user['Id'], lower(user['Email'])]));
   const admins = new Map(intercomStore.admins.map((admin) => [lower(admin.email), admin.id]));
-  const contacts = salesforceStore.Contact.filter((contact) => given(contact['Email']) !== null);
+  const reachable = salesforceStore.Contact.filter((contact) => given(contact['Email']) !== null);
+  const byEmail = Map.groupBy(reachable, (contact) => lower(contact['Email']));
+  const contacts = reachable.filter((contact) => byEmail.get(lower(contact['Email']))?.length === 1);
   const employers = new Set(contacts.map((contact) => contact['AccountId']));
   const accounts = salesforceStore.Account.filter((account) => employers.has(account['Id']));
-  const users = intercomStore.contacts.filter((person) => person.role === 'user' && !person.archived);
+  const everybody = intercomStore.contacts.filter((person) => person.role === 'user' && !person.archived);
+  const users = everybody.filter((user) => (byEmail.get(lower(user.email))?.length ?? 0) <= 1);
   const usersByContact = Map.groupBy(users, (user) => user.custom_attributes['salesforce_id']);
   const companiesByAccount = companiesOf(accounts, intercomStore.companies);
 
   const duplicates = [
     ...surplus('Contact', 'users', contacts, (contact) => usersByContact.get(idOf(contact)) ?? []),
-    ...surplusByEmail(users),
+    ...surplusByEmail(everybody),
     ...surplus('Account', 'companies', accounts, (account) => companiesByAccount.get(idOf(account)) ?? []),
   ];
   const differences: string[] = [];
@@ -76,8 +84,11 @@ export function judge({ salesforceStore, intercomStore, calls }: Evidence): Verd
   return {
     people: { salesforce: contacts.length, intercom: users.length, linked },
     duplicates: duplicates.length,
+    sharing: reachable.length - contacts.length,
     differences: differences.length,
-    noopWrites: calls.filter(isNoopWrite).length,
+    noopWrites:
+      calls.filter(isNoopWrite).length +
+      salesforceCalls.reduce((sum, { written }) => sum + written.filter(({ changed }) => !changed).length, 0),
     details: [...duplicates, ...differences],
   };
 }
@@ -92,7 +103,7 @@ const expectedPerson = (contact: Row, owner: number | null): Row => ({
   job_title: contact['Title'],
   level: contact['Level__c'],
   seats: contact['Seats__c'],
-  newsletter: contact['Newsletter__c'],
+  newsletter: checked(contact['Newsletter__c']),
   renewal_date: seconds(contact['Renewal_Date__c']),
   last_order_at: seconds(contact['Last_Order_At__c']),
   score: contact['Score__c'],
@@ -107,7 +118,7 @@ const seenPerson = ({ email, name, phone, owner_id, custom_attributes: custom }:
   job_title: custom['job_title'],
   level: custom['level'],
   seats: custom['seats'],
-  newsletter: custom['newsletter'],
+  newsletter: checked(custom['newsletter']),
   renewal_date: custom['renewal_date'],
   last_order_at: custom['last_order_at'],
   score: custom['score'],
@@ -205,6 +216,8 @@ const isNoopWrite = ({ client, method, path, noop }: Evidence['calls'][number]):
   noop && client === 'app' && ['POST', 'PUT', 'DELETE'].includes(method) && /^\/(contacts|companies)(\/|$)/.test(path);
 
 const idOf = (row: Row): string => String(row['Id']);
+/** A checkbox of Salesforce is never empty: not checked and nothing said are one. */
+const checked = (value: unknown): boolean => value === true;
 /** Null, absent and empty are one: nothing. */
 const given = (value: unknown): unknown => (value === undefined || value === '' ? null : value);
 const text = (value: unknown): string | null => (given(value) === null ? null : String(value));

@@ -67,7 +67,8 @@ export function companyRow(faker: Faker): Row {
   };
 }
 
-export function makePopulation(people: number, seed: number): Population {
+/** @param sharing one in so many has the email of somebody else; 0: nobody */
+export function makePopulation(people: number, seed: number, sharing = 0): Population {
   const faker = makeFaker(seed);
   const userCount = Math.max(2, Math.min(12, Math.round(people / 50)));
   const users = Array.from({ length: userCount }, (_, n) => {
@@ -83,6 +84,10 @@ export function makePopulation(people: number, seed: number): Population {
     account: faker.number.float() < 0.1 ? null : faker.number.int({ min: 0, max: accounts.length - 1 }),
     owner: faker.number.int({ min: 0, max: users.length - 1 }),
   }));
+  for (let n = sharing; n < people && sharing > 0; n += sharing) {
+    const [one, other] = [contacts[n], contacts[n - 1]];
+    if (one !== undefined && other !== undefined) one.row['Email'] = other.row['Email'] ?? null;
+  }
   const admins = users
     .slice(0, Math.max(1, users.length - 1))
     .map((user) => ({ name: `${user.FirstName} ${user.LastName}`, email: user.Email }));

@@ -25,6 +25,19 @@ const twinSecrets = {
   SALESFORCE_CLIENT_SECRET: 'tributary-secret',
   INTERCOM_TOKEN: 'intercom-twin-token',
 };
+/** Signs what Intercom's double posts. */
+const clientSecret = 'intercom-twin-secret';
+/** A call of a person at work. */
+const personToken = 'person';
+/** Salesforce's REST API takes about so long for a small call; a double that took none would never see two rows in one. */
+const salesforceTakesMs = 150;
+
+/** Changes of both platforms are read, and written to the other one; everything else as by default. */
+const bothWays = `capture: { intercom: true }
+flows:
+  contact-sync: { salesforce: { create: true } }
+  account-sync: { salesforce: { create: true } }
+`;
 
 /**
  * What a process of the demo inherits: everything but the settings of another deployment. A shell that is set up for a real
@@ -43,6 +56,8 @@ export interface WorldOptions {
   readonly env?: NodeJS.ProcessEnv;
   /** More arguments of theirs. */
   readonly args?: readonly string[];
+  /** Changes of both platforms are read and written; default: Salesforce is read and Intercom is written. */
+  readonly bothWays?: boolean;
   /** Servers to use whatever the environment names, and not the world's to stop. */
   readonly servers?: Addresses;
 }
@@ -53,7 +68,7 @@ export interface Pulse {
   readonly open: number;
   readonly gated: number;
   readonly lag: number;
-  /** Source time up to which Salesforce is current, seconds. */
+  /** Source time up to which every platform that is read is current, seconds. */
   readonly currentTo: number;
 }
 
@@ -66,6 +81,7 @@ export class World {
   #services: Leashed | undefined;
   #starts = 0;
   #token = '';
+  readonly bothWays: boolean;
   env: NodeJS.ProcessEnv = {};
   salesforceUrl = '';
   intercomUrl = '';
@@ -75,6 +91,7 @@ export class World {
 
   private constructor(options: WorldOptions) {
     this.#options = options;
+    this.bothWays = options.bothWays ?? false;
     this.#folder = join(localFolder, `demo-${process.pid}-${options.seed}`);
     this.#config = join(this.#folder, 'defaults.yaml');
   }
@@ -97,13 +114,19 @@ export class World {
     rmSync(this.#folder, { recursive: true, force: true });
     mkdirSync(this.#folder, { recursive: true });
     // The judge knows the default mapping: an edited tributary.yaml in this folder is another pipeline's.
-    writeFileSync(this.#config, '{}\n');
+    writeFileSync(this.#config, this.bothWays ? bothWays : '{}\n');
     const given = { ...addressesFrom(process.env), ...this.#options.servers };
     if (given.kafka === undefined || given.registry === undefined || given.redis === undefined) {
       log('starting Kafka, the schema registry and Redis');
       this.#stack = await startStack({ dir: join(this.#folder, 'stack'), log, signal });
     }
-    const [rest, pubsub, intercom, http] = await Promise.all([freePort(), freePort(), freePort(), freePort()]);
+    const [rest, pubsub, intercom, http, webhook] = await Promise.all([
+      freePort(),
+      freePort(),
+      freePort(),
+      freePort(),
+      freePort(),
+    ]);
     this.salesforceUrl = `http://127.0.0.1:${rest}`;
     this.intercomUrl = `http://127.0.0.1:${intercom}`;
     this.httpUrl = `http://127.0.0.1:${http}`;
@@ -119,6 +142,7 @@ export class World {
       SALESFORCE_PUBSUB_ENDPOINT: `127.0.0.1:${pubsub}`,
       SALESFORCE_PUBSUB_INSECURE: 'true',
       INTERCOM_BASE_URL: this.intercomUrl,
+      ...(this.bothWays && { INTERCOM_CLIENT_SECRET: clientSecret, INTERCOM_WEBHOOK_PORT: String(webhook) }),
       ...this.#options.env,
     };
     if (this.#stack === undefined)
@@ -142,6 +166,21 @@ export class World {
       return undefined;
     });
     await this.#logIn();
+    if (this.bothWays) await this.#slowSalesforce();
+  }
+
+  async #slowSalesforce(): Promise<void> {
+    const slow = { kind: 'delay', match: 'PATCH /composite', ms: salesforceTakesMs, times: 1_000_000 };
+    await this.#call('POST', `${this.salesforceUrl}/__twin/faults`, { json: slow });
+  }
+
+  /** Intercom is told where to post, as an administrator does; again after each start, in case it gave up meanwhile. */
+  async subscribe(): Promise<void> {
+    const url = `http://127.0.0.1:${this.env['INTERCOM_WEBHOOK_PORT'] ?? ''}/intercom`;
+    await this.#until('webhooks are received', async () => {
+      await this.#call('POST', `${this.intercomUrl}/__twin/webhooks`, { json: { url } });
+      return undefined;
+    });
   }
 
   /** Somebody at work; tried until it succeeds, for tests make the token endpoint fail. */
@@ -270,6 +309,16 @@ export class World {
     return String(((await this.#atWork('POST', url, fields)) as { id?: unknown }).id);
   }
 
+  /** The same in Intercom. */
+  async editIntercom(kind: 'contacts' | 'companies', id: string, body: unknown): Promise<void> {
+    await this.#call('PUT', `${this.intercomUrl}/${kind}/${id}`, { json: body, token: personToken });
+  }
+
+  async createInIntercom(body: unknown): Promise<string> {
+    const made = await this.#call('POST', `${this.intercomUrl}/contacts`, { json: body, token: personToken });
+    return String((made as { id?: unknown }).id);
+  }
+
   async salesforceStore(): Promise<SalesforceStore> {
     return (await this.get(`${this.salesforceUrl}/__twin/store`)) as SalesforceStore;
   }
@@ -306,14 +355,15 @@ export class World {
     const sum = (name: string): number => values(name).reduce((total, value) => total + value, 0);
     const [resident = 0] = values('process_resident_memory_bytes');
     this.residentMiB = Math.max(this.residentMiB, Math.round(resident / 1_048_576));
-    const marks = values('tributary_mark_timestamp_seconds', 'salesforce');
-    if (marks.length === 0) return undefined;
+    const sources = this.bothWays ? ['salesforce', 'intercom'] : ['salesforce'];
+    const marks = sources.flatMap((name) => values('tributary_mark_timestamp_seconds', name).slice(0, 1));
+    if (marks.length < sources.length) return undefined;
     return {
       dirty: sum('tributary_dirty_records'),
       open: sum('tributary_open_asks'),
       gated: sum('tributary_waiting_creates'),
       lag: sum('tributary_lag_records'),
-      currentTo: marks[0] ?? 0,
+      currentTo: Math.min(...marks),
     };
   }
 
@@ -353,5 +403,5 @@ function underWay(pulse: Pulse | undefined, from: number): string | undefined {
   const { dirty, open, gated, lag, currentTo } = pulse;
   if (dirty + open + gated > 0 || lag >= 50)
     return `${dirty} records wait to be asked, ${open} asks are open, ${gated} creates wait, ${lag} records are unread`;
-  return currentTo >= from ? undefined : `Salesforce was heard up to ${Math.ceil(from - currentTo)} s before the wait`;
+  return currentTo >= from ? undefined : `a platform was heard up to ${Math.ceil(from - currentTo)} s before the wait`;
 }

@@ -12,11 +12,12 @@ import type { Lane, Platform, World } from './world.ts';
 const askLifeMs = 60_000;
 
 /** An item is a ref (to update) or `+<entity id>` (to create on the platform). */
-export const itemPartition = (item: string): number =>
-  partitionOf(item.startsWith('+') ? item.slice(1) : item, commandPartitions);
+export const itemPartition = (platform: Platform, item: string): number =>
+  partitionOf(item.startsWith('+') ? item.slice(1) : item, commandPartitions[platform]);
 
 export function makeAsk(
   world: World,
+  platform: Platform,
   item: string,
   n: number,
   verb: Ask['verb'],
@@ -28,7 +29,7 @@ export function makeAsk(
   return {
     id: `${item}#${n}`,
     verb,
-    partition: itemPartition(item),
+    partition: itemPartition(platform, item),
     lane,
     askedAt: world.now,
     expiresAt: world.now + askLifeMs,

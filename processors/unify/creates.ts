@@ -340,7 +340,7 @@ export function askCreate(world: World, platform: Platform, lane: Lane, id: stri
     [side.marker]: id,
   };
   const fields = create.ask?.fields ?? wanted;
-  const fresh = makeAsk(world, `+${id}`, entity.asks + 1, 'create', lane, fields, {}, noPosition);
+  const fresh = makeAsk(world, platform, `+${id}`, entity.asks + 1, 'create', lane, fields, {}, noPosition);
   const ask = { ...fresh, doubt: create.ask?.doubt === true };
   const next = withCreate({ ...entity, asks: entity.asks + 1 }, create, { ...create, state: 'open', ask });
   world.putEntity(next);

@@ -81,7 +81,7 @@ export function enqueueRef(world: World, ref: RefState, entity: EntityState, lan
 
 function enqueue(world: World, ref: RefState, lane: Lane): RefState {
   const { platform } = parseRef(ref.ref);
-  const partition = itemPartition(ref.ref);
+  const partition = itemPartition(platform, ref.ref);
   // Lifted to a better lane, it left a stale entry behind: back in that lane, it is the one.
   const isThere = ref.entries.includes(lane);
   if (!isThere) append(world, platform, partition, lane, ref.ref);
@@ -109,7 +109,7 @@ const entryOf = (platform: Platform, lane: Lane): string => `${platform}:${lane}
 
 /** Puts the create of an entity on its queue, once. The entity has to be stored: it is changed by that. */
 export function enqueueCreate(world: World, platform: Platform, entityId: string, lane: Lane): void {
-  const partition = itemPartition(`+${entityId}`);
+  const partition = itemPartition(platform, `+${entityId}`);
   world.stirred.add(`${platform}:${partition}`);
   const entity = world.entity(entityId);
   if (entity === undefined || entity.entries.includes(entryOf(platform, lane))) return;
@@ -174,7 +174,8 @@ function hasRoom(world: World, platform: Platform, partition: number, lane: Lane
 /** Every partition of every written platform: a tick looks whether something was left behind by the limit per record. */
 export function stirAll(world: World): void {
   for (const platform of ['salesforce', 'intercom'] as const) {
-    for (let partition = 0; partition < commandPartitions; partition++) world.stirred.add(`${platform}:${partition}`);
+    for (let partition = 0; partition < commandPartitions[platform]; partition++)
+      world.stirred.add(`${platform}:${partition}`);
   }
 }
 
@@ -204,7 +205,7 @@ function dueFields(world: World, ref: RefState): Readonly<Record<string, Value>>
 
 function askUpdate(world: World, lane: Lane, item: string): void {
   const { platform, object } = parseRef(item);
-  const partition = itemPartition(item);
+  const partition = itemPartition(platform, item);
   const ref = world.ref(item);
   if (ref === undefined) return;
   const entries = ref.entries.filter((one) => one !== lane);
@@ -228,7 +229,7 @@ function askUpdate(world: World, lane: Lane, item: string): void {
     world.putRef(idle);
     return;
   }
-  const ask = makeAsk(world, item, ref.asks + 1, verb, lane, fields, ref.seen, ref.newest);
+  const ask = makeAsk(world, platform, item, ref.asks + 1, verb, lane, fields, ref.seen, ref.newest);
   world.putRef({ ...idle, open: ask, asks: ref.asks + 1, reading: false, moved: false });
   opened(world, platform, partition, item, lane);
   if (ref.entity !== null) awaitEmails(world, item, sideOf(world.rules.entities[ref.entity], item), fields);

@@ -2,9 +2,12 @@
  * State keys. The prefix up to the first colon names the record schema of the value (schemas/topics.ts stateSchemas).
  * No value exceeds 64 kB: sets are spread over slots, queues over segments.
  */
-import { partitionOf } from '../../schemas/topics.ts';
+import { partitionOf, topics } from '../../schemas/topics.ts';
 
-export const commandPartitions = 4;
+export const commandPartitions = {
+  salesforce: topics['salesforce.commands'].partitions,
+  intercom: topics['intercom.commands'].partitions,
+} as const;
 const openSlots = 16;
 
 export const refKey = (ref: string): string => `ref:${ref}`;

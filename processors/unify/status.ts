@@ -22,7 +22,8 @@ export interface UnifyStatus {
   readonly jobs: number;
 }
 
-const partitions = Array.from({ length: commandPartitions }, (_, i) => i);
+const partitionsOf = (platform: Platform): readonly number[] =>
+  Array.from({ length: commandPartitions[platform] }, (_, i) => i);
 
 /** Every key that `readStatus` reads, for one round trip. */
 export const statusKeys: readonly string[] = [
@@ -30,7 +31,7 @@ export const statusKeys: readonly string[] = [
   gatesKey,
   jobsKey,
   ...platforms.flatMap((platform) =>
-    partitions.flatMap((partition) => [
+    partitionsOf(platform).flatMap((partition) => [
       partitionKey(platform, partition),
       ...lanes.map((lane) => queueKey(platform, partition, lane)),
     ]),
@@ -43,6 +44,7 @@ export function readStatus(state: ReadonlyMap<string, object>): UnifyStatus {
   const marks = n(marksKey);
   return {
     platforms: platforms.map((platform) => {
+      const partitions = partitionsOf(platform);
       const dirtyIn = (lane: Lane): number =>
         sum(
           partitions.map((partition) => {

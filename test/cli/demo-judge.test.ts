@@ -127,6 +127,7 @@ const agreed: Evidence = {
     ],
   },
   calls: [],
+  salesforceCalls: [],
 };
 
 type Intercom = Evidence['intercomStore'];
@@ -165,6 +166,7 @@ describe('the judge', () => {
   test('finds nothing where both sides agree, an empty value being none', () => {
     expect(judge(agreed)).toEqual({
       people: { salesforce: 2, intercom: 2, linked: 2 },
+      sharing: 0,
       duplicates: 0,
       differences: 0,
       noopWrites: 0,
@@ -217,9 +219,6 @@ describe('the judge', () => {
 
   test('sees a value that should have been cleared or is of another type', () => {
     expect(judge(withUser('u2', { phone: '123' })).differences).toBe(1);
-    expect(judge(withUser('u2', { custom_attributes: { salesforce_id: '003B' } })).details).toEqual([
-      'Contact 003B: newsletter is null in Intercom, expected false',
-    ]);
     expect(judge(withContact('003A', { Seats__c: '14' })).differences).toBe(1);
   });
 
@@ -304,5 +303,38 @@ describe('the judge', () => {
       { ...call, path: '/data_attributes/1' },
     ];
     expect(judge({ ...agreed, calls }).noopWrites).toBe(4);
+    const row = { id: '003A', fields: ['Title'], created: false };
+    const salesforceCalls = [
+      {
+        written: [
+          { ...row, changed: true },
+          { ...row, changed: false },
+        ],
+      },
+      { written: [] },
+    ];
+    expect(judge({ ...agreed, salesforceCalls }).noopWrites).toBe(1);
+  });
+
+  test('does not ask whose the user is whose email two contacts share, and wants no second user of it', () => {
+    const twin = { ...agreed.salesforceStore.Contact[1], Id: '003D' };
+    const Contact = [...agreed.salesforceStore.Contact, twin];
+    const shared = { ...agreed, salesforceStore: { ...agreed.salesforceStore, Contact } };
+    expect(judge(shared)).toMatchObject({
+      sharing: 2,
+      differences: 0,
+      duplicates: 0,
+      people: { salesforce: 1, linked: 1 },
+    });
+    const users = agreed.intercomStore.contacts;
+    const doubled = copyOf(users, users[1]?.id ?? '', { id: 'u9', custom_attributes: {} });
+    expect(judge({ ...shared, intercomStore: { ...agreed.intercomStore, contacts: doubled } }).duplicates).toBe(1);
+  });
+
+  test('takes a box that is not checked for nothing said', () => {
+    expect(judge(withUser('u2', { custom_attributes: { salesforce_id: '003B' } })).details).toEqual([]);
+    expect(judge(withUser('u2', { custom_attributes: { salesforce_id: '003B', newsletter: true } })).differences).toBe(
+      1,
+    );
   });
 });

@@ -1,15 +1,19 @@
 import { describe, expect, it } from 'vitest';
-import { nextEdit } from '../../cli/demo/edits.ts';
+import { nextEdits } from '../../cli/demo/edits.ts';
+import { intercomBody, intercomPopulation } from '../../cli/demo/intercom.ts';
 import { makeFaker, makePopulation } from '../../cli/demo/population.ts';
 import {
+  conflictsIn,
   countWrites,
   failures,
+  intercomWrites,
   latencies,
   type MadeEdit,
   minimumEditCalls,
-  minimumFirstCalls,
+  outcomes,
   percentile,
   type Report,
+  salesforceWrites,
 } from '../../cli/demo/report.ts';
 import type { LoggedCall } from '../../twins/intercom/calls.ts';
 
@@ -37,23 +41,22 @@ const edit = (
   fields: MadeEdit['fields'],
   shows: readonly string[],
   before: MadeEdit['before'] = {},
-): MadeEdit => ({
-  object: 'Contact',
-  id,
-  fields,
-  before,
-  shows,
-  at,
-});
+  on: MadeEdit['on'] = 'salesforce',
+): MadeEdit => ({ on, object: 'Contact', id, intercomId: `i-${id}`, fields, before, shows, at });
+const each = <T>(salesforce: T, intercom: T = salesforce) => ({ salesforce, intercom });
 const good: Report = {
   people: { salesforce: 10, intercom: 10, linked: 10 },
-  edits: 5,
-  writesPerEdit: { intercom: 1 },
+  sharing: 2,
+  edits: each(5),
+  firstLink: { seconds: 1, written: each(5), calls: each(5) },
+  writesPerEdit: each(1),
+  conflicts: { made: 1, salesforce: 1, intercom: 0, later: 0 },
   duplicates: 0,
   differences: 0,
-  latencyMs: { p50: 1, p95: 2, p99: 3 },
-  calls: { salesforce: 8, intercom: 105 },
-  minimumCalls: { salesforce: 8, intercom: 100 },
+  latencyMs: each({ p50: 1, p95: 2, p99: 3 }),
+  calls: each(8, 105),
+  minimumCalls: each(8, 100),
+  burst: { rows: 100, calls: 2 },
   noopWrites: 0,
   coalesced: 0,
   seconds: 1,
@@ -63,23 +66,66 @@ const good: Report = {
 describe('latency', () => {
   it('is from the edit to the first write of one of its fields to the paired record', () => {
     const calls = [
-      call(90, 'PUT', '/contacts/c1', 'c1', ['phone']),
-      call(110, 'PUT', '/contacts/c1', 'c1', ['name']),
-      call(120, 'PUT', '/contacts/c2', 'c2', ['phone']),
-      call(150, 'PUT', '/contacts/c1', 'c1', ['phone']),
+      call(90, 'PUT', '/contacts/i-a', 'i-a', ['phone']),
+      call(110, 'PUT', '/contacts/i-a', 'i-a', ['name']),
+      call(120, 'PUT', '/contacts/i-b', 'i-b', ['phone']),
+      call(150, 'PUT', '/contacts/i-a', 'i-a', ['phone']),
     ];
-    const { values } = latencies([edit(100, '003', { Phone: '1' }, ['phone'])], calls, new Map([['003', 'c1']]));
+    const { values } = latencies([edit(100, 'a', { Phone: '1' }, ['phone'])], intercomWrites(calls));
     expect(values).toEqual([50]);
   });
 
+  it('goes the other way by the rows of Salesforce’s calls', () => {
+    const row = { created: false, changed: true };
+    const written = [
+      { ...row, id: 'b', fields: ['Phone'] },
+      { ...row, id: 'a', fields: ['Id', 'Phone'] },
+    ];
+    const made = edit(100, 'a', { Phone: '1' }, ['Phone'], {}, 'intercom');
+    const writes = salesforceWrites([
+      {
+        n: 1,
+        time: 130,
+        method: 'PATCH',
+        path: '',
+        client: null,
+        origin: null,
+        status: 200,
+        rows: 2,
+        changed: 2,
+        written,
+      },
+    ]);
+    expect(latencies([made], writes)).toEqual({ values: [30], coalesced: 0 });
+  });
+
   it('counts an edit without a write of its own as overtaken and leaves out what need not show', () => {
-    const edits = [edit(100, '003', { Phone: '1' }, ['phone']), edit(100, '003', { Department: 'x' }, [])];
-    expect(latencies(edits, [], new Map([['003', 'c1']]))).toEqual({ values: [], coalesced: 1 });
+    const edits = [edit(100, 'a', { Phone: '1' }, ['phone']), edit(100, 'a', { Department: 'x' }, [])];
+    expect(latencies(edits, [])).toEqual({ values: [], coalesced: 1 });
   });
 
   it('has nearest-rank percentiles', () => {
     const values = Array.from({ length: 100 }, (_, n) => n + 1);
     expect([percentile(values, 0.5), percentile(values, 0.95), percentile([], 0.5)]).toEqual([50, 95, 0]);
+  });
+});
+
+describe('a conflict', () => {
+  const here = edit(1_000, 'a', { Phone: '1', Title: 'x' }, ['phone']);
+  const there = (at: number, fields: MadeEdit['fields']) => edit(at, 'a', fields, [], {}, 'intercom');
+
+  it('is one field given two values on two platforms within seconds', () => {
+    expect(conflictsIn([here, there(2_000, { Phone: '2' })])).toMatchObject([{ id: 'a', field: 'Phone', at: 2_000 }]);
+    expect(conflictsIn([here, there(2_000, { Phone: '1' })])).toEqual([]);
+    expect(conflictsIn([here, there(2_000, { Seats__c: 1 })])).toEqual([]);
+    expect(conflictsIn([here, there(5_000, { Phone: '2' })])).toEqual([]);
+  });
+
+  it('ends by the value that stands', () => {
+    const conflicts = conflictsIn([here, there(2_000, { Phone: '2', Title: 'y' })]);
+    const stands = (values: Readonly<Record<string, string>>) => outcomes(conflicts, (_, field) => values[field]);
+    expect(stands({ Phone: '2', Title: 'x' })).toEqual({ made: 2, salesforce: 1, intercom: 1, later: 0 });
+    expect(stands({ Phone: '3', Title: 'y' })).toEqual({ made: 2, salesforce: 0, intercom: 1, later: 1 });
   });
 });
 
@@ -125,10 +171,6 @@ describe('the fewest calls', () => {
     expect(minimumEditCalls([move], all)).toBe(3);
     expect(minimumEditCalls([move], (id) => id === '002')).toBe(2);
   });
-
-  it('begin with five looks and a creation for each custom attribute', () => {
-    expect([minimumFirstCalls(0), minimumFirstCalls(14)]).toEqual([5, 19]);
-  });
 });
 
 describe('the verdict', () => {
@@ -141,10 +183,12 @@ describe('the verdict', () => {
     ['a duplicate', { duplicates: 1 }],
     ['a write in vain', { noopWrites: 1 }],
     ['a stranger', { people: { salesforce: 10, intercom: 11, linked: 10 } }],
-    ['more than one write per edit', { writesPerEdit: { intercom: 1.01 } }],
-    ['a slow edit', { latencyMs: { p50: 1, p95: 2_000, p99: 2_000 } }],
-    ['too many calls to Intercom', { calls: { salesforce: 8, intercom: 106 } }],
-    ['too many calls to Salesforce', { calls: { salesforce: 9, intercom: 100 } }],
+    ['more than one write per edit to Intercom', { writesPerEdit: each(1, 1.01) }],
+    ['more than one write per edit to Salesforce', { writesPerEdit: each(1.01, 1) }],
+    ['a slow edit', { latencyMs: { ...good.latencyMs, salesforce: { p50: 1, p95: 2_000, p99: 2_000 } } }],
+    ['a burst in many calls', { burst: { rows: 99, calls: 2 } }],
+    ['too many calls to Intercom', { calls: each(8, 106) }],
+    ['too many calls to Salesforce', { calls: each(9, 100) }],
     ['too much memory', { residentMiB: 512 }],
   ])('fails for %s', (_, wrong) => {
     expect(failures({ ...good, ...wrong })).toHaveLength(1);
@@ -162,15 +206,47 @@ describe('the people and their edits', () => {
     expect(new Set(contacts.map(({ row }) => row['Email'])).size).toBe(300);
     const faker = makeFaker(1);
     const world = {
-      contacts: contacts.map(({ row }, n) => ({ id: `003${n}`, row })),
-      accounts: [{ id: '001', row: { Name: 'Orchard' } }],
+      contacts: contacts.map(({ row }, n) => ({ id: `003${n}`, intercomId: n % 2 === 0 ? `i${n}` : '', row })),
+      accounts: [{ id: '001', intercomId: '', row: { Name: 'Orchard' } }],
       teammates: ['005'],
     };
-    const drawn = Array.from({ length: 500 }, () => nextEdit(faker, world));
+    const drawn = Array.from({ length: 500 }, () => nextEdits(faker, world, { intercom: 0.3, both: 0.1 })).flat();
+    const there = drawn.filter(({ on }) => on === 'intercom');
+    expect(there.length).toBeGreaterThan(50);
+    expect(there.filter(({ intercomId }) => intercomId === '')).toEqual([]);
+    expect(nextEdits(faker, world).map(({ on }) => on)).toEqual(['salesforce']);
     const vain = drawn.filter(({ fields, before }) =>
       Object.keys(fields).every((field) => (fields[field] ?? null) === (before[field] ?? null)),
     );
     expect(vain.length).toBeGreaterThan(0);
     expect(vain.filter(({ shows }) => shows.length > 0)).toEqual([]);
+  });
+
+  it('are in Intercom in part: the same and others, nobody twice, and companies that say whose they are', () => {
+    const { contacts, accounts } = makePopulation(300, 1, 100);
+    const person = (row: (typeof accounts)[number], n: number) => ({ id: `id-${n}`, intercomId: '', row });
+    const there = intercomPopulation(makeFaker(2), {
+      contacts: contacts.map(({ row, account }, n) => person({ ...row, AccountId: `id-${account ?? 'none'}` }, n)),
+      accounts: accounts.map(person),
+    });
+    const people = there['contacts'] as readonly { email: string; role: string; companies?: readonly string[] }[];
+    expect(new Set(people.map(({ email }) => email)).size).toBe(people.length);
+    const known = new Set(contacts.map(({ row }) => row['Email']));
+    expect(people.filter(({ email }) => known.has(email)).length).toBeGreaterThan(140);
+    expect(people.filter(({ email, role }) => role === 'user' && !known.has(email))).toHaveLength(45);
+    const companies = there['companies'] as readonly { company_id: string }[];
+    const attached = new Set(people.flatMap((one) => one.companies ?? []));
+    expect(companies.map(({ company_id: id }) => id).toSorted()).toEqual([...attached].toSorted());
+  });
+
+  it('say in Intercom what the same edit says in Salesforce', () => {
+    const admins = new Map([['005', 7]]);
+    const row = { LastName: 'Byron', OwnerId: '005', Renewal_Date__c: '2027-01-02', Phone: null, Department: 'x' };
+    expect(intercomBody('Contact', row, { FirstName: 'Ada', LastName: 'Byron' }, admins)).toEqual({
+      name: 'Ada Byron',
+      owner_id: 7,
+      phone: null,
+      custom_attributes: { renewal_date: 1_798_848_000 },
+    });
   });
 });

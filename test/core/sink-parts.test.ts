@@ -158,22 +158,28 @@ describe('window', () => {
   const level = { perWindow: 1332, windowMs: 10_000, pausedMs: 0, left: 0, away: false };
 
   test('is what the budget allows in the life of an ask, shared by the partitions, and never wide', () => {
-    expect(windowFor(level, 'closed', 1)).toEqual([100, 70]);
-    expect(windowFor({ ...level, perWindow: 10 }, 'closed', 1)).toEqual([15, 10]);
-    expect(windowFor({ ...level, perWindow: 10, pausedMs: 30_000 }, 'closed', 1)).toEqual([7, 4]);
+    expect(windowFor(level, 'closed', { perCall: 1, partitions: 4 })).toEqual([100, 70]);
+    expect(windowFor({ ...level, perWindow: 10 }, 'closed', { perCall: 1, partitions: 4 })).toEqual([15, 10]);
+    expect(windowFor({ ...level, perWindow: 10, pausedMs: 30_000 }, 'closed', { perCall: 1, partitions: 4 })).toEqual([
+      7, 4,
+    ]);
   });
 
   test('is as many calls full of commands where a call carries many', () => {
-    expect(windowFor(level, 'closed', 200)).toEqual([400, 280]);
+    expect(windowFor(level, 'closed', { perCall: 200, partitions: 1 })).toEqual([800, 560]);
     // 1,000 calls a day are less than one in a minute.
-    expect(windowFor({ ...level, perWindow: 1_000, windowMs: 86_400_000 }, 'closed', 200)).toEqual([34, 23]);
+    expect(
+      windowFor({ ...level, perWindow: 1_000, windowMs: 86_400_000 }, 'closed', { perCall: 200, partitions: 1 }),
+    ).toEqual([138, 96]);
   });
 
   test('is never nothing for a small budget, and nothing only when nothing can be done', () => {
-    expect(windowFor({ ...level, perWindow: 1, windowMs: 60_000 }, 'closed', 1)).toEqual([1, 1]);
-    expect(windowFor({ ...level, pausedMs: 60_000 }, 'closed', 1)).toEqual([0, 0]);
-    expect(windowFor(level, 'open', 1)).toEqual([0, 0]);
-    expect(windowFor(level, 'half-open', 1)).toEqual([1, 1]);
+    expect(windowFor({ ...level, perWindow: 1, windowMs: 60_000 }, 'closed', { perCall: 1, partitions: 4 })).toEqual([
+      1, 1,
+    ]);
+    expect(windowFor({ ...level, pausedMs: 60_000 }, 'closed', { perCall: 1, partitions: 4 })).toEqual([0, 0]);
+    expect(windowFor(level, 'open', { perCall: 1, partitions: 4 })).toEqual([0, 0]);
+    expect(windowFor(level, 'half-open', { perCall: 1, partitions: 4 })).toEqual([1, 1]);
   });
 });
 

@@ -134,6 +134,27 @@ describe('turns', () => {
     expect(ids(state.next(0))).toEqual(all.slice(2));
   });
 
+  test('fill the longer the more the last one carried; urgent ones, and one that is full, wait for nothing', () => {
+    state = new SinkState('salesforce', 4, 10);
+    take();
+    const end = (turn: Turn<string> | undefined) => {
+      if (turn !== undefined) state.ended(turn);
+      return ids(turn);
+    };
+    const many = [offer(), offer(), offer(), offer()].map(({ id }) => id);
+    expect(end(state.next(0))).toEqual(many);
+    const late = [offer()];
+    expect([state.next(119), state.wakeAt(119)]).toEqual([undefined, 120]);
+    late.push(offer());
+    expect(end(state.next(120))).toEqual(late.map(({ id }) => id));
+    const waits = offer();
+    const urgent = offer({ lane: 'urgent' });
+    expect(end(state.next(121))).toEqual([urgent.id, waits.id]);
+    const full = Array.from({ length: 10 }, () => offer());
+    expect(end(state.next(122))).toEqual(full.map(({ id }) => id));
+    expect(state.wakeAt(122)).toBeUndefined();
+  });
+
   test('are no more at a time than may run, and a record is free when its turn has ended', () => {
     take();
     const commands = [offer({ ref: 'r' }), offer(), offer({ ref: 'r' })];
@@ -201,10 +222,10 @@ describe('time', () => {
   test('a window is said anew when it changed much, began or ended, and every ten seconds', () => {
     take();
     expect(state.due(level, 1_000).epochs).toEqual([]);
-    expect(state.due({ ...level, perWindow: 40 }, 2_000).epochs).toMatchObject([
+    expect(state.due({ ...level, perWindow: 10 }, 2_000).epochs).toMatchObject([
       { n: 1, window: 60, bulkWindow: 42, reason: 'within the budget' },
     ]);
-    expect(state.due({ ...level, perWindow: 44 }, 3_000).epochs).toEqual([]);
+    expect(state.due({ ...level, perWindow: 11 }, 3_000).epochs).toEqual([]);
     expect(state.due({ ...level, pausedMs: 60_000 }, 4_000).epochs).toMatchObject([
       { n: 2, window: 0, bulkWindow: 0, reason: 'the platform told us to wait' },
     ]);

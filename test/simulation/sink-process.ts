@@ -5,6 +5,7 @@
 import { subjectOf } from '../../core/command-queue.ts';
 import type { Passing } from '../../core/passing.ts';
 import { type Answer, type Entry, Interrupted, type Reported, SinkState, type Turn } from '../../core/sink-state.ts';
+import { commandPartitions } from '../../processors/unify/keys.ts';
 import { offsetOf } from '../../processors/unify/world.ts';
 import { changeOf } from '../../schemas/change.ts';
 import type { Command } from '../../schemas/types.ts';
@@ -65,7 +66,6 @@ export interface SinkOptions<Request, Reply, Verdict> {
   readonly execute: (commands: readonly Command[]) => Work<Request, Verdict>;
 }
 
-const partitions = 4;
 const concurrency = 4;
 /** So much later than the log a sink may take its time to be: what passes between an append and its arrival. */
 const clockLagMs = 20;
@@ -76,6 +76,8 @@ interface Life {
   readonly fences: Map<number, number>;
   readonly epochs: ReadonlyMap<number, string>;
   alive: boolean;
+  /** When a turn that fills may begin; it is looked for then. */
+  wakeAt: number;
 }
 
 export class SinkProcess<Request, Reply, Verdict extends { readonly kind: string }> {
@@ -100,10 +102,10 @@ export class SinkProcess<Request, Reply, Verdict extends { readonly kind: string
     const { now } = clock;
     const state = new SinkState<null>(platform, concurrency, perCall);
     const epochs = new Map<number, string>();
-    const life: Life = { state, fences: new Map(), epochs, alive: true };
+    const life: Life = { state, fences: new Map(), epochs, alive: true, wakeAt: 0 };
     this.#life = life;
     trace.say('sink', platform, `the ${platform} sink takes its partitions`);
-    for (let partition = 0; partition < partitions; partition++) {
+    for (let partition = 0; partition < commandPartitions[platform]; partition++) {
       const id = `${platform}-${partition}-${this.#epochs}`;
       epochs.set(partition, id);
       const epoch = state.take(partition, id, this.#quota.level(now), now);
@@ -170,9 +172,15 @@ export class SinkProcess<Request, Reply, Verdict extends { readonly kind: string
     for (const one of life.state.expire(clock.now)) this.#report(one);
     for (;;) {
       const turn = life.state.next(clock.now);
-      if (turn === undefined) return;
+      if (turn === undefined) break;
       this.#begin(life, turn);
     }
+    const at = life.state.wakeAt(clock.now);
+    if (at === undefined || life.wakeAt === at) return;
+    life.wakeAt = at;
+    clock.at(at, () => {
+      if (this.#life === life) this.#pump(life);
+    });
   }
 
   #begin(life: Life, turn: Turn<null>): void {

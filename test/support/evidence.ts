@@ -119,10 +119,12 @@ export async function endWorld(
 }
 
 export async function verdictOf(world: World): Promise<Verdict> {
-  const [salesforceStore, intercomStore, calls] = await Promise.all([
+  const [salesforceStore, intercomStore, calls, salesforce] = await Promise.all([
     world.salesforceStore(),
     world.intercomStore(),
     world.intercomCalls(),
+    world.salesforceCalls(),
   ]);
-  return judge({ salesforceStore, intercomStore, calls });
+  const salesforceCalls = salesforce.filter(({ origin }) => origin === 'tributary');
+  return judge({ salesforceStore, intercomStore, calls, salesforceCalls });
 }

@@ -10,13 +10,25 @@ export interface RestAnswer {
   /** Records the call returned or wrote, and how many of them really changed: for the call log. */
   readonly rows: number;
   readonly changed: number;
+  /** Rows that were accepted, in their order. */
+  readonly written: readonly WrittenRow[];
 }
 
-export const answer = (status: number, body?: unknown, rows = 0, changed = 0): RestAnswer => ({
+export interface WrittenRow {
+  readonly id: string;
+  /** Named by the call, without their values. */
+  readonly fields: readonly string[];
+  readonly created: boolean;
+  /** The record became different. */
+  readonly changed: boolean;
+}
+
+export const answer = (status: number, body?: unknown, rows = 0, written: readonly WrittenRow[] = []): RestAnswer => ({
   status,
   body,
   rows,
-  changed,
+  changed: written.filter(({ changed }) => changed).length,
+  written,
 });
 
 /** What every answer says: the org's clock, and its use of the allocation. */

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { WrittenRow } from './answers.ts';
 import { formulas } from './customizing.ts';
 import type { Faults } from './faults.ts';
 import { field } from './metadata.ts';
@@ -21,6 +22,7 @@ export interface LoggedCall {
   readonly rows: number;
   /** Records that really became different. */
   readonly changed: number;
+  readonly written: readonly WrittenRow[];
 }
 
 export interface ControlContext {

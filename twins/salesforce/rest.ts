@@ -1,5 +1,5 @@
 import type { Random } from '../common/random.ts';
-import { answer, answerHeaders, type RestAnswer, refusedAnswer, rowJson } from './answers.ts';
+import { answer, answerHeaders, type RestAnswer, refusedAnswer, rowJson, type WrittenRow } from './answers.ts';
 import { describeObject, summarizeObject } from './describe.ts';
 import type { Dml, RowResult } from './dml.ts';
 import { RequestRefused, refusal, refuse } from './errors.ts';
@@ -237,14 +237,14 @@ export class RestApi {
       const [first] = result.refusals;
       throw new RequestRefused(first?.code === 'ENTITY_IS_DELETED' ? 404 : 400, result.refusals);
     }
-    const changed = result.changed ? 1 : 0;
-    if (dml.op === 'create') return answer(201, { id: result.id, success: true, errors: [] }, 1, 1);
-    if (dml.op !== 'upsert') return answer(204, undefined, 1, changed);
+    const written = writtenRows([dml], [result]);
+    if (dml.op === 'create') return answer(201, { id: result.id, success: true, errors: [] }, 1, written);
+    if (dml.op !== 'upsert') return answer(204, undefined, 1, written);
     return answer(
       result.created ? 201 : 200,
       { id: result.id, success: true, errors: [], created: result.created },
       1,
-      changed,
+      written,
     );
   }
 
@@ -314,7 +314,6 @@ export class RestApi {
         }
       );
     });
-    const changed = results.filter((result) => result.success && result.changed).length;
     const { rowsNameDuplicates } = this.#model.habits;
     return answer(
       200,
@@ -322,7 +321,7 @@ export class RestApi {
         rowJson(result, rows[index]?.op === 'upsert', rowsNameDuplicates, request.version),
       ),
       rows.length,
-      changed,
+      writtenRows(rows, results),
     );
   }
 
@@ -389,3 +388,11 @@ function readCollection(body: string): { records: readonly JsonRow[]; allOrNone:
   }
   return { records, allOrNone: allOrNone === true };
 }
+
+const writtenRows = (asked: readonly Dml[], results: readonly RowResult[]): readonly WrittenRow[] =>
+  results.flatMap((result, n) => {
+    if (!result.success) return [];
+    const { id, created, changed } = result;
+    const dml = asked[n];
+    return [{ id, created, changed, fields: dml !== undefined && 'row' in dml ? Object.keys(dml.row ?? {}) : [] }];
+  });

@@ -159,15 +159,15 @@ class HttpSkin {
     const { model, sessions, now, rest } = this.#context;
     const method = request.method ?? '';
     if (url.pathname === '/services/oauth2/token' && method === 'POST') {
-      return { ...sessions.grant(new URLSearchParams(body), url.origin, now()), rows: 0, changed: 0 };
+      return { ...sessions.grant(new URLSearchParams(body), url.origin, now()), rows: 0, changed: 0, written: [] };
     }
     if (/^\/services\/data\/?$/.test(url.pathname)) {
       const versions = [{ label: "Summer '26", url: '/services/data/v67.0', version: '67.0' }];
-      return { status: 200, body: versions, rows: 0, changed: 0 };
+      return { status: 200, body: versions, rows: 0, changed: 0, written: [] };
     }
     if (session === undefined) throw refuse(401, 'INVALID_SESSION_ID', 'Session expired or invalid');
     if (url.pathname === '/services/oauth2/userinfo' || url.pathname.startsWith('/id/')) {
-      return { status: 200, body: userInfo(model, session, url.origin), rows: 0, changed: 0 };
+      return { status: 200, body: userInfo(model, session, url.origin), rows: 0, changed: 0, written: [] };
     }
     const { headers } = request;
     return rest.answer({ method, url: url.pathname + url.search, headers, body, userId: session.userId }, now());
@@ -199,6 +199,7 @@ class HttpSkin {
       status,
       rows: done?.rows ?? 0,
       changed: done?.changed ?? 0,
+      written: done?.written ?? [],
     });
   }
 }
