@@ -5,9 +5,9 @@
  *
  * epoch: a partition taken, under an id that is given in. Only commands of the partition's epoch run, each once.
  * turn: commands carried out together, of one partition, each of another record; bulk ones apart, for a turn is answered
- * when the last of its calls is. Where a call carries many, a partition has one turn of each kind at a time, and the next
- * one waits the longer the more the last one carried: what comes meanwhile fills it. A record that changes alone waits for
- * nobody, and a burst takes few calls of the day's.
+ * when the last of its calls is. Where a call carries many, the next turn of a kind in a partition waits for the one under
+ * way, and the longer the more that one carries: what comes meanwhile fills it. A record that changes alone waits for nobody,
+ * a burst takes few calls of the day's, and no turn waits longer than a second, for a call may hang.
  * now: ms of a clock that only goes forward. Asks expire by the log's time, which is told by append times (`appended`).
  */
 import { topics } from '../schemas/topics.ts';
@@ -77,10 +77,11 @@ interface Held {
   announcedAt: number;
 }
 
-/** Ms that the next turn waits for each command of the last one, from its beginning; and at most. */
+/** Ms that the next turn waits for each command of the last one, from when that began; and at most, for its end as well. */
 const filling = { perCommandMs: 30, mostMs: 1_000 } as const;
 
 const isBulk = ({ lane }: Command): boolean => lane === 'bulk';
+const fillMs = ({ entries }: Turn<unknown>): number => Math.min(filling.mostMs, entries.length * filling.perCommandMs);
 const kindOf = ({ partition, command }: Entry<unknown>): string => `${partition} ${isBulk(command)}`;
 const goTogether = (a: Entry<unknown>, b: Entry<unknown>): boolean => kindOf(a) === kindOf(b);
 
@@ -93,8 +94,8 @@ export class SinkState<Origin> {
   readonly #queue = new CommandQueue<Entry<Origin>>();
   readonly #shape: SinkShape;
   readonly #running = new Set<Turn<Origin>>();
-  /** Until when the next turn of a kind in a partition fills. */
-  readonly #filling = new Map<string, number>();
+  /** The last turn of a kind in a partition. */
+  readonly #last = new Map<string, { readonly turn: Turn<Origin>; readonly at: number }>();
 
   /** @param concurrency turns at the same time @param perCall commands that one call carries, and so a turn, at most */
   constructor(platform: Command['platform'], concurrency: number, perCall: number) {
@@ -116,7 +117,7 @@ export class SinkState<Origin> {
   /** The partitions are lost or given back: nothing begins any more, what waits is dropped, for the next epoch gets it again. */
   giveUp(): void {
     this.#held.clear();
-    this.#filling.clear();
+    this.#last.clear();
     this.#queue.take(() => true);
   }
 
@@ -164,21 +165,25 @@ export class SinkState<Origin> {
     const soonest = Math.min(...entries.map(({ command }) => command.expiresAt));
     const turn = { entries, leftMs: soonest - this.#clock.at(now) };
     this.#running.add(turn);
-    const fillMs = Math.min(filling.mostMs, entries.length * filling.perCommandMs);
-    if (this.#shape.perCall > 1) this.#filling.set(kindOf(first), now + fillMs);
+    if (this.#shape.perCall > 1) this.#last.set(kindOf(first), { turn, at: now });
     return turn;
   }
 
   #mayBegin(entry: Entry<Origin>, now: number): boolean {
-    if ([...this.#running].some(({ entries: [first] }) => goTogether(first, entry))) return false;
+    const last = this.#last.get(kindOf(entry));
+    if (last === undefined || now >= last.at + filling.mostMs) return true;
+    if (this.#running.has(last.turn)) return false;
     const isUrgent = entry.command.lane === 'urgent';
-    return isUrgent || now >= (this.#filling.get(kindOf(entry)) ?? now) || this.#queue.size >= this.#shape.perCall;
+    return isUrgent || this.#queue.size >= this.#shape.perCall || now >= last.at + fillMs(last.turn);
   }
 
-  /** When something that waits only to go with more may begin, ms; undefined: nothing does. */
+  /** When something that waits only to go with more may begin at the latest, ms; undefined: nothing does. */
   wakeAt(now: number): number | undefined {
     if (this.#queue.size === 0) return undefined;
-    const soonest = Math.min(...[...this.#filling.values()].filter((until) => until > now));
+    const until = [...this.#last.values()].map(
+      ({ turn, at }) => at + (this.#running.has(turn) ? filling.mostMs : fillMs(turn)),
+    );
+    const soonest = Math.min(...until.filter((one) => one > now));
     return Number.isFinite(soonest) ? soonest : undefined;
   }
 

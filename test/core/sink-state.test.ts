@@ -131,7 +131,17 @@ describe('turns', () => {
     const [bulk, elsewhere] = [offer({ lane: 'bulk' }), offer({}, 1)];
     expect([ids(state.next(0)), ids(state.next(0))]).toEqual([[elsewhere.id], [bulk.id]]);
     if (first !== undefined) state.ended(first);
-    expect(ids(state.next(0))).toEqual(all.slice(2));
+    expect(ids(state.next(60))).toEqual(all.slice(2));
+  });
+
+  test('wait a second at most for one that is under way: its call may hang', () => {
+    state = new SinkState('salesforce', 4, 10);
+    take();
+    const first = offer();
+    expect(ids(state.next(0))).toEqual([first.id]);
+    const second = offer();
+    expect([state.next(999), state.wakeAt(999)]).toEqual([undefined, 1_000]);
+    expect(ids(state.next(1_000))).toEqual([second.id]);
   });
 
   test('fill the longer the more the last one carried; urgent ones, and one that is full, wait for nothing', () => {

@@ -2,6 +2,7 @@
 import { parseRef, refKey } from '../../processors/unify/keys.ts';
 import type { CursorState, RefState } from '../../schemas/types.ts';
 import { losing } from './conditions.ts';
+import { whyUnlisted } from './field-judge.ts';
 import { companyFields, personFields } from './fields.ts';
 import type { Judging } from './promises.ts';
 import type { Shown } from './stores.ts';
@@ -57,8 +58,22 @@ function asItStands(judging: Judging, ref: RefState, id: string, shown: Shown | 
     if (hasParts && field.canonical === 'lastName') continue;
     if (seen === undefined || isSame(seen.value ?? null, stands)) continue;
     const text = `${field.canonical} of ${ref.ref} is taken to be ${JSON.stringify(seen.value)}, and is ${JSON.stringify(stands)}`;
-    judging.broken('known', text, [id]);
+    judging.broken('known', text, [id], whyUnheard(judging, kind, platform, id, field.canonical));
   }
+}
+
+/** Why nobody can know what stands in a company of Intercom; empty: they can. */
+function whyUnheard(
+  { ran }: Judging,
+  kind: Shown['kind'],
+  platform: Shown['platform'],
+  id: string,
+  name: string,
+): string {
+  if (platform !== 'intercom' || kind !== 'company') return '';
+  if (ran.stores.intercom.listedCompanies().some((company) => company.id === id)) return '';
+  const last = ran.people.edits.findLast((edit) => edit.platform === platform && edit.id === id && edit.field === name);
+  return whyUnlisted(ran, last);
 }
 
 /** Why nobody can know that a record is gone; empty: they can. */
