@@ -143,7 +143,7 @@ class Course {
 
   async carryOut(): Promise<void> {
     for (const platform of platforms) {
-      for (let partition = 0; partition < commandPartitions; partition++) {
+      for (let partition = 0; partition < commandPartitions[platform]; partition++) {
         const epoch = { platform, partition, epoch: 'forecast', n: 0, window, bulkWindow: window, reason: '' };
         await this.#decide(changeOf({ kind: 'epoch', epoch }));
       }
@@ -175,7 +175,7 @@ class Course {
           ? { answer: await this.#options.read(command), echo: null }
           : this.#ideal.carryOut(command, this.#clock);
       if (command.verb === 'create') this.#name(command, answer.ref);
-      const partition = itemPartition(id.slice(0, id.lastIndexOf('#')));
+      const partition = itemPartition(platform, id.slice(0, id.lastIndexOf('#')));
       await this.#decide(changeOf({ kind: 'result', result: { ...answer, command: id, platform, epoch, partition } }));
       if (echo !== null) await this.#decide(echo);
     }
