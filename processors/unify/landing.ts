@@ -3,7 +3,7 @@
  * once: a field that was refused, or of which nobody has said what came of it, is quiet until another value is wanted or
  * seen.
  */
-import type { Ask, FieldRefusal, Observation, Quiet, RefState, Result } from '../../schemas/types.ts';
+import type { Ask, FieldRefusal, Observation, Position, Quiet, RefState, Result } from '../../schemas/types.ts';
 import { isOneCall, landedWith, reaches, stoodBefore } from './asks.ts';
 import { awaitEcho } from './echoes.ts';
 import { editAll } from './edits.ts';
@@ -147,8 +147,21 @@ function assume(world: World, draft: Draft, closed: Ask): void {
     const later = before === undefined || secondOf(at.time) > secondOf(before.at.time);
     draft.ref = putSeen(draft.ref, field, { value, at: later ? at : before.at, answer: true, ask: closed.id });
   }
+  if (closed.verb === 'create') learnId(world, draft, at);
   if (Object.keys(closed.expected).some((field) => !closed.done.includes(field)))
     awaitEcho(world, draft.ref.ref, closed);
+}
+
+/**
+ * The answer to a create names the record, and so says its id, which the other platform is told together with our mark:
+ * it is known only to the event otherwise. Nobody entered it, so it has no date.
+ */
+function learnId(world: World, draft: Draft, at: Position): void {
+  const { id } = parseRef(draft.ref.ref);
+  const link = sideOf(draft.rules, draft.ref.ref).byField.get('Id');
+  if (link === undefined || draft.ref.seen[link.field] !== undefined) return;
+  draft.ref = putSeen(draft.ref, link.field, { value: id, at, answer: false, ask: '' });
+  editAll(world, draft, { link, value: id }, { kind: 'sight', time: 0, at, by: '', conflict: false, replaces: null });
 }
 
 /**

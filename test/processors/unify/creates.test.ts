@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { partitionOf } from '../../../schemas/topics.ts';
 import type { Command, Observation, Result, Value } from '../../../schemas/types.ts';
-import { createdEvent, epoch, event, row, second } from '../../support/changes.ts';
+import { createdEvent, epoch, event, result, row, second } from '../../support/changes.ts';
 import { account, ada, company, contact, People, person, webhook } from './people-world.ts';
 
 /** What a platform answers that has the record already. */
@@ -32,6 +32,21 @@ describe('a person of Intercom', () => {
     people.pass(20);
     expect(people.creates('salesforce').length).toBe(1);
     expect(people.living(person('i1'))?.refs).toEqual([person('i1'), 'salesforce:Contact:new1']);
+  });
+
+  it('is told the id of the contact as soon as that is made, together with our id and in one call', () => {
+    const people = new People().say(webhook(person('i1'), { email: 'ada@x.example', name: 'Ada Byron' }, 2)).marks(10);
+    const create = asked(people, 'salesforce');
+    const made = { ref: 'salesforce:Contact:new1', platformTime: (second + 11) * 1000 };
+    people.say(result(create, partitionOf(create.key, 4), made));
+    expect(people.living(person('i1'))?.fields['salesforceId']).toMatchObject({ value: 'new1', time: 0 });
+    const told = people.waiting().filter(({ platform }) => platform === 'intercom');
+    expect(told.map(({ ref, fields }) => [ref, fields])).toEqual([
+      [
+        person('i1'),
+        { 'custom_attributes.salesforce_id': 'new1', 'custom_attributes.tributary_id': people.idOf(person('i1')) },
+      ],
+    ]);
   });
 
   it.each([
