@@ -8,7 +8,7 @@ import { stateLimit } from '../../core/decide.ts';
 import type { Ask, EntityState, Position, RefState, Value } from '../../schemas/types.ts';
 import { parseRef } from './keys.ts';
 import type { Side } from './rules.ts';
-import { alike, comparePositions, hashId, secondOf } from './values.ts';
+import { alike, comparePositions, hashId, isExact, secondOf } from './values.ts';
 
 const landedKept = 8;
 /** Characters of values that landed asks may hold together: they must never make a ref too large to be kept. */
@@ -120,6 +120,12 @@ function mayHaveBrought(side: Caller, ref: RefState, ask: Ask, field: string, va
   return isDated ? second === last : second <= last;
 }
 
+/** Had this been told when the ask was made? In one second that is said of what is well known only. */
+function wasKnown({ after }: Ask, at: Position): boolean {
+  const order = comparePositions(at, after);
+  return order < 0 || (order === 0 && isExact(at) && isExact(after));
+}
+
 /**
  * Which ask has the value of an event of our own client from it? The stream is in order, so a value expected belongs to
  * the oldest ask that still waits for its echo, and another value is what the platform made of the oldest one. None waits
@@ -134,9 +140,7 @@ export function originOf(
 ): { readonly ask: number; readonly kind: 'echo' | 'repeat' | 'outcome' } | undefined {
   const asks = asksOf(ref).map((ask) => (field in expectedOf(ask) ? ask : undefined));
   const waiting = (matches: (ask: Ask) => boolean): number =>
-    asks.findIndex(
-      (ask) => ask !== undefined && !isDone(ask, field) && comparePositions(at, ask.after) >= 0 && matches(ask),
-    );
+    asks.findIndex((ask) => ask !== undefined && !isDone(ask, field) && !wasKnown(ask, at) && matches(ask));
   const echo = waiting((ask) => alike(expectedOf(ask)[field], value));
   if (echo >= 0) return { ask: echo, kind: 'echo' };
   const made = asks.flatMap((ask) =>

@@ -11,6 +11,9 @@ import type { World } from './world.ts';
 
 const lateMs = 60_000;
 
+/** Have all sources told by a minute more than what happened until then, ms of Salesforce? Then nothing of it is on its way. */
+export const isLate = (world: World, time: number): boolean => currentTo(world) >= time + lateMs;
+
 export function awaitEcho(world: World, ref: string, ask: Ask): void {
   // Of a platform that is not read, no echo will ever come, and no mark.
   if (!world.rules.captured.includes('salesforce')) return;

@@ -21,6 +21,7 @@ import type {
   Waiting,
 } from '../../schemas/types.ts';
 import { asksOf, echoOf, expectedOf, markDone, ofFirstCall, originOf } from './asks.ts';
+import { isLate } from './echoes.ts';
 import { authorOf, type Edit, edit, editAll, originIn } from './edits.ts';
 import { takeEvidence, tellDoubtful, tellUnsure } from './evidence.ts';
 import { parseRef } from './keys.ts';
@@ -226,7 +227,7 @@ function observeField(world: World, draft: Draft, sighting: Sighting, look: Look
   const { field } = sighting.link;
   const { value } = sighting;
   const { observation, answered, own } = look;
-  const assumed = assumedFrom(draft.ref, field, look);
+  const assumed = assumedFrom(world, draft.ref, field, look);
   // The echo will say it, and whether anybody came after it.
   if (assumed !== undefined && !assumed.late) return;
   const origin = own ? originOf(draft.ref, field, value, observation.at) : undefined;
@@ -241,8 +242,11 @@ function observeField(world: World, draft: Draft, sighting: Sighting, look: Look
       const seen = draft.ref.seen[field];
       const echo = origin?.ask ?? echoIn(draft, sighting, look);
       if (echo >= 0) draft.ref = markDone(draft.ref, field, echo);
-      // Both stand in one second with one value: the better known position orders what comes next.
-      if (seen !== undefined && isExact(observation.at) && !isExact(seen.at)) {
+      // Both stand in one second with one value: the better known position orders what comes next. Not one that may be of
+      // what stood there before our call, which brought the value back: what was told in between would look newer than it.
+      const writer = asksOf(draft.ref).find(({ id }) => id === seen?.ask);
+      const isOfIt = writer === undefined || comparePositions(observation.at, writer.after) > 0;
+      if (seen !== undefined && isOfIt && isExact(observation.at) && !isExact(seen.at)) {
         draft.ref = putSeen(draft.ref, field, { ...seen, at: observation.at, answer: false });
       }
       return;
@@ -301,7 +305,7 @@ function takeIn(world: World, draft: Draft, sighting: Sighting, look: Look, orig
   const known = draft.ref;
   const before = known.seen[field];
   const isNew = before === undefined || !alike(before.value, value);
-  const writer = writerAsk(draft.ref, field, look, origin);
+  const writer = writerAsk(world, draft.ref, field, look, origin);
   const echo = writer === undefined ? echoIn(draft, sighting, look) : -1;
   // Not of a call that changed nothing: it is not kept.
   const by = asksOf(known).find(({ id }, n) => id === writer?.id || n === echo)?.id ?? '';
@@ -367,24 +371,26 @@ function isMadeByUs(world: World, { rules, entity, ref }: Draft, { observation, 
  * somebody's after it: an answer may be a look at what an earlier try had done), the one whose change the stream tells, or one whose echo
  * is long overdue while Salesforce says that nobody has changed the record since.
  */
-function writerAsk(ref: RefState, field: string, look: Look, origin: Origin): Ask | undefined {
+function writerAsk(world: World, ref: RefState, field: string, look: Look, origin: Origin): Ask | undefined {
   const { answered } = look;
   if (answered !== null && field in answered.expected && !answered.done.includes(field)) return answered;
   if (origin !== undefined) return asksOf(ref)[origin.ask];
-  return assumedFrom(ref, field, look);
+  return assumedFrom(world, ref, field, look);
 }
 
 /**
- * The ask whose echo is still to come of this field, where the record is read meanwhile and Salesforce says that nobody has
- * changed it since the call: what the reading shows is what came of it.
+ * The ask whose echo is still to come of this field, where the record is read meanwhile and nobody has changed it since the
+ * call, but for what the stream has told already, of other fields: what the reading shows is what came of it.
  */
-function assumedFrom(ref: RefState, field: string, { observation, answered }: Look): Ask | undefined {
+function assumedFrom(world: World, ref: RefState, field: string, { observation, answered }: Look): Ask | undefined {
   const seen = ref.seen[field];
   const { modified } = observation;
   const isRead = answered?.verb === 'read' && parseRef(ref.ref).platform === 'salesforce';
   if (!isRead || seen?.answer !== true || modified === null) return undefined;
+  const isTold = isLate(world, modified);
   return ref.landed.find(
-    (ask) => ask.id === seen.ask && !ask.done.includes(field) && secondOf(modified) <= secondOf(ask.resultAt ?? 0),
+    (ask) =>
+      ask.id === seen.ask && !ask.done.includes(field) && (isTold || secondOf(modified) <= secondOf(ask.resultAt ?? 0)),
   );
 }
 

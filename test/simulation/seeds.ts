@@ -974,4 +974,52 @@ export const kept: readonly Kept[] = [
       { at: 46282, do: 'edit', who: 1, on: 'intercom', field: 'department', value: null },
     ],
   },
+  {
+    shows:
+      'whom a create makes in Salesforce is named by its answer: a merge on the other side meanwhile costs no write more',
+    seed: 1000526,
+    faults: ['delay'],
+    people: [{ salesforce: true }, { salesforce: true }, { intercom: true }],
+    actions: [
+      { at: 11392, do: 'create', who: 3, on: 'intercom' },
+      { at: 20924, do: 'edit', who: 2, on: 'intercom', field: 'optedOut', value: true },
+      { at: 23471, do: 'merge', who: 3, loser: 1, on: 'intercom' },
+    ],
+  },
+  {
+    shows: 'what a flow made of our value, read late, is what came of our call, though another field was edited since',
+    seed: 900067,
+    faults: ['norm'],
+    people: [{ salesforce: true }, { salesforce: true }, { intercom: true }],
+    actions: [
+      { at: 28132, do: 'edit', who: 2, on: 'salesforce', field: 'department', value: 'p2 department a48' },
+      { at: 49050, do: 'edit', who: 2, on: 'intercom', field: 'department', value: 'p2 department a48' },
+      { at: 60803, do: 'edit', who: 2, on: 'salesforce', field: 'phone', value: 'p2 phone A83' },
+    ],
+  },
+  {
+    shows: 'a notification of what stood there before does not date what a call of ours brought back within its second',
+    seed: 900049,
+    faults: ['delay'],
+    people: [{ salesforce: true }, { salesforce: true }, { salesforce: true }, { salesforce: true }],
+    actions: [
+      { at: 379, do: 'edit', who: 3, on: 'salesforce', field: 'seats', value: 100 },
+      { at: 462, do: 'edit', who: 3, on: 'intercom', field: 'seats', value: 101 },
+      { at: 5794, do: 'edit', who: 3, on: 'salesforce', field: 'seats', value: 103 },
+      { at: 7129, do: 'edit', who: 3, on: 'salesforce', field: 'seats', value: 101 },
+      { at: 8249, do: 'edit', who: 3, on: 'intercom', field: 'phone', value: 'p3 phone a75' },
+    ],
+  },
+  {
+    shows:
+      'an event of Salesforce that comes once more is not the echo of a call that was asked after it had been told',
+    seed: 900073,
+    faults: ['duplicate'],
+    people: [{ intercom: true }],
+    actions: [
+      { at: 56, do: 'edit', who: 0, on: 'salesforce', field: 'phone', value: 'p0 phone a07' },
+      { at: 586, do: 'edit', who: 0, on: 'intercom', field: 'phone', value: 'p0 phone a15' },
+      { at: 821, do: 'edit', who: 0, on: 'intercom', field: 'phone', value: null },
+    ],
+  },
 ];

@@ -226,6 +226,15 @@ describe('an event of our own client that comes once more', () => {
     expect(originOf(ref, field, 'a', second(151))).toEqual({ ask: 1, kind: 'echo' });
   });
 
+  it('is no echo of an ask that was made when it was the last that was known', () => {
+    const at: Position = { time: 150_000, seq: 7, second: true };
+    const ref = refWith(ask(3, 'a', { after: at }), landed(1, 'a', 100, { done: [field] }));
+    expect(originOf(ref, field, 'a', at)).toEqual({ ask: 0, kind: 'repeat' });
+    expect(originOf(ref, field, 'a', { ...at, seq: 8 })).toEqual({ ask: 1, kind: 'echo' });
+    const vague = refWith(ask(3, 'a', { after: second(150) }), landed(1, 'a', 100, { done: [field] }));
+    expect(originOf(vague, field, 'a', at)).toEqual({ ask: 1, kind: 'echo' });
+  });
+
   it('is what came of the ask that waits, where the platform made it of the very value before', () => {
     const got = { done: [field], got: { [field]: 'A' } };
     expect(originOf(refWith(ask(2, 'a'), landed(1, 'a', 1, got)), field, 'A', second(200))).toEqual({

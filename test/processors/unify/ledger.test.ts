@@ -4,6 +4,12 @@ import type { Command } from '../../../schemas/types.ts';
 import { mark, row, second } from '../../support/changes.ts';
 import { intercom, ours, Pair, salesforce, title } from './ledger-pair.ts';
 
+const of = (pair: Pair, ref: string): Command => {
+  const [command, ...others] = pair.open().filter((one) => one.ref === ref);
+  if (command === undefined || others.length > 0) throw new Error(`${ref}: ${others.length + 1} commands`);
+  return command;
+};
+
 describe('an edit', () => {
   it('on either side is carried to the other, once, and its echo means nothing', () => {
     const pair = new Pair();
@@ -179,12 +185,6 @@ describe('a tie within one second', () => {
     return pair.webhook({ [title]: 'x' }, 11.6);
   }
 
-  const of = (pair: Pair, ref: string): Command => {
-    const [command, ...others] = pair.open().filter((one) => one.ref === ref);
-    if (command === undefined || others.length > 0) throw new Error(`${ref}: ${others.length + 1} commands`);
-    return command;
-  };
-
   it('moves nothing and has the record read again, which decides', () => {
     const pair = tied();
     expect(pair.runner.ref(intercom)?.seen[title]?.value).toBe('b');
@@ -223,6 +223,17 @@ describe('a tie within one second', () => {
     // And the webhook's better known position orders the next one.
     pair.webhook({ [title]: 'c' }, 11.7);
     expect(pair.open().map((command) => command.platform)).toEqual(['salesforce']);
+  });
+
+  it('is not ended by a notification that may be of before our call, which brought the value back', () => {
+    const pair = new Pair().webhook({ [title]: 'b' }, 10.1);
+    pair.done(pair.only(), 10).event({ Title: 'b' }, 10, ours).event({ Title: 'c' }, 11).event({ Title: 'b' }, 11);
+    // Two calls in one second of Intercom: c, and b again.
+    for (const now of ['c', 'b']) pair.answer(pair.only(), { fields: { [title]: now }, at: 12 });
+    pair.webhook({ [title]: 'b', 'custom_attributes.phone': 'q' }, 12.1);
+    pair.webhook({ [title]: 'c', 'custom_attributes.phone': 'q' }, 12.4);
+    expect(pair.value('title')).toBe('b');
+    expect(of(pair, intercom)).toMatchObject({ verb: 'read' });
   });
 
   it('of a Salesforce event and a read is read again too', () => {
@@ -327,6 +338,16 @@ describe('what Salesforce makes of a value', () => {
     pair.answer(pair.only(), { fields: { Title: 'c', Phone: 'p' }, at: 73, modified: 40 });
     expect(pair.value('title')).toBe('c');
     expect(pair.only()).toMatchObject({ platform: 'intercom', fields: { [title]: 'c' } });
+  });
+
+  it('read late is what came of our call where what was changed since has been told: that was another field', () => {
+    const pair = new Pair().webhook({ [title]: 'b' }, 10.1);
+    pair.done(pair.only(), 11).event({ Phone: 'q' }, 40).marks(102);
+    pair.answer(of(pair, intercom), { fields: { 'custom_attributes.phone': 'q' }, at: 41 });
+    pair.answer(of(pair, salesforce), { fields: { Title: 'B', Phone: 'q' }, at: 103, modified: 40 });
+    expect(pair.value('title')).toBe('b');
+    expect(pair.journal('settled').length).toBe(1);
+    expect(pair.open()).toEqual([]);
   });
 
   it('needs no reading when its echo came, nor while a source is silent', () => {
