@@ -139,9 +139,11 @@ export class Ends {
     const ours = writes[edit.platform].find(({ what, at, fields }) => {
       return what === edit.id && at > edit.at && (edit.platform === 'intercom' || fields.includes(name));
     });
+    const told = edit.platform === 'salesforce' ? tellingOf(this.#ran, edit, field, this.#alike) : undefined;
+    const isDeleted = this.#deletedAt(edit) < Infinity;
+    if (isDeleted && told !== undefined && this.#isTied(edit, field, told)) return true;
     if (end === Infinity && ours === undefined) return false;
     if (edit.platform === 'salesforce') {
-      const told = tellingOf(this.#ran, edit, field, this.#alike);
       // A row that is read again after a hole may come before the events of what was there in between.
       return (
         told === undefined ||
@@ -162,6 +164,10 @@ export class Ends {
     return Math.min(endOf(edit, edits), merge?.at ?? Infinity);
   }
 
+  #deletedAt(edit: Edit): number {
+    return this.#ran.people.deletions.find(({ id, at }) => id === edit.id && at > edit.at)?.at ?? Infinity;
+  }
+
   /** The notifications that told of a record of Intercom as it stood then. They overtake each other. */
   #heard(ref: string, from: number, until: number): readonly Telling[] {
     return this.#ran.log.records.flatMap(({ time, change: { observation } }) => {
@@ -173,11 +179,11 @@ export class Ends {
 
   /**
    * The record had been read in the second of the event, with another value: which came later only one more reading tells,
-   * and none showed this one any more.
+   * and none showed this one any more, before it was replaced or the record deleted.
    */
   #isTied(edit: Edit, field: MappedField, { time, at }: Telling): boolean {
     const ref = refOf(edit);
-    const end = this.#endOf(edit);
+    const end = Math.min(this.#endOf(edit), this.#deletedAt(edit));
     const reads = this.#ran.log.records.flatMap(({ time: readAt, change }) => {
       const read = change.observation ?? change.result?.returned;
       if (read?.ref !== ref || read.via === 'event') return [];

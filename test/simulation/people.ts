@@ -69,7 +69,7 @@ export class People {
     readonly company: number | null;
   }[] = [];
   readonly operations: Operation[] = [];
-  deletions = 0;
+  readonly deletions: { readonly at: number; readonly id: string }[] = [];
   /** Whose record was brought back, each time. */
   readonly returns: number[] = [];
   locks = 0;
@@ -319,7 +319,7 @@ export class People {
     const id = this.#record('person', who, on);
     if (id === undefined) return;
     const { salesforce, intercom } = this.#stores;
-    this.deletions += 1;
+    this.deletions.push({ at: this.#clock.now, id });
     this.gone.add(`person ${who}`);
     this.#trace.say('person', id, `deletes person ${who} in ${on}`);
     if (on === 'salesforce')

@@ -1022,4 +1022,17 @@ export const kept: readonly Kept[] = [
       { at: 821, do: 'edit', who: 0, on: 'intercom', field: 'phone', value: null },
     ],
   },
+  {
+    shows:
+      'of an edit in the second of a reading nobody can know, where its record was deleted before it could be read again',
+    seed: 1000046,
+    faults: ['timeout-after', 'late', 'automation'],
+    people: [{ intercom: true }],
+    actions: [
+      { at: 10779, do: 'backfill' },
+      { at: 11660, do: 'edit', who: 0, on: 'salesforce', field: 'title', value: 'p0 title a23' },
+      { at: 14437, do: 'delete', who: 0, on: 'salesforce' },
+      { at: 16697, do: 'edit', who: 0, on: 'salesforce', field: 'seats', value: 109 },
+    ],
+  },
 ];
