@@ -124,7 +124,7 @@ function loseAccount(world: World, draft: Draft, accountId: string, kind: Edit['
   if (kind === 'evidence') draft.ref = { ...draft.ref, reading: true };
 }
 
-const claimOf = (field: CanonicalField): Claim => ({
+export const claimOf = (field: CanonicalField): Claim => ({
   value: shown(field.value),
   source: field.source,
   by: field.by,

@@ -11,7 +11,7 @@
 import type { CanonicalField, EntityState, JobState, Observation, Position, RefState } from '../../schemas/types.ts';
 import { asksOf } from './asks.ts';
 import { joinCreates, planCreates } from './creates.ts';
-import { rejoin } from './edits.ts';
+import { claimOf, rejoin } from './edits.ts';
 import { emitEvent } from './events.ts';
 import { finish, pursue, retryBlocked, returnMark, revisit } from './follow.ts';
 import { emailOf, found, isAlive, isLead, kindOf, listRefs, livingRefs, mayJoin, newRef, twofold } from './identity.ts';
@@ -20,8 +20,8 @@ import { arrivalsOf, carriersOf, claimsOf, membersOf, ownedBy, parseRef } from '
 import { type Draft, draftOf, observe, refound, resume } from './ledger.ts';
 import { type EntityKind, isLeadObject, sideOf } from './rules.ts';
 import { addMember, removeMember, someMembers } from './sets.ts';
-import { alike, comparePositions, laterOf, noPosition, secondOf } from './values.ts';
-import { shownBy } from './verdicts.ts';
+import { alike, comparePositions, isShownWhole, laterOf, noPosition, secondOf } from './values.ts';
+import { isByDate, shownBy } from './verdicts.ts';
 import { stopWaiting } from './waiting.ts';
 import type { Lane, World } from './world.ts';
 
@@ -312,6 +312,17 @@ const isAfter = ({ time, version }: CanonicalField, at: number): boolean =>
   version > 1 ? secondOf(time) >= secondOf(at) : secondOf(time) > secondOf(at);
 
 /**
+ * What a value of the ended record had beaten, if another record said it in the second of the end or later: it may have come
+ * after the merge, and stands as if what gives way now had never been.
+ */
+function beaten(field: CanonicalField, ref: RefState, endedAt: number): CanonicalField | undefined {
+  const { lost } = field;
+  if (lost === null || field.source !== ref.ref || lost.source === ref.ref) return undefined;
+  if (secondOf(lost.time) < secondOf(endedAt) || !isShownWhole(lost.value)) return undefined;
+  return { ...field, ...lost, version: field.version + 1, at: noPosition, previous: claimOf(field), lost: null };
+}
+
+/**
  * What the ended record said counts only where the other one says nothing, however new it is: somebody chose the other.
  * Where two people were made one, so does what any record of the ended one's said until then.
  */
@@ -324,13 +335,15 @@ function yieldValues(
   const entity = ref.id === '' ? undefined : world.living(ref.id);
   if (entity === undefined) return undefined;
   const isAnother = isMerge(ref) && entity.id !== other?.id;
+  const rules = world.rules.entities[entity.entity];
   const fields = Object.fromEntries(
-    Object.entries(entity.fields).map(([name, field]) => [
-      name,
-      field.source === ref.ref || (isAnother && !isAfter(field, endedAt))
-        ? { ...field, time: 0, at: noPosition }
-        : field,
-    ]),
+    Object.entries(entity.fields).map(([name, field]) => {
+      const yields = field.source === ref.ref || (isAnother && !isAfter(field, endedAt));
+      if (!yields) return [name, field];
+      const before =
+        isAnother && other !== undefined && isByDate(rules, name) ? beaten(field, ref, endedAt) : undefined;
+      return [name, before ?? { ...field, time: 0, at: noPosition }];
+    }),
   );
   const next = { ...entity, fields };
   world.putEntity(next);

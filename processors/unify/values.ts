@@ -35,6 +35,12 @@ export function shown(value: Value): Value {
   return value;
 }
 
+/** Is what was kept for people the value itself? In doubt it is not. */
+export function isShownWhole(value: Value): boolean {
+  if (typeof value === 'string') return value.length < shownChars;
+  return !Array.isArray(value) || (value.length < shownItems && value.every((item) => item.length < shownChars));
+}
+
 export function hashId(...parts: readonly (string | number)[]): string {
   return hash('sha256', parts.join('\n'), 'hex').slice(0, 24);
 }

@@ -55,6 +55,12 @@ export function judge(
   return { wins: true, reason: rule.fillIfEmpty ? 'fill' : 'newest' };
 }
 
+/** Does the newest count, whoever says it? */
+export function isByDate({ fields }: EntityRules, name: string): boolean {
+  const rule = fields.get(name);
+  return rule !== undefined && rule.owner === null && !rule.fillIfEmpty && rule.type !== 'optOut';
+}
+
 /** Did it replace the very value that counts, where we had written it? Then it comes after it, whatever the clocks say. */
 export const answers = (one: Edit, current: CanonicalField): boolean =>
   one.kind === 'change' && !one.conflict && one.replaces !== null && one.replaces >= current.offset;

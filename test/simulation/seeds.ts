@@ -1035,4 +1035,16 @@ export const kept: readonly Kept[] = [
       { at: 16697, do: 'edit', who: 0, on: 'salesforce', field: 'seats', value: 109 },
     ],
   },
+  {
+    shows:
+      'what somebody edited in the second of a merge counts, though the record that ended had said something newer in it',
+    seed: 823,
+    faults: ['delay'],
+    people: [{ intercom: true }, { salesforce: true }],
+    actions: [
+      { at: 1186, do: 'edit', who: 1, on: 'intercom', field: 'email', value: 'p1.1@x.example' },
+      { at: 1392, do: 'merge', who: 0, loser: 1, on: 'intercom' },
+      { at: 1914, do: 'edit', who: 1, on: 'salesforce', field: 'email', value: 'p1.3@x.example' },
+    ],
+  },
 ];

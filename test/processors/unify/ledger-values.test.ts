@@ -11,7 +11,15 @@ import {
   wasOvertaken,
 } from '../../../processors/unify/asks.ts';
 import { newRef } from '../../../processors/unify/identity.ts';
-import { alike, comparePositions, isExact, laterOf, noPosition, shown } from '../../../processors/unify/values.ts';
+import {
+  alike,
+  comparePositions,
+  isExact,
+  isShownWhole,
+  laterOf,
+  noPosition,
+  shown,
+} from '../../../processors/unify/values.ts';
 import type { Ask, Position, RefState, Value } from '../../../schemas/types.ts';
 
 /** Positions of one platform: a stream with reads beside it, or webhooks with answers beside them. */
@@ -99,6 +107,12 @@ describe('values', () => {
         expect((shown(list) as readonly string[]).length).toBeLessThanOrEqual(10);
       }),
     );
+    const kept = fc.oneof(
+      fc.string({ maxLength: 400 }),
+      fc.array(fc.string({ maxLength: 250 }), { maxLength: 20 }),
+      value,
+    );
+    fc.assert(fc.property(kept, (one) => !isShownWhole(shown(one)) || alike(shown(one), one)));
     const face = `${'x'.repeat(199)}\u{1f600}`;
     for (const kept of [shown(`${face} and more`), ...(shown([face]) as readonly string[])])
       expect(Buffer.from(String(kept)).toString()).toBe(kept);

@@ -99,6 +99,21 @@ describe('two contacts that are merged in Salesforce', () => {
     expect(people.set('email:a@x.example')).toEqual([id]);
   });
 
+  it('leave what the loser had beaten within the second of the merge: it may have been said after that', () => {
+    const people = two()
+      .say(event(contact('A'), { Title: 'a' }, 12, 12))
+      .pass(15);
+    const [there = ''] = people.living(contact('B'))?.refs.filter((ref) => ref.startsWith('intercom:')) ?? [];
+    const time = (second + 20) * 1000;
+    const shown = { email: 'b@x.example', name: 'B', 'custom_attributes.tributary_id': people.idOf(contact('B')) };
+    people.say(webhook(there, { ...shown, 'custom_attributes.job_title': 't' }, 20, { modified: time }));
+    people.say(event(contact('B'), { Title: 'x' }, 20, 20));
+    expect(people.values(contact('B'))['title']).toBe('x');
+    people.say(moved(contact('B'), contact('A'), 20)).pass(30);
+    expect(people.values(contact('A'))['title']).toBe('t');
+    expect(people.events(people.idOf(contact('A'))).at(-1)?.customer.title).toBe('t');
+  });
+
   it('three at a time are one', () => {
     const people = two()
       .say(createdEvent(contact('C'), { Email: 'c@x.example', LastName: 'C' }, 4, 4))

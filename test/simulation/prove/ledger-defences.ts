@@ -545,11 +545,7 @@ export const ledgerDefences: readonly Defence[] = [
     protects: 'an event of ours that comes once more is taken for the echo of a write that was asked after it',
     worlds: ['latecalls', 'duplicate'],
     patches: [
-      unify(
-        'asks',
-        '!isDone(ask, field) && comparePositions(at, ask.after) >= 0 && matches(ask)',
-        '!isDone(ask, field) && matches(ask)',
-      ),
+      unify('asks', '!isDone(ask, field) && !wasKnown(ask, at) && matches(ask)', '!isDone(ask, field) && matches(ask)'),
     ],
   },
   {
