@@ -91,9 +91,9 @@ export const codes = {
     'Correct the value or the rule on the platform that the text names; the next change of the value is tried again, or `tributary dlq redrive` asks at once.',
   ),
   PLATFORM_NONSENSE: code(
-    'reject',
+    'retry',
     'The platform answered something that is not its own format.',
-    'Look at the text; a proxy between us and the platform is the usual cause.',
+    'Look at the text; a proxy between us and the platform is the usual cause. It is asked again with growing pauses.',
   ),
   REJECTING: code(
     'stop',

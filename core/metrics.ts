@@ -58,6 +58,11 @@ export const metrics = {
     'platform',
     'outcome',
   ]),
+  retries: counter(
+    'retries_total',
+    'Work that failed for no fault of a record and is tried again after a pause, by error code.',
+    ['code'],
+  ),
   callSeconds: seconds('call', 'One call to a platform.', ['platform'], slow),
   notifications: counter(
     'notifications_total',

@@ -1,6 +1,7 @@
 /** Work that fails for reasons that pass (verdict `retry`) is tried again, with growing pauses, until the signal. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TributaryError } from './errors.ts';
+import { metrics } from './metrics.ts';
 
 const firstMs = 200;
 const longestMs = 10_000;
@@ -23,6 +24,7 @@ export async function patiently<T>(
       return await work();
     } catch (error) {
       if (!(error instanceof TributaryError) || error.verdict !== 'retry') throw error;
+      metrics.retries.inc({ code: error.code });
       options.ready(false, error.message);
       const pause = Math.max(error.retryAfterMs ?? 0, Math.min(firstMs * 2 ** Math.min(tries, 10), longestMs));
       await sleep(pause * (0.75 + Math.random() / 4), undefined, { signal: options.signal });

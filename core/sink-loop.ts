@@ -299,6 +299,7 @@ class SinkRound {
       holder: held.holder,
       signal: AbortSignal.any([held.lost.signal, this.#end.signal, this.#options.signal, expiry]),
       trouble: (code, text) => {
+        metrics.retries.inc({ code });
         this.#state.trouble(code, this.#options.now());
         this.#options.log.debug({ command: entries[0].command.id, code, why: text }, 'a try failed');
         this.#sayReady();

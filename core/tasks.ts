@@ -1,5 +1,6 @@
 /** Loops that live and end together. */
 import { TributaryError } from './errors.ts';
+import { metrics } from './metrics.ts';
 import { delay } from './patience.ts';
 
 const pauses = { first: 500, most: 30_000 };
@@ -22,6 +23,7 @@ export async function persistently<T>(
     } catch (error) {
       const ours = TributaryError.from(error);
       if (ours.verdict !== 'retry' || signal.aborted) throw ours;
+      metrics.retries.inc({ code: ours.code });
       onFailure(ours);
       await pause(tries, signal);
     }

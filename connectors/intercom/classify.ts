@@ -92,6 +92,9 @@ const longestWaitMs = 60_000;
 /** Without a reset time: one rate window of Intercom. */
 const windowMs = 10_000;
 
+/** Who knocks without the right token, too slowly or too often is told so by whatever stands in front, and means us. */
+const bareStatus = new Set([401, 408, 429]);
+
 export function classify(exchange: Exchange): Verdict {
   if (!exchange.answered)
     return { kind: 'retry', doubt: exchange.sent, code: 'PLATFORM_UNAVAILABLE', text: exchange.cause };
@@ -104,6 +107,9 @@ export function classify(exchange: Exchange): Verdict {
   }
   const { code, message, field } = errorOf(body);
   const text = code === '' ? `HTTP ${status} ${excerpt(exchange.text)}`.trim() : `${code}: ${message}`;
+  // A proxy's page says nothing of the record: neither that it is gone nor that its values are wrong.
+  if (code === '' && status < 500 && !bareStatus.has(status))
+    return { kind: 'retry', doubt: true, code: 'PLATFORM_NONSENSE', text };
   switch (status) {
     case 401:
       return { kind: 'stop', code: 'CREDENTIALS_REFUSED', text };

@@ -200,9 +200,7 @@ export async function askIntercom(access: IntercomAccess, caller: Caller, questi
     case 'wait':
       throw new TributaryError('PLATFORM_LIMIT', `Intercom: ${verdict.text}`, { retryAfterMs: verdict.ms });
     case 'retry':
-      throw new TributaryError('PLATFORM_UNAVAILABLE', `Intercom: ${verdict.text}`);
     case 'stop':
-      throw new TributaryError(verdict.code, `Intercom: ${verdict.text}`);
     case 'refuse':
       throw new TributaryError(verdict.code, `Intercom: ${verdict.text}`);
     case 'exists':
@@ -227,7 +225,7 @@ export async function workspaceOf(access: IntercomAccess, signal: AbortSignal): 
   const app = body['app'];
   const id = typeof app === 'object' && app !== null && 'id_code' in app ? app.id_code : undefined;
   if (typeof id !== 'string' || id === '')
-    throw new TributaryError('PLATFORM_UNAVAILABLE', 'Intercom: GET /me does not name its workspace');
+    throw new TributaryError('PLATFORM_NONSENSE', 'Intercom: GET /me does not name its workspace');
   return id;
 }
 

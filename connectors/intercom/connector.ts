@@ -11,6 +11,7 @@ import { type Config, requireSettings } from '../../core/config.ts';
 import { TributaryError } from '../../core/errors.ts';
 import type { SafeProducer } from '../../core/kafka.ts';
 import { holdLease } from '../../core/lease.ts';
+import { metrics } from '../../core/metrics.ts';
 import { delay, patiently } from '../../core/patience.ts';
 import { PlatformClock } from '../../core/platform-clock.ts';
 import type { Role, RoleContext } from '../../core/role.ts';
@@ -97,6 +98,7 @@ async function takeTurns(context: RoleContext, tools: Tools): Promise<void> {
       const ours = TributaryError.from(error);
       if (ours.verdict === 'stop' || ours.verdict === 'crash') throw ours;
       ready(false, `${ours.code}: ${ours.message}`);
+      metrics.retries.inc({ code: ours.code });
       log.warn({ err: ours }, 'reading begins again');
       tries = now() - began > 60_000 ? 0 : tries + 1;
       await pause(tries, signal);

@@ -211,7 +211,8 @@ function afterCompanies(state: ReconcileState, scroll: Scroll, verdict: Verdict,
   const rows = rowsOf(body, 'data');
   const param = body['scroll_param'];
   const records = rows.map((row) => rowOf(scroll.reason, 'company', row, at));
-  if (rows.length > 0 && typeof param === 'string') {
+  if (rows.length > 0) {
+    if (typeof param !== 'string' || param === '') throw nonsense('companies without the place of the next ones');
     return stepOf({ ...state, companies: { ...companies, scroll: { ...scroll, param } } }, records, []);
   }
   const { begun } = scroll;
@@ -264,8 +265,9 @@ function afterOwed(state: ReconcileState, owed: Owed, verdict: Verdict, at: numb
     // Served since 2.16 only, and of users. Without it the loser stays unknown until somebody writes to it.
     const body = verdict.kind === 'gone' || isRefusal(verdict) ? undefined : bodyOf(verdict);
     const history = body?.['merge_history'];
-    if (!Array.isArray(history)) return { ...stepOf(paid, [], []), unread: unreadMerges(id, verdict) };
-    const losers = history.filter(isRecord).map((row) => row['source_contact_id']);
+    if (!Array.isArray(history) || !history.every(isRecord))
+      return { ...stepOf(paid, [], []), unread: unreadMerges(id, verdict) };
+    const losers = history.map((row) => row['source_contact_id']);
     const named = losers.filter((loser) => typeof loser === 'string' && loser !== '' && loser !== id) as string[];
     return stepOf(
       paid,
@@ -326,14 +328,18 @@ function rowOf(reason: RawRecord['reason'], object: Part, row: Json, at: number)
 function rowsOf(body: Json, name: string): readonly Json[] {
   const rows = body[name];
   if (!Array.isArray(rows)) throw nonsense('an answer without its list');
-  return rows.filter(isRecord);
+  if (!rows.every(isRecord)) throw nonsense('a list with something in it that is no record');
+  return rows;
 }
 
-/** `pages.next` is left out on the last page. */
-function cursorOf(body: Json): string | null {
-  const pages = isRecord(body['pages']) ? body['pages']['next'] : undefined;
-  const cursor = isRecord(pages) ? pages['starting_after'] : undefined;
-  return typeof cursor === 'string' && cursor !== '' ? cursor : null;
+/** `pages.next` is left out on the last page; pages that are not told at all are not the last. */
+function cursorOf({ pages }: Json): string | null {
+  if (!isRecord(pages)) throw nonsense('a page without its place');
+  const { next: following } = pages;
+  if (following === undefined || following === null) return null;
+  const cursor = isRecord(following) ? (following['starting_after'] ?? '') : undefined;
+  if (typeof cursor !== 'string') throw nonsense('a page whose next one cannot be asked for');
+  return cursor === '' ? null : cursor;
 }
 
 function bodyOf(verdict: Verdict): Json {
@@ -348,5 +354,4 @@ function bodyOf(verdict: Verdict): Json {
 const isRefusal = (verdict: Verdict): verdict is Extract<Verdict, { kind: 'refuse' }> =>
   verdict.kind === 'refuse' && verdict.code === 'PLATFORM_REFUSED';
 
-const nonsense = (what: string): TributaryError =>
-  new TributaryError('PLATFORM_UNAVAILABLE', `Intercom answered ${what}`);
+const nonsense = (what: string): TributaryError => new TributaryError('PLATFORM_NONSENSE', `Intercom answered ${what}`);

@@ -10,6 +10,7 @@ import type { BudgetLane } from '../../core/budget.ts';
 import { type ErrorCode, TributaryError } from '../../core/errors.ts';
 import type { KafkaAdmin } from '../../core/kafka.ts';
 import type { Logger } from '../../core/log.ts';
+import { metrics } from '../../core/metrics.ts';
 import { waitingForUnify } from '../../core/pace.ts';
 import { delay, patiently } from '../../core/patience.ts';
 import type { PlatformClock } from '../../core/platform-clock.ts';
@@ -25,6 +26,7 @@ import type { TeammateMemory } from './teammate-memory.ts';
 /** REDIS_UNAVAILABLE: the budget cannot be asked. PLATFORM_REFUSED: of a whole list; somebody may set right what is wrong. */
 const putOff: ReadonlySet<ErrorCode> = new Set([
   'PLATFORM_UNAVAILABLE',
+  'PLATFORM_NONSENSE',
   'PLATFORM_LIMIT',
   'PLATFORM_REFUSED',
   'REDIS_UNAVAILABLE',
@@ -126,6 +128,7 @@ export class Reconciler {
         if (signal.aborted) return;
         const ours = TributaryError.from(error);
         if (!putOff.has(ours.code)) throw ours;
+        metrics.retries.inc({ code: ours.code });
         log.warn({ err: ours }, 'reading is put off');
         this.#trouble = ours.message;
         ready(false, ours.message);

@@ -12,15 +12,14 @@ export interface Teammate {
   readonly hash: string;
 }
 
-/** @throws TributaryError PLATFORM_UNAVAILABLE: a list that is not one must not read as "everybody left" */
+/** @throws TributaryError PLATFORM_NONSENSE: a list that is not one must not read as "everybody left" */
 export function teammatesIn(body: Json): readonly Teammate[] {
   const { admins } = body;
-  if (!Array.isArray(admins))
-    throw new TributaryError('PLATFORM_UNAVAILABLE', 'Intercom: GET /admins answered no list');
-  return admins.filter(isRecord).map((admin) => {
-    const { id } = admin;
+  if (!Array.isArray(admins)) throw new TributaryError('PLATFORM_NONSENSE', 'Intercom: GET /admins answered no list');
+  return admins.map((admin: unknown) => {
+    const id = isRecord(admin) ? admin['id'] : undefined;
     if ((typeof id !== 'string' && typeof id !== 'number') || id === '')
-      throw new TributaryError('PLATFORM_UNAVAILABLE', 'Intercom: GET /admins answered a teammate without an id');
+      throw new TributaryError('PLATFORM_NONSENSE', 'Intercom: GET /admins answered a teammate without an id');
     const body = Buffer.from(JSON.stringify(admin));
     return { id: String(id), body, hash: hashOf(body) };
   });

@@ -8,6 +8,7 @@
 import type { Logger } from 'pino';
 import { type ErrorCode, TributaryError } from '../../core/errors.ts';
 import type { KafkaAdmin } from '../../core/kafka.ts';
+import { metrics } from '../../core/metrics.ts';
 import { waitingForUnify } from '../../core/pace.ts';
 import { delay } from '../../core/patience.ts';
 import { pause, type Wake } from '../../core/tasks.ts';
@@ -25,7 +26,12 @@ import { byId, byIds, modifiedAt, modifiedSince, type ObjectShape, type Page, pa
 import type { SalesforceRest } from './rest.ts';
 
 /** Passes by itself; REDIS_UNAVAILABLE: the budget cannot be asked. */
-const putOff: ReadonlySet<ErrorCode> = new Set(['PLATFORM_UNAVAILABLE', 'PLATFORM_LIMIT', 'REDIS_UNAVAILABLE']);
+const putOff: ReadonlySet<ErrorCode> = new Set([
+  'PLATFORM_UNAVAILABLE',
+  'PLATFORM_NONSENSE',
+  'PLATFORM_LIMIT',
+  'REDIS_UNAVAILABLE',
+]);
 const portion = 500;
 const lagCheckMs = 250;
 /** SystemModstamp is set when a row is written and the transaction commits later, by ten minutes at most. */
@@ -67,6 +73,7 @@ export class CatchUp {
       } catch (error) {
         const ours = TributaryError.from(error);
         if (!putOff.has(ours.code)) throw ours;
+        metrics.retries.inc({ code: ours.code });
         this.#options.log.warn({ err: ours }, 'reading rows is put off');
         await pause((tries += 1), signal);
       }

@@ -225,12 +225,13 @@ export function classify(exchange: Exchange): SalesforceVerdict {
     case 'PLATFORM_UNAVAILABLE':
       // An error of the platform's own with a 4xx was said before anything was written.
       return { kind: 'retry', doubt: status >= 500, code, text };
+    case 'PLATFORM_NONSENSE':
+      // A proxy's page says nothing of the rows.
+      return { kind: 'retry', doubt: true, code, text };
     default:
-      return { kind: 'refuse', errors: errors.length > 0 ? errors : [{ ...unnamed, message: text }], time };
+      return { kind: 'refuse', errors, time };
   }
 }
-
-const unnamed: PlatformError = { code: '', message: '', fields: [], matches: [] };
 
 export const textOf = ({ code, message }: PlatformError): string =>
   [code, message].filter((part) => part !== '').join(': ');

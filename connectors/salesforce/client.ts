@@ -1,6 +1,7 @@
 /** Salesforce's REST API as everything of ours calls it: one session, one budget, one count of what came of the calls. */
 import type { Budget, BudgetLane, EpochHolder } from '../../core/budget.ts';
 import { TributaryError } from '../../core/errors.ts';
+import { isRecord } from '../../core/json.ts';
 import { metrics } from '../../core/metrics.ts';
 import { pinPlatform } from '../../core/pin.ts';
 import type { CallContext, RoleContext } from '../../core/role.ts';
@@ -85,15 +86,11 @@ async function judged(rest: SalesforceRest, caller: Caller, request: SalesforceR
 export async function orgIdOf(
   rest: SalesforceRest,
 ): Promise<{ readonly org: string; readonly user: string; readonly at: number }> {
-  const { body, at } = await rest.call<{ organization_id?: unknown; user_id?: unknown }>({
-    method: 'GET',
-    path: '/services/oauth2/userinfo',
-    lane: 'live',
-  });
-  if (typeof body.organization_id !== 'string') {
+  const { body, at } = await rest.call({ method: 'GET', path: '/services/oauth2/userinfo', lane: 'live' });
+  const { organization_id: org, user_id: user } = isRecord(body) ? body : {};
+  if (typeof org !== 'string' || org === '')
     throw new TributaryError('PLATFORM_NONSENSE', 'Salesforce: userinfo names no organization_id');
-  }
-  return { org: body.organization_id, user: typeof body.user_id === 'string' ? body.user_id : '', at };
+  return { org, user: typeof user === 'string' ? user : '', at };
 }
 
 /**
@@ -116,17 +113,26 @@ export interface DescribedField {
   readonly unique: boolean;
 }
 
+const isDescribed = (field: unknown): field is DescribedField =>
+  isRecord(field) &&
+  typeof field['name'] === 'string' &&
+  typeof field['type'] === 'string' &&
+  (['createable', 'updateable', 'externalId', 'unique'] as const).every((name) => typeof field[name] === 'boolean');
+
 /** Compounds repeat their parts; blobs are no values. */
 const unread = new Set(['address', 'location', 'base64', 'complexvalue', 'anyType']);
 
 /** The fields of an object that hold values and that the user may see, by name. @throws TributaryError PLATFORM_REFUSED when there is no such object */
 export async function fieldsOf(rest: SalesforceRest, object: string): Promise<ReadonlyMap<string, DescribedField>> {
-  const { body } = await rest.call<{ fields: readonly DescribedField[] }>({
+  const { body } = await rest.call({
     method: 'GET',
     path: `/sobjects/${encodeURIComponent(object)}/describe`,
     lane: 'live',
   });
-  return new Map(body.fields.filter(({ type }) => !unread.has(type)).map((field) => [field.name, field]));
+  const fields = isRecord(body) ? body['fields'] : undefined;
+  if (!Array.isArray(fields) || !fields.every(isDescribed))
+    throw new TributaryError('PLATFORM_NONSENSE', `Salesforce: the description of ${object} has no fields`);
+  return new Map(fields.filter(({ type }) => !unread.has(type)).map((field) => [field.name, field]));
 }
 
 /** A login rate limit says nothing of its end. */

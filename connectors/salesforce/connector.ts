@@ -62,6 +62,7 @@ export const salesforceConnector: Role = {
           if (ours.verdict === 'stop' || ours.verdict === 'crash') throw ours;
           if (now() - began > 60_000) tries = 0;
           ready(false, `${ours.code}: ${ours.message}`);
+          metrics.retries.inc({ code: ours.code });
           log.warn({ err: ours }, 'starting again');
           await pause(tries, signal);
         }
@@ -154,7 +155,10 @@ async function keepStreaming(live: Live, signal: AbortSignal, log: Logger, ready
       if (ours.verdict !== 'retry') throw ours;
       // What comes from Kafka leaves the state in doubt: only the log can tell it again.
       if (!ours.code.startsWith('PLATFORM_')) throw ours;
-      if (!signal.aborted) log.warn({ err: ours }, 'the stream broke; opening another');
+      if (!signal.aborted) {
+        metrics.retries.inc({ code: ours.code });
+        log.warn({ err: ours }, 'the stream broke; opening another');
+      }
     }
     if (signal.aborted) return;
     ready(false, 'opening the stream');

@@ -17,6 +17,7 @@ import {
 } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { type ErrorCode, TributaryError } from '../../core/errors.ts';
+import { metrics } from '../../core/metrics.ts';
 import type { Session } from './rest.ts';
 
 export const maxCredit = 100;
@@ -182,9 +183,11 @@ interface WireResponse {
 function delivery({ events, latestReplayId }: WireResponse): Delivery {
   return {
     latestReplayId,
-    events: events.flatMap(({ event, replayId }) =>
-      event === null ? [] : [{ id: event.id, schemaId: event.schemaId, payload: event.payload, replayId }],
-    ),
+    events: events.flatMap(({ event, replayId }) => {
+      if (event !== null) return [{ id: event.id, schemaId: event.schemaId, payload: event.payload, replayId }];
+      metrics.drops.inc({ stage: 'connectors', reason: 'empty' });
+      return [];
+    }),
   };
 }
 

@@ -4,8 +4,9 @@
  */
 import type { BudgetLane } from '../../core/budget.ts';
 import { TributaryError } from '../../core/errors.ts';
+import { isRecord } from '../../core/json.ts';
 import { type DescribedField, fieldsOf } from './client.ts';
-import type { Answer, SalesforceRest } from './rest.ts';
+import type { SalesforceRest } from './rest.ts';
 import { all, among, any, type Condition, compare, soql } from './soql.ts';
 
 /** What describe says of an object, as far as reading it goes. */
@@ -66,7 +67,9 @@ function bounded(fields: readonly string[]): readonly string[] {
 
 interface QueryResult {
   readonly done: boolean;
-  readonly records: readonly Readonly<Record<string, unknown>>[];
+  readonly rows: readonly Row[];
+  /** The platform's clock when it was asked, from below, ms. */
+  readonly at: number;
 }
 
 interface Slice {
@@ -118,11 +121,11 @@ export async function* pages(rest: SalesforceRest, slice: Slice): AsyncGenerator
       orderBy: slice.orderBy,
       limit: pageSize,
     });
-    const rows = answer.body.records.map(rowOf);
-    if (rows.length > 0) yield { rows, at: answer.at };
+    const { rows, done, at } = answer;
+    if (rows.length > 0) yield { rows, at };
     last = rows.at(-1);
     // The platform may hand out fewer rows than asked where rows are wide, and says then that it is not done.
-    if (last === undefined || (answer.body.done && rows.length < pageSize)) return;
+    if (last === undefined || (done && rows.length < pageSize)) return;
   }
 }
 
@@ -133,29 +136,34 @@ export async function* pages(rest: SalesforceRest, slice: Slice): AsyncGenerator
 export async function* byIds(rest: SalesforceRest, shape: ObjectShape, ids: readonly string[]): AsyncGenerator<Page> {
   for (let from = 0; from < ids.length; from += mostIds) {
     const some = ids.slice(from, from + mostIds);
-    const { body, at } = await query(rest, 'live', shape.deletable, {
+    const { rows, at } = await query(rest, 'live', shape.deletable, {
       fields: shape.fields,
       from: shape.object,
       where: among('Id', some),
     });
-    const found = new Map(body.records.map(rowOf).map((row) => [row.id, row]));
+    const found = new Map(rows.map((row) => [row.id, row]));
     yield { at, rows: some.map((id) => found.get(id) ?? { id, deleted: true, body: null }) };
   }
 }
 
-function query(
+/** A query that is answered with no list of rows must not read as one that found none: what is not there is deleted. */
+async function query(
   rest: SalesforceRest,
   lane: BudgetLane,
   deletedToo: boolean,
   parts: Parameters<typeof soql>[0],
-): Promise<Answer<QueryResult>> {
+): Promise<QueryResult> {
   const path = `/${deletedToo ? 'queryAll' : 'query'}?q=${encodeURIComponent(soql(parts))}`;
-  return rest.call<QueryResult>({ method: 'GET', path, lane });
+  const { body, at } = await rest.call({ method: 'GET', path, lane });
+  if (!isRecord(body) || !Array.isArray(body['records']) || typeof body['done'] !== 'boolean')
+    throw new TributaryError('PLATFORM_NONSENSE', 'Salesforce: a query was answered without its rows');
+  return { rows: body['records'].map(rowOf), done: body['done'], at };
 }
 
-function rowOf(body: Readonly<Record<string, unknown>>): Row {
-  const id = body['Id'];
-  if (typeof id !== 'string') throw new TributaryError('PLATFORM_NONSENSE', 'Salesforce: a row came without its Id');
+function rowOf(body: unknown): Row {
+  const id = isRecord(body) ? body['Id'] : undefined;
+  if (!isRecord(body) || typeof id !== 'string' || id === '')
+    throw new TributaryError('PLATFORM_NONSENSE', 'Salesforce: a row came without its Id');
   return { id, deleted: body['IsDeleted'] === true, body };
 }
 

@@ -20,8 +20,9 @@ export interface Session {
   readonly instanceUrl: string;
 }
 
-export interface Answer<T> {
-  readonly body: T;
+export interface Answer {
+  /** JSON, looked into by nobody yet; undefined: an empty body. */
+  readonly body: unknown;
   /** The platform's clock when it was asked, from below, ms; whole seconds. */
   readonly at: number;
 }
@@ -114,7 +115,7 @@ export class SalesforceRest {
    * A call that changes nothing.
    * @throws TributaryError as classify.ts has it; those of `exchange`; PLATFORM_UNAVAILABLE when no answer came.
    */
-  async call<T>(call: Call): Promise<Answer<T>> {
+  async call(call: Call): Promise<Answer> {
     const came = await this.exchange(call);
     if (!came.answered) throw new TributaryError('PLATFORM_UNAVAILABLE', `Salesforce does not answer: ${came.cause}`);
     if (came.status >= 300) throw classifyAnswer(came.status, came.text);
@@ -122,7 +123,7 @@ export class SalesforceRest {
       const text = `Salesforce: ${call.method} was answered with something else than JSON`;
       throw new TributaryError('PLATFORM_NONSENSE', text);
     }
-    return { body: came.body as T, at: came.sentAt };
+    return { body: came.body, at: came.sentAt };
   }
 
   async #attempt(call: Call): Promise<Exchange> {
@@ -167,7 +168,7 @@ export class SalesforceRest {
         client_secret: this.#options.clientSecret(),
       });
       if (typeof token?.access_token !== 'string' || typeof token.instance_url !== 'string') {
-        throw new TributaryError('PLATFORM_NONSENSE', 'Salesforce: the token endpoint answered without a token');
+        throw new TributaryError('PLATFORM_NONSENSE', noToken);
       }
       this.#connection.accessToken = token.access_token;
       this.#connection.instanceUrl = token.instance_url;
@@ -177,6 +178,8 @@ export class SalesforceRest {
     }
   }
 }
+
+const noToken = 'Salesforce: the token endpoint answered without a token';
 
 type Sent = ReturnType<Transport['httpRequest']>;
 const streamed = (answer: Promise<HttpResponse>): Sent => Object.assign(answer, { stream: () => new PassThrough() });
@@ -287,6 +290,8 @@ class Attempt extends Transport {
     if (error instanceof TributaryError) return error;
     const answer = this.#answer;
     if (answer !== undefined && answer.statusCode >= 300) return classifyAnswer(answer.statusCode, answer.body);
+    // An answer came whole, and jsforce could make nothing of it.
+    if (answer !== undefined) return new TributaryError('PLATFORM_NONSENSE', noToken, { cause: error });
     const { cause } = unanswered(error, this.#late);
     return new TributaryError('PLATFORM_UNAVAILABLE', `Salesforce does not answer: ${cause}`, { cause: error });
   }

@@ -41,9 +41,12 @@ export function valueIn(body: Readonly<Record<string, unknown>>, name: string): 
   return isRecord(custom) ? custom[name.slice(attributePrefix.length)] : undefined;
 }
 
-/** Ids of the records that a list holds. */
-export const idsIn = ({ data }: Readonly<Record<string, unknown>>): readonly string[] =>
-  Array.isArray(data) ? data.flatMap((one) => (isRecord(one) && typeof one['id'] === 'string' ? [one['id']] : [])) : [];
+/** Ids of the records that a list holds; undefined: it is not a list of records. */
+export function idsIn({ data }: Readonly<Record<string, unknown>>): readonly string[] | undefined {
+  if (!Array.isArray(data)) return undefined;
+  const ids = data.flatMap((one: unknown) => (isRecord(one) && typeof one['id'] === 'string' ? [one['id']] : []));
+  return ids.length === data.length ? ids : undefined;
+}
 
 /** The field asked that the platform calls `field`; undefined: none, it may name any part of the body or of its own. */
 export const askedName = (names: readonly string[], field: string): string | undefined =>

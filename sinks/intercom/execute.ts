@@ -201,8 +201,11 @@ class Job {
     const second = again?.kind === 'ok' ? told(this.#object, again, asked) : undefined;
     if (again?.kind === 'ok' && second !== undefined) return { ...again, observation: second };
     this.#doubt ||= this.#command.verb !== 'read';
-    // Asked again it would answer the same: as trouble, a run of it stops the sink.
-    const text = 'answers without a Date, the id asked or updated_at';
+    return yield* this.#untold('answers without a Date, the id asked or updated_at');
+  }
+
+  /** Asked again it would answer the same: as trouble, a run of it stops the sink. */
+  *#untold(text: string): Work<never> {
     this.#trouble = { field: '', code: 'PLATFORM_NONSENSE', message: text };
     yield { kind: 'pause', ms: pauseAfter(0), code: 'PLATFORM_NONSENSE', text };
     throw new Untold();
@@ -234,7 +237,10 @@ class Job {
     const query = { field: marker, operator: '=', value: key };
     const came = yield* this.#call({ kind: 'searchContacts', body: { query } });
     if (came.kind !== 'ok') return this.#refused(came);
-    for (const id of idsIn(came.body)) {
+    const ids = idsIn(came.body);
+    // Read as nobody, it would have a second one made.
+    if (ids === undefined) return yield* this.#untold('answers a search without its list');
+    for (const id of ids) {
       // What search tells may be out of date.
       const found = yield* this.#call(this.#find(id));
       if (found.kind === 'ok' && valueIn(found.body, marker) === key) return yield* this.#finishContact(found, id);

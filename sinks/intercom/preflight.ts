@@ -131,12 +131,18 @@ function checkAttribute(need: Need, found: Attribute | undefined, fits: readonly
 const unknown = (need: Need, message: string): TributaryError =>
   new TributaryError('MAPPING_UNKNOWN_FIELD', `${need.place}: ${message}`, { field: need.field });
 
+const isAttribute = (one: unknown): one is Record<string, unknown> & { name: string; data_type: string } =>
+  isRecord(one) && typeof one['name'] === 'string' && typeof one['data_type'] === 'string';
+
 async function attributes(access: IntercomAccess, caller: Caller, model: Model): Promise<readonly Attribute[]> {
   const { body } = await askIntercom(access, caller, { kind: 'listAttributes', model });
-  const list = Array.isArray(body['data']) ? body['data'].filter(isRecord) : [];
-  return list.map((one) => ({
-    name: String(one['name']),
-    type: String(one['data_type']),
+  const { data } = body;
+  // Not a list of attributes is not a workspace without any: each would be made, or the mapping be called wrong.
+  if (!Array.isArray(data) || !data.every(isAttribute))
+    throw new TributaryError('PLATFORM_NONSENSE', 'Intercom: GET /data_attributes answered no list of attributes');
+  return data.map((one) => ({
+    name: one.name,
+    type: one.data_type,
     archived: one['archived'] === true,
     writable: one['api_writable'] !== false,
   }));

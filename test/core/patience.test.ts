@@ -19,6 +19,15 @@ describe('patiently', () => {
     expect(given.said).toEqual(['false away 1', 'false away 2']);
   });
 
+  test('a platform that answers nonsense is asked again: an end would be met again at every start', async () => {
+    let tries = 0;
+    const work = async (): Promise<number> => {
+      if (++tries < 2) throw new TributaryError('PLATFORM_NONSENSE', 'an HTML page');
+      return tries;
+    };
+    expect(await patiently(options(), work)).toBe(2);
+  });
+
   test('does not try again what will not pass', async () => {
     let tries = 0;
     const work = patiently(options(), async () => {

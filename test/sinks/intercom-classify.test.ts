@@ -51,6 +51,11 @@ describe('what an answer of Intercom means', () => {
       answer(410, list('contact_merged'), { link: `</contacts/${id}>; rel="canonical"` }),
       { kind: 'gone', survivor: id },
     ],
+    [
+      'a page of a proxy that says not found',
+      answer(404, undefined, { text: '<html>' }),
+      { kind: 'retry', doubt: true, code: 'PLATFORM_NONSENSE' },
+    ],
     ['408', answer(408, list('request_timeout')), { kind: 'retry', doubt: true }],
     [
       '409 naming a contact',

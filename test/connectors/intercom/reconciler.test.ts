@@ -9,6 +9,7 @@ import { unborn } from '../../../connectors/intercom/reconcile-state.ts';
 import { Reconciler } from '../../../connectors/intercom/reconciler.ts';
 import { acceptNotification } from '../../../connectors/intercom/webhook.ts';
 import type { Budget, BudgetLane } from '../../../core/budget.ts';
+import { metrics } from '../../../core/metrics.ts';
 import { PlatformClock } from '../../../core/platform-clock.ts';
 import { type IntercomTwin, startIntercomTwin } from '../../../twins/intercom/server.ts';
 import { notification } from '../../processors/decode/intercom-notifications.ts';
@@ -174,16 +175,20 @@ describe('a claim', () => {
   });
 });
 
-test('a list that Intercom refuses, or answers with nonsense, is asked for again after a pause', async () => {
+test('a list that Intercom refuses, or answers with nonsense, is asked for again after a pause, counted', async () => {
   const ids = people(2);
+  const count = async (): Promise<number> =>
+    (await metrics.retries.get()).values.find(({ labels }) => labels.code === 'PLATFORM_NONSENSE')?.value ?? 0;
+  const before = await count();
   await twinControl(twin, 'faults', [
-    { match: 'POST /contacts/search', times: 1, kind: 'html-502' },
+    { match: 'POST /contacts/search', times: 1, kind: 'broken-json' },
     { match: 'POST /contacts/search', times: 1, status: 400, code: 'parameter_invalid' },
   ]);
   start({ ...settled(), done: ['admin', 'company'] });
   await until(() => expect(read()).toEqual(ids.map((id) => `snapshot ${id}`)));
   expect(new Set(said.filter((line) => line.startsWith('false'))).size).toBe(2);
   await until(() => expect(said.at(-1)).toBe('true reading'));
+  expect(await count()).toBe(before + 1);
 });
 
 test('a write that Kafka does not acknowledge is said, though nothing fails', async () => {

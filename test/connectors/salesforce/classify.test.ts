@@ -85,7 +85,11 @@ describe('a call of the sink', () => {
       answered(400, refusal('JSON_PARSER_ERROR', 'x')),
       { kind: 'refuse', errors: [{ code: 'JSON_PARSER_ERROR' }] },
     ],
-    ['a page of a proxy', answered(404, undefined, '<html>'), { kind: 'refuse', errors: [{ code: '' }] }],
+    [
+      'a page of a proxy',
+      answered(404, undefined, '<html>'),
+      { kind: 'retry', doubt: true, code: 'PLATFORM_NONSENSE' },
+    ],
   ] satisfies [string, Exchange, object][])('%s', (_case, exchange, verdict) => {
     expect(classify(exchange)).toMatchObject(verdict);
   });

@@ -32,12 +32,8 @@ describe('against the Salesforce twin', () => {
   });
 
   it("gives the platform's clock and usage with every answer, and names itself", async () => {
-    const { body, at } = await rest.call<{ fields: unknown[] }>({
-      method: 'GET',
-      path: '/sobjects/Contact/describe',
-      lane: 'live',
-    });
-    expect(body.fields.length).toBeGreaterThan(10);
+    const { body, at } = await rest.call({ method: 'GET', path: '/sobjects/Contact/describe', lane: 'live' });
+    expect(body).toMatchObject({ name: 'Contact' });
     expect(at % 1000).toBe(0);
     expect(Math.abs(twin.now() - at)).toBeLessThan(5_000);
     expect(reports.at(-1)).toMatchObject({ status: 200, usage: { limit: twin.model.dailyLimit } });
