@@ -37,10 +37,7 @@ export async function askState<T>(options: StateOptions, question: (state: ReadS
   process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
   const redis = connectRedis({ url: at.url, log });
   try {
-    await new Promise<void>((resolve) => {
-      redis.once('ready', resolve);
-      redis.once('error', () => resolve());
-    });
+    await connected(redis);
     const codec = await connectRegistry({ url: registry.url, prefix, log, signal: stop.signal });
     const mirror = new Mirror(redis, prefix);
     for (let tries = 1; ; tries++) {
@@ -57,6 +54,13 @@ export async function askState<T>(options: StateOptions, question: (state: ReadS
     redis.disconnect();
   }
 }
+
+/** Settles when the first try to connect has: what is asked then says how it went. */
+export const connected = (redis: ReturnType<typeof connectRedis>): Promise<void> =>
+  new Promise((resolve) => {
+    redis.once('ready', () => resolve());
+    redis.once('error', () => resolve());
+  });
 
 /** One try, at the position where the mirror stands. @throws TributaryError MIRROR_MOVED */
 async function askMirror<T>(

@@ -1,10 +1,15 @@
 /** `tributary status`: how the pipeline is, from Kafka and the mirror alone; no role has to answer. */
 import { Command } from 'commander';
+import { openIntercom } from '../connectors/intercom/client.ts';
+import { dailyBudget } from '../connectors/salesforce/budget.ts';
+import type { KafkaAccess } from '../core/kafka.ts';
+import { connectRedis } from '../core/redis.ts';
 import { type PlatformStatus, readStatus, statusKeys, type UnifyStatus } from '../processors/unify/status.ts';
-import { json, say, table } from './output.ts';
+import { type Frozen, frozen } from '../processors/unify/why.ts';
+import { commandLog, json, say, table } from './output.ts';
 import { type ServerOptions, withServers } from './servers.ts';
-import { withConfig } from './settings.ts';
-import { askState } from './state.ts';
+import { settings, settingsWithServers, withConfig } from './settings.ts';
+import { askState, connected } from './state.ts';
 
 interface Lag {
   readonly stage: string;
@@ -26,7 +31,8 @@ export function statusCommand(): Command {
       'after',
       `
 Lag is in records. Window is how many asks the platform's sink takes at once: 0 while it has to wait. A source is current up
-to the time shown; while a hole is open, changes are being read again and no record is created.
+to the time shown; while a hole is open, changes are being read again and no record is created. Calls left are those of our
+share: of the day in Salesforce, at once in Intercom.
 
 Example:
   watch -n 2 tributary status`,
@@ -36,27 +42,52 @@ Example:
 
 async function show(_options: unknown, command: Command): Promise<void> {
   const options = command.optsWithGlobals<ServerOptions & { json?: true }>();
-  const lags = await withServers(options, ({ kafka }) =>
-    Promise.all(
+  const config = settings(options);
+  const { lags, left } = await withServers(options, async ({ kafka }) => ({
+    lags: await Promise.all(
       stages.map(async ([stage, topic]): Promise<Lag> => {
         const places = await kafka.committed(stage, topic);
         const begun = places.every(({ next }) => next !== undefined);
         return { stage, topic, records: begun ? await kafka.admin.lag(stage, topic) : null };
       }),
     ),
-  );
+    left: await callsLeft(options, kafka),
+  }));
   const unify = await askState(options, (state) => {
     const values = new Map<string, object>();
     for (const key of statusKeys) {
       const value = state.get(key);
       if (value !== undefined) values.set(key, value);
     }
-    return readStatus(values);
+    return { ...readStatus(values), frozen: frozen((key) => state.get(key), config) };
   });
-  say(options.json ? json({ lags, ...unify }, 2) : statusText(lags, unify, Date.now()));
+  const status = { lags, left, ...unify };
+  say(options.json ? json(status, 2) : statusText(status, Date.now()));
 }
 
-export function statusText(lags: readonly Lag[], { platforms, gated, jobs }: UnifyStatus, now: number): string {
+/** Of our share: of the day's in Salesforce, at once in Intercom. */
+async function callsLeft(options: ServerOptions, kafka: KafkaAccess): Promise<Status['left']> {
+  const config = await settingsWithServers(options, ['redis.url']);
+  const redis = connectRedis({ url: config.redis.url, log: commandLog(options.debug === true) });
+  try {
+    await connected(redis);
+    const { access, budget: intercom } = openIntercom({ config, redis, kafka });
+    const salesforce = dailyBudget({ config, redis, kafka });
+    await Promise.all([salesforce.tell({}), intercom.tell({}), access.close()]);
+    return { salesforce: salesforce.level().left, intercom: intercom.level().left };
+  } finally {
+    redis.disconnect();
+  }
+}
+
+export interface Status extends UnifyStatus {
+  readonly lags: readonly Lag[];
+  /** Calls that each platform's budget has left. */
+  readonly left: Readonly<Record<PlatformStatus['platform'], number>>;
+  readonly frozen: readonly Frozen[];
+}
+
+export function statusText({ lags, left, platforms, gated, jobs, frozen: held }: Status, now: number): string {
   const age = (upTo: number): string =>
     upTo === 0 ? 'not heard yet' : `${Math.max(0, Math.round((now - upTo) / 1000))} s ago`;
   const row = ({ platform, currentTo, hole, dirty, open, window }: PlatformStatus): readonly string[] => [
@@ -66,13 +97,20 @@ export function statusText(lags: readonly Lag[], { platforms, gated, jobs }: Uni
     `${dirty.urgent + dirty.live} live, ${dirty.bulk} bulk`,
     String(open),
     String(window),
+    String(left[platform]),
   ];
   return [
     table([
       ['STAGE', 'READS', 'LAG'],
       ...lags.map((one) => [one.stage, one.topic, one.records === null ? 'not begun' : String(one.records)]),
     ]),
-    table([['PLATFORM', 'CURRENT', 'HOLE', 'WAITING', 'OPEN', 'WINDOW'], ...platforms.map(row)]),
+    table([['PLATFORM', 'CURRENT', 'HOLE', 'WAITING', 'OPEN', 'WINDOW', 'CALLS LEFT'], ...platforms.map(row)]),
     `${gated} creates wait for both platforms to be heard, ${jobs} jobs run`,
+    ...(held.length === 0
+      ? []
+      : [
+          table([['FROZEN', 'FIELDS'], ...held.map(({ id, fields }) => [id, fields.join(', ')])]),
+          'see `tributary why`, then `tributary unfreeze`',
+        ]),
   ].join('\n\n');
 }

@@ -5,13 +5,13 @@
 import type { Action, EntityState, RefState } from '../../schemas/types.ts';
 import { retryCreate } from './creates.ts';
 import { enqueueRef } from './dirty.ts';
-import { unfreeze } from './edits.ts';
+import { frozenFields, unfreeze } from './edits.ts';
 import { pursue } from './follow.ts';
 import { livingRefs } from './identity.ts';
-import { actionsKey, claimsOf, isRef } from './keys.ts';
+import { actionsKey, claimsOf, frozenOnes, isRef } from './keys.ts';
 import { type Cause, pin, separate } from './merge.ts';
 import { sideOf } from './rules.ts';
-import { someMembers } from './sets.ts';
+import { removeMember, someMembers } from './sets.ts';
 import { hashId } from './values.ts';
 import type { World } from './world.ts';
 
@@ -87,6 +87,7 @@ function onUnfreeze(world: World, action: Action): void {
   const released = unfreeze(entity, action.argument);
   if (released === entity) return tell(world, action, 'rejected', 'nothing of it is frozen');
   world.putEntity(released);
+  if (frozenFields(released).length === 0) removeMember(world, frozenOnes, released.id);
   tell(world, action, 'opened', action.argument === '' ? 'all its fields' : action.argument);
   pursue(world, released, cause.lane, cause.time);
 }

@@ -16,9 +16,11 @@ import type {
   Value,
 } from '../../schemas/types.ts';
 import { disown } from './companies.ts';
+import { frozenOnes } from './keys.ts';
 import type { Draft, Sighting } from './ledger.ts';
 import { fromPlatform } from './mapping.ts';
 import { sideOf } from './rules.ts';
+import { addMember } from './sets.ts';
 import { standingOf } from './standing.ts';
 import { alike, hashId, isEmpty, isExact, laterOf, shown } from './values.ts';
 import { answers, beats, judge } from './verdicts.ts';
@@ -219,6 +221,7 @@ function alternate(
   const { alternations, withinMs } = world.rules.freeze;
   const turns = [...kept.turns, time].filter((turn) => time - turn < withinMs).slice(-(alternations + 1));
   if (turns.length <= alternations || kept.frozen) return { ...kept, turns };
+  addMember(world, frozenOnes, draft.entity.id);
   const writer = ({ source, by }: Pick<CanonicalField, 'source' | 'by'>): string =>
     by === '' ? source : `${source} (${by})`;
   world.journal({
@@ -233,14 +236,15 @@ function alternate(
   return { ...kept, turns, frozen: true };
 }
 
+export const frozenFields = ({ fields }: EntityState): readonly string[] =>
+  Object.keys(fields).filter((name) => fields[name]?.frozen === true);
+
 /**
  * Releases a frozen field, or every one when no field is named. Returns the entity, the very same when nothing was frozen; its records have to
  * be queued after it is stored.
  */
 export function unfreeze(entity: EntityState, field = ''): EntityState {
-  const names = Object.keys(entity.fields).filter(
-    (name) => entity.fields[name]?.frozen === true && (field === '' || name === field),
-  );
+  const names = frozenFields(entity).filter((name) => field === '' || name === field);
   if (names.length === 0) return entity;
   const fields = { ...entity.fields };
   for (const name of names) {

@@ -53,6 +53,8 @@ export const configKey = 'cur:config';
 /** Ids of the operator's last actions: one that comes again does nothing. */
 export const actionsKey = 'idx:actions';
 
+/** Set of those that have, or had, a frozen field: for people who ask which. */
+export const frozenOnes = 'frozen';
 /** Members of an account; things owned by a user. */
 export const membersOf = (accountId: string): string => `members:${accountId}`;
 export const ownedBy = (ref: string): string => `owned:${ref}`;

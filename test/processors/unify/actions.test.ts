@@ -1,6 +1,8 @@
 /** What an operator says, each sentence of it, and what cannot be done. */
 import { describe, expect, it } from 'vitest';
+import { frozen } from '../../../processors/unify/why.ts';
 import { createdEvent, event, second } from '../../support/changes.ts';
+import { twoWay } from '../../support/two-way.ts';
 import { action, ada, adaThere, contact, People, person, webhook } from './people-world.ts';
 
 const linked = (): People =>
@@ -177,11 +179,14 @@ describe('an unfreeze', () => {
       people.say(webhook(person('i1'), { ...adaThere, phone: `+9${n}` }, 22 + 4 * n)).pass(23 + 4 * n);
     }
     expect(people.living(contact('A'))?.fields['phone']?.frozen).toBe(true);
+    const held = () => frozen((key) => people.runner.committed.get(key), twoWay());
+    expect(held()).toMatchObject([{ fields: ['phone'] }]);
     const before = people.commands().length;
     people.say(event(contact('A'), { Phone: '+5' }, 100, 100)).pass(110);
     expect(people.commands().length).toBe(before);
     people.say(action('unfreeze', contact('A'), 'phone')).pass(120);
     expect(people.intercom.records.get('i1')?.fields['phone']).toBe('+5');
+    expect(held()).toEqual([]);
   });
 });
 
