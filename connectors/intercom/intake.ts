@@ -47,6 +47,8 @@ export interface IntakeOptions {
 export class Intake {
   /** Of what was not taken; whoever tells of it writes it back. */
   refusals: Refusals | null = null;
+  /** A signed notification came, of whatever sort. */
+  isHeard = false;
   readonly #options: Required<IntakeOptions>;
   #to: { readonly raw: RawRecords; readonly producer: Pick<SafeProducer, 'send'> } | undefined;
   #held = 0;
@@ -82,6 +84,7 @@ export class Intake {
 
   /** A notification whose signature holds; its bytes are held, and released here once nothing refers to them. */
   async take(bytes: Buffer): Promise<Taken> {
+    this.isHeard = true;
     const to = this.#to;
     if (to === undefined || this.#isStalled()) {
       this.release(bytes.length);

@@ -15,6 +15,8 @@ import { margin, standstillMs } from './reconcile-state.ts';
 import { noteOf, refused, told } from './refusals.ts';
 
 const lookMs = 1_000;
+/** So long nobody may have had anything to tell. */
+const quietMs = 900_000;
 /** A look that is later than this was held up: nobody knows yet for how long nobody answered. */
 const lateMs = 5_000;
 
@@ -53,12 +55,17 @@ export class Receiver {
   /** Takes notifications, and tells of those not taken, until the signal. */
   async run(raw: RawRecords, producer: SafeProducer, signal: AbortSignal): Promise<void> {
     this.#intake.open(raw, producer);
+    const { now, log } = this.#options;
     // Until here everything was put off, and is known.
-    this.#lookedAt = this.#options.now();
+    this.#lookedAt = now();
+    let doubtAt = now() + quietMs;
     while (!signal.aborted) {
       await delay(lookMs, signal);
-      const { now } = this.#options;
       const at = now();
+      if (at >= doubtAt && !this.#intake.isHeard) {
+        doubtAt = Number.POSITIVE_INFINITY;
+        log.warn('no webhook has come yet: does the app in the Developer Hub name this address, and is it set live?');
+      }
       // Asleep or starved, we answered nobody; a notification that failed is sent once more, after a minute.
       if (at - this.#lookedAt > standstillMs)
         this.#intake.refusals = refused(this.#intake.refusals, this.#lookedAt, at);

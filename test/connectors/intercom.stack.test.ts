@@ -133,6 +133,13 @@ describe.each([['connect-intercom', intercomConnector] as const, ['sink-intercom
   },
 );
 
+test('connect-intercom refuses to be waited for by creates where it could receive nothing', async () => {
+  const started = start(intercomConnector, await twinOf(), { capture: { intercom: true } });
+  const error: unknown = await started.done.catch((thrown: unknown) => thrown);
+  expect(error).toMatchObject({ code: 'CONFIG_INVALID', field: 'intercom.clientSecret' });
+  expect(exitCodeOf(error)).toBe(78);
+});
+
 test('the sink role writes what is asked of it, with the marker, and answers with what Intercom made of it', async () => {
   const twin = await twinOf();
   start(intercomSink, twin);

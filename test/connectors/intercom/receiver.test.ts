@@ -18,12 +18,19 @@ let clock: PlatformClock;
 let receiver: Receiver;
 let stop: AbortController;
 let ahead: number;
+let lines: string[];
 const now = (): number => performance.now() + ahead;
 
 beforeEach(() => {
-  [memory, clock, stop, ahead] = [new RawMemory(), new PlatformClock(), new AbortController(), 0];
+  [memory, clock, stop, ahead, lines] = [new RawMemory(), new PlatformClock(), new AbortController(), 0, []];
   const { intercom } = configFor({ url: 'http://127.0.0.1:1', token: 'x' }, {}, secret);
-  receiver = new Receiver({ intercom, codec: memory.codec, clock, now, log: pino({ level: 'silent' }) });
+  receiver = new Receiver({
+    intercom,
+    codec: memory.codec,
+    clock,
+    now,
+    log: pino({}, { write: (line: string) => void lines.push(line) }),
+  });
 });
 afterEach(async () => {
   stop.abort();
@@ -76,6 +83,17 @@ test('that it stood still itself, for longer than the platform tries', async () 
   await until(() => expect(losses()).toHaveLength(1));
   const [{ since, until: end } = { since: 0, until: 0 }] = losses();
   expect(end - since).toBeGreaterThan(120_000);
+});
+
+test('a webhook that never comes is doubted, once', async () => {
+  void run();
+  await until(() => expect(receiver.isReceiving).toBe(true));
+  ahead = 1_000_000;
+  const doubts = (): number => lines.filter((line) => line.includes('no webhook has come yet')).length;
+  await until(() => expect(doubts()).toBe(1));
+  ahead = 3_000_000;
+  await new Promise((resolve) => setTimeout(resolve, 1_500));
+  expect(doubts()).toBe(1);
 });
 
 test('as soon as the platform has told the time', async () => {
