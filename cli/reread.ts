@@ -55,7 +55,7 @@ async function reread(_options: unknown, command: Command): Promise<void> {
     const producer = await kafka.producer(signal);
     try {
       await producer.send([
-        ...(since === undefined ? [] : [raw.loss({ since, until: Date.now() })]),
+        ...(since === undefined ? [] : [raw.loss({ since, until: Date.now(), isOver: true })]),
         ...(owed.length === 0 ? [] : [raw.owing({ owed, since: 0 })]),
       ]);
     } finally {

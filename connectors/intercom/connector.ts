@@ -111,6 +111,7 @@ async function lead(context: RoleContext, tools: Tools, tenure: number): Promise
   const { access, clock, producer, raw, receiver } = tools;
   const parts: readonly Part[] = receiver === undefined ? ['admin'] : ['admin', 'company', 'contact'];
   const state = await patiently({ signal, ready }, () => recall(kafka));
+  if (state.loss !== null) receiver?.adopt(state.loss);
   const reconciler = new Reconciler({
     access,
     pen: new RawPen({ kafka, producer, raw, log, tenure }, state),

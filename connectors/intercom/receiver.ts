@@ -11,8 +11,8 @@ import type { PlatformClock } from '../../core/platform-clock.ts';
 import { type Endpoint, openEndpoint } from './endpoint.ts';
 import { Intake } from './intake.ts';
 import type { RawRecords } from './raw-records.ts';
-import { margin, standstillMs } from './reconcile-state.ts';
-import { noteOf, refused, told } from './refusals.ts';
+import { type LossNote, margin, standstillMs } from './reconcile-state.ts';
+import { adopted, noteOf, refused, told } from './refusals.ts';
 
 const lookMs = 1_000;
 /** So long nobody may have had anything to tell. */
@@ -81,6 +81,14 @@ export class Receiver {
     return this.#intake.refusals === null && this.#options.now() - this.#lookedAt < lateMs;
   }
 
+  /** Goes on telling of what another one told of: it may have ended while the platform still holds notifications back. */
+  adopt({ since, until }: LossNote): void {
+    const now = this.#options.now();
+    const at = this.#options.clock.at(now);
+    if (at === undefined) return;
+    this.#intake.refusals = adopted(this.#intake.refusals, now - (at - since), now - (at - until));
+  }
+
   async close(): Promise<void> {
     await this.#endpoint?.close();
   }
@@ -92,8 +100,8 @@ export class Receiver {
     const [since, until] = [clock.at(note.since), clock.at(note.until)];
     // Without the platform's clock the time cannot be named: it is once the platform answers.
     if (since === undefined || until === undefined) return;
-    const loss = { since: Math.floor(since - margin), until: Math.ceil(until) };
-    log.warn({ ...loss, isOver: note.isOver }, 'notifications were put off; what changed is read instead');
+    const loss = { since: Math.floor(since - margin), until: Math.ceil(until), isOver: note.isOver };
+    log.warn(loss, 'notifications were put off; what changed is read instead');
     await producer.send([raw.loss(loss)]);
     this.#intake.refusals = told(this.#intake.refusals, note);
   }

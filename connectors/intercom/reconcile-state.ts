@@ -78,6 +78,8 @@ export interface ReconcileState {
   readonly hole: Hole | null;
   /** Holes so far. */
   readonly holes: number;
+  /** The last that was told of, unless it is over. Who told of it may be gone since. */
+  readonly loss: LossNote | null;
   readonly owed: readonly Owed[];
   /** Offset of the last record of raw that is accounted for here. */
   readonly heard: number;
@@ -92,6 +94,7 @@ export const unborn: ReconcileState = {
   contacts: { pass: null, begun: 0, readTo: 0 },
   hole: null,
   holes: 0,
+  loss: null,
   owed: [],
   heard: -1,
 };
@@ -136,6 +139,8 @@ export interface OwedNote {
 export interface LossNote {
   readonly since: number;
   readonly until: number;
+  /** They come again. */
+  readonly isOver: boolean;
 }
 
 export interface HeardRecord {
@@ -160,8 +165,8 @@ export function afterRecord(state: ReconcileState, { offset, headers }: HeardRec
   if (owed !== undefined) return owing(heard, JSON.parse(String(owed)) as OwedNote, offset);
   const loss = headers[header.loss];
   if (loss === undefined) return heard;
-  const { since, until } = JSON.parse(String(loss)) as LossNote;
-  return withHole(heard, since, until);
+  const note = JSON.parse(String(loss)) as LossNote;
+  return { ...withHole(heard, note.since, note.until), loss: note.isOver ? null : note };
 }
 
 export function owing(state: ReconcileState, { owed, since }: OwedNote, debt: number): ReconcileState {

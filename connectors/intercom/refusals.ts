@@ -10,12 +10,14 @@ export interface Refusals {
   /** The first one, or since when nobody was here to answer. */
   readonly since: number;
   readonly last: number;
-  /** When the last notification was taken after them; 0: none was. */
+  /** When the last notification was taken after them. */
   readonly takenAt: number;
-  /** When it was told of last; 0: not yet. */
+  /** When it was told of last. */
   readonly notedAt: number;
 }
 
+/** Before any moment: a clock may have begun after what is spoken of. */
+const never = Number.NEGATIVE_INFINITY;
 /** What the platform pauses after the first refusal. */
 const firstPauseMs = 60_000;
 const longestPauseMs = 7_200_000;
@@ -25,8 +27,21 @@ const slackMs = 10_000;
 const noteEveryMs = 30_000;
 
 export function refused(before: Refusals | null, since: number, now: number): Refusals {
-  return { since: Math.min(before?.since ?? since, since), last: now, takenAt: 0, notedAt: before?.notedAt ?? 0 };
+  return {
+    since: Math.min(before?.since ?? since, since),
+    last: now,
+    takenAt: never,
+    notedAt: before?.notedAt ?? never,
+  };
 }
+
+/** What another one told of until then, and did not call over. */
+export const adopted = (before: Refusals | null, since: number, until: number): Refusals => ({
+  since: Math.min(before?.since ?? since, since),
+  last: Math.max(before?.last ?? until, until),
+  takenAt: before?.takenAt ?? never,
+  notedAt: Math.max(before?.notedAt ?? until, until),
+});
 
 export const taken = (before: Refusals | null, now: number): Refusals | null => before && { ...before, takenAt: now };
 
@@ -51,7 +66,7 @@ export function noteOf(refusals: Refusals | null, now: number): Note | null {
   if (refusals === null) return null;
   const { since, notedAt } = refusals;
   const over = isOver(refusals, now);
-  const isDue = over || notedAt === 0 || now - notedAt >= noteEveryMs;
+  const isDue = over || now - notedAt >= noteEveryMs;
   return isDue ? { since, until: now, isOver: over } : null;
 }
 

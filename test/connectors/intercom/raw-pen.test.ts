@@ -23,7 +23,8 @@ function world() {
     if (accepted.kind === 'rejected') throw accepted.error;
     await producer.send(raw.notification(accepted));
   };
-  const lost = (since: number, until: number): Promise<void> => producer.send([raw.loss({ since, until })]);
+  const lost = (since: number, until: number, isOver = false): Promise<void> =>
+    producer.send([raw.loss({ since, until, isOver })]);
   return { memory, producer, raw, penOf, names, lost, recall: () => recall(kafka) };
 }
 const done = { ...unborn, startedAt: start, done: ['admin', 'company', 'contact'] as const };
@@ -47,6 +48,9 @@ describe('whoever takes over', () => {
     expect(state.hole).toMatchObject({ since: start, until: start + 5_000, told: false });
     await pen.hear();
     expect(pen.state).toEqual(state);
+    expect(state.loss).toEqual({ since: start, until: start + 5_000, isOver: false });
+    await lost(start, start + 9_000, true);
+    expect((await again()).loss).toBeNull();
   });
 
   test('goes back to what the last state had not heard of, however far', async () => {

@@ -63,6 +63,16 @@ test('when, in the time of the platform and from before the first was sent; and 
   expect(receiver.isReceiving).toBe(false);
 });
 
+test('what another one told of and did not call over', async () => {
+  clock.observe(platform, now());
+  receiver.adopt({ since: platform - 50_000, until: platform - 40_000, isOver: false });
+  expect(receiver.isReceiving).toBe(false);
+  void run();
+  await until(() => expect(losses()).toHaveLength(1));
+  const [{ since, until: end, isOver } = { since: 0, until: 0, isOver: true }] = losses();
+  expect([Math.abs(since - (platform - 60_000)) < 1_000, end > platform, isOver]).toEqual([true, true, false]);
+});
+
 test('nothing where all were taken', async () => {
   const url = await receiver.listen();
   clock.observe(platform, now());

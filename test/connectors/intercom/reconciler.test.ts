@@ -167,7 +167,7 @@ describe('a claim', () => {
     await until(() => expect(said.at(-1)).toBe('true reading'));
     expect(memory.marks).toEqual([]);
     const now = Math.floor(Date.now() / 1_000) * 1_000;
-    await memory.producer.send([raw.loss({ since: now - 5_000, until: now })]);
+    await memory.producer.send([raw.loss({ since: now - 5_000, until: now, isOver: true })]);
     await until(() => expect(kinds()).toContain('holeOpen notifications lost, 1'));
     isReceiving = true;
     await until(() => expect(pen.state.contacts.begun).toBeGreaterThanOrEqual(now));

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { noteOf, type Refusals, refused, taken, told } from '../../../connectors/intercom/refusals.ts';
+import { adopted, noteOf, type Refusals, refused, taken, told } from '../../../connectors/intercom/refusals.ts';
 
 const minute = 60_000;
 const start = 5_000;
@@ -61,6 +61,16 @@ describe('notifications that were put off', () => {
     const again = refused(first, start + 2 * minute + 1, start + 2 * minute + 1);
     expect(note && told(again, note)).toMatchObject({ since: start, last: start + 2 * minute + 1 });
   });
+});
+
+test('what another one told of is told on, though our clock began after it', () => {
+  const other = adopted(null, -90_000, -20_000);
+  expect(noteOf(other, 5_000)).toBeNull();
+  expect(noteOf(other, 10_000)).toEqual({ since: -90_000, until: 10_000, isOver: false });
+  expect(noteOf(taken(other, 35_000), 35_000)?.isOver).toBe(true);
+  // Nobody says a word: over when the pause must be.
+  expect(noteOf(other, 110_000)?.isOver).toBe(false);
+  expect(noteOf(other, 121_000)?.isOver).toBe(true);
 });
 
 test('where all were taken there is nothing to tell', () => {
