@@ -85,6 +85,11 @@ describe('validation', () => {
       [['STRING_TOO_LONG', `First Name: data value too large: ${'y'.repeat(41)} (max length=40)`]],
     ],
     [
+      'text over its length in a required field, which is not missing',
+      { LastName: 'x'.repeat(81) },
+      [['STRING_TOO_LONG', `Last Name: data value too large: ${'x'.repeat(81)} (max length=80)`]],
+    ],
+    [
       'a value outside a restricted picklist',
       { LastName: 'X', Level__c: 'Seventh' },
       [['INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST', 'Level: bad value for restricted picklist field: Seventh']],

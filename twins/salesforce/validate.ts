@@ -36,6 +36,8 @@ export function validate(org: Org, object: ObjectType, row: Row, current: Stored
   const shape: Refusal[] = [];
   const readOnly: Field[] = [];
   const content: Refusal[] = [];
+  /** Given, and refused: not missing. */
+  const refused = new Set<string>();
   const values: Record<string, Value> = {};
   for (const [name, raw] of Object.entries(row)) {
     if (name === 'attributes' || (name.toLowerCase() === 'id' && current !== undefined)) continue;
@@ -50,13 +52,16 @@ export function validate(org: Org, object: ObjectType, row: Row, current: Stored
     } else {
       const parsed = related ?? parseValue(field, raw);
       if ('value' in parsed) values[field.name] = parsed.value;
-      else (parsed.refused.code === 'JSON_PARSER_ERROR' ? shape : content).push(parsed.refused);
+      else {
+        refused.add(field.name);
+        (parsed.refused.code === 'JSON_PARSER_ERROR' ? shape : content).push(parsed.refused);
+      }
     }
   }
   if (readOnly.length > 0) shape.push(notWritable(readOnly));
   if (shape.length > 0) return { refusals: shape };
   const all = [
-    ...missing(object, values, current),
+    ...missing(object, values, current, refused),
     ...content,
     ...brokenReferences(org, object, values, current),
     ...duplicates(org.store, object, values, current),
@@ -90,9 +95,10 @@ function missing(
   object: ObjectType,
   values: Readonly<Record<string, Value>>,
   current: StoredRecord | undefined,
+  refused: ReadonlySet<string>,
 ): readonly Refusal[] {
   const names = object.fields
-    .filter((field) => field.required)
+    .filter((field) => field.required && !refused.has(field.name))
     .filter((field) =>
       field.name in values ? values[field.name] === null : current === undefined && !defaulted(field),
     )
