@@ -179,13 +179,16 @@ describe('an unfreeze', () => {
       people.say(webhook(person('i1'), { ...adaThere, phone: `+9${n}` }, 22 + 4 * n)).pass(23 + 4 * n);
     }
     expect(people.living(contact('A'))?.fields['phone']?.frozen).toBe(true);
-    const held = () => frozen((key) => people.runner.committed.get(key), twoWay());
-    expect(held()).toMatchObject([{ fields: ['phone'] }]);
+    // Each webhook lacks the id that was written besides, so that is fought over as well.
+    const held = () => frozen((key) => people.runner.committed.get(key), twoWay()).flatMap(({ fields }) => fields);
+    expect(held()).toEqual(['phone', 'salesforceId']);
     const before = people.commands().length;
     people.say(event(contact('A'), { Phone: '+5' }, 100, 100)).pass(110);
     expect(people.commands().length).toBe(before);
     people.say(action('unfreeze', contact('A'), 'phone')).pass(120);
     expect(people.intercom.records.get('i1')?.fields['phone']).toBe('+5');
+    expect(held()).toEqual(['salesforceId']);
+    people.say(action('unfreeze', contact('A'))).pass(130);
     expect(held()).toEqual([]);
   });
 });
