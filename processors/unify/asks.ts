@@ -240,13 +240,20 @@ export function wasOvertaken(
   const isBack = (ask: Ask): boolean =>
     told !== undefined && comparePositions(told, ask.after) > 0 && comparePositions(at, told) > 0;
   const isTheirs = (ask: Ask): boolean => named && comparePositions(at, ask.after) > 0;
-  // What stood there was taken for what an earlier call of ours had brought, and this is older than that call.
-  const isBeforeOurs = (ask: Ask): boolean => {
+  /** The call before it, if that brought this very value. */
+  const earlierOf = (ask: Ask): Ask | undefined => {
     const all = asksOf(ref);
     const earlier = all.slice(0, all.indexOf(ask)).findLast((one) => field in expectedOf(one));
-    return earlier !== undefined && brought(earlier, field, value) && !reaches(earlier, at);
+    return earlier !== undefined && brought(earlier, field, value) ? earlier : undefined;
   };
-  const isOld = (ask: Ask): boolean => stood(ask, field, value) && !turned && !isBack(ask) && !isBeforeOurs(ask);
+  const isOld = (ask: Ask): boolean => {
+    const earlier = earlierOf(ask);
+    // What stood there was taken for what the call before had brought, and this is older than that call.
+    if (turned || (earlier !== undefined && !reaches(earlier, at))) return false;
+    // In the second of what was known last when it was asked it may be of before that, and show what stood there then.
+    const isVague = comparePositions(at, ask.after) === 0;
+    return (earlier !== undefined && isVague) || (stood(ask, field, value) && !isBack(ask));
+  };
   const isKnown = (ask: Ask): boolean =>
     !isTheirs(ask) && (mayHaveBrought(side, ref, ask, field, value, at) || isOld(ask));
   return asks.length > 0 && !asks.some(isKnown);

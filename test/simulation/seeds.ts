@@ -1047,4 +1047,19 @@ export const kept: readonly Kept[] = [
       { at: 1914, do: 'edit', who: 1, on: 'salesforce', field: 'email', value: 'p1.3@x.example' },
     ],
   },
+  {
+    shows: 'a notification of another field, from before an edit that lost in its second, does not take that edit back',
+    seed: 4000018,
+    faults: ['delay'],
+    people: [{ salesforce: true }],
+    actions: [
+      { at: 1404, do: 'edit', who: 0, on: 'intercom', field: 'email', value: 'p0.2@x.example' },
+      { at: 8651, do: 'edit', who: 0, on: 'salesforce', field: 'email', value: 'p0.3@x.example' },
+      { at: 22972, do: 'edit', who: 0, on: 'salesforce', field: 'department', value: 'p0 department a41' },
+      { at: 23647, do: 'edit', who: 0, on: 'salesforce', field: 'email', value: 'p0.5@x.example' },
+      { at: 24082, do: 'edit', who: 0, on: 'salesforce', field: 'department', value: 'p0 department A65' },
+      { at: 24449, do: 'edit', who: 0, on: 'intercom', field: 'email', value: 'p0.7@x.example' },
+      { at: 24686, do: 'edit', who: 0, on: 'intercom', field: 'department', value: 'p0 department A84' },
+    ],
+  },
 ];

@@ -309,6 +309,17 @@ describe('evidence that we wrote over somebody', () => {
     expect(wasOvertaken(side, ref, field, 'old', second(90), { named: true })).toBe(false);
     expect(wasOvertaken(side, ref, field, 'old', second(101), { named: true })).toBe(false);
   });
+  it('is not what the call before had brought, in the second of what was known last when the later one was asked', () => {
+    const two = refWith(
+      null,
+      landed(1, 'a', 85),
+      landed(2, 'ours', 100, { before: { [field]: 'old' }, after: second(90) }),
+    );
+    const at = (time: number): Position => ({ time, seq: -1, second: false });
+    expect(wasOvertaken(side, two, field, 'a', at(90_400))).toBe(false);
+    expect(wasOvertaken(side, two, field, 'b', at(90_400))).toBe(true);
+    expect(wasOvertaken(side, two, field, 'a', at(91_400))).toBe(true);
+  });
   it('is a long text too: what stood before is known again by its hash', () => {
     const [old, theirs] = ['o'.repeat(20_000), 't'.repeat(20_000)];
     const long = refWith(null, landed(1, 'ours', 100, { after: second(90), before: { [field]: comparable(old) } }));
