@@ -43,10 +43,11 @@ function stoodThere(judging: Judging, platform: PlatformName, write: Written, fi
   const { people, writes, log } = judging.ran;
   const name = field[platform];
   const isBefore = ({ at }: { readonly at: number }): boolean => at < write.at;
-  const edit = people.edits.findLast((one) => one.id === write.what && one.field === field.canonical && isBefore(one));
+  const edits = people.edits.filter((one) => one.id === write.what && one.field === field.canonical && isBefore(one));
   const ours = writes[platform].findLast((one) => one.record === write.what && name in one.asked && isBefore(one));
-  // Salesforce tells whole seconds: what came first within one is not known.
-  const within = [edit?.at, ours?.at, write.at].filter((at) => at !== undefined).map(wholeSecond);
+  const edit = edits.at(-1);
+  // Salesforce tells whole seconds: what came first within one is not known, nor which of two edits was told.
+  const within = [edit?.at, edits.at(-2)?.at, ours?.at, write.at].filter((at) => at !== undefined).map(wholeSecond);
   if (new Set(within).size < within.length) return false;
   const last =
     ours !== undefined && ours.at > (edit?.at ?? 0)

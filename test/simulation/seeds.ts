@@ -1062,4 +1062,16 @@ export const kept: readonly Kept[] = [
       { at: 24686, do: 'edit', who: 0, on: 'intercom', field: 'department', value: 'p0 department A84' },
     ],
   },
+  {
+    shows:
+      'of two edits to and fro in one second of Salesforce the first, told, is not taken for the last: our write is not for nothing',
+    seed: 824,
+    faults: ['delay'],
+    people: [{ salesforce: true }],
+    actions: [
+      { at: 9021, do: 'edit', who: 0, on: 'salesforce', field: 'optedOut', value: true },
+      { at: 9629, do: 'edit', who: 0, on: 'salesforce', field: 'optedOut', value: false },
+      { at: 9685, do: 'edit', who: 0, on: 'salesforce', field: 'optedOut', value: true },
+    ],
+  },
 ];
