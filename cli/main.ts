@@ -73,6 +73,11 @@ const entries: readonly Entry[] = [
     load: async () => (await import('./reread.ts')).rereadCommand(),
   },
   {
+    name: 'certificates',
+    description: 'what was missed and read again: when, how, how much, and what stays unknown',
+    load: async () => (await import('./certificates.ts')).certificatesCommand(),
+  },
+  {
     name: 'config',
     description: 'the configuration: check it, show it, print its JSON Schema',
     load: async () => (await import('./config.ts')).configCommand(),

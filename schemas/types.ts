@@ -139,6 +139,26 @@ export interface CanonicalField {
   readonly frozen: boolean;
 }
 
+/** A connector's word on a hole that was read again: what was missed, how it was read, what came of it, and what no reading can tell. */
+export interface Certificate {
+  /** What the hole was called when it opened; the records' objects, where single ones were read. */
+  readonly hole: string;
+  /** What was told before it is not missing, platform's clock in ms. 0: it may be as old as can be. */
+  readonly since: number;
+  /** What stood there then was read, platform's clock in ms; what comes after it is told by the stream or by notifications. */
+  readonly until: number;
+  /** modified: rows changed since `since`, and some longer. all: every row. named: the records that were named, by their ids. */
+  readonly method: 'modified' | 'all' | 'named';
+  /** Records read. */
+  readonly read: number;
+  /** Of them, those that are there and whose last change lies in the interval. */
+  readonly changed: number;
+  /** Of them, those that are gone, since the interval began. */
+  readonly deleted: number;
+  /** What stays unknown, in words. */
+  readonly unknown: readonly string[];
+}
+
 /** One record of `changes`: everything the system learns, in one order. Exactly one of the parts named by `kind` is set. */
 export interface Change {
   /** Which part is set. tick: the passing of time, no part. */
@@ -444,6 +464,8 @@ export interface JournalEntry {
   readonly reason: string;
   /** Offset in changes. */
   readonly offset: number;
+  /** kind certificate: the certificate. */
+  readonly certificate?: null | Certificate;
 }
 
 /** See SourceMark. */
@@ -456,6 +478,8 @@ export interface Mark {
   readonly upTo: number;
   /** As in SourceMark. */
   readonly detail: string;
+  /** As in SourceMark. */
+  readonly certificate?: null | Certificate;
 }
 
 /** A platform record as seen: its fields in the platform's own names and types. */
@@ -640,6 +664,8 @@ export interface SourceMark {
   readonly upTo: number;
   /** Objects of the snapshot, or the hole's description; empty for a mark. */
   readonly detail: string;
+  /** Of a hole that was read again; it goes with a holeClosed, or with a mark while others are open. */
+  readonly certificate?: null | Certificate;
 }
 
 /** Last record of each transaction: everything before `offset` of changes is in the state. */

@@ -38,7 +38,9 @@ export function generate(): string {
             (field['tsType'] as string | undefined)?.replace(/^Record/, 'Readonly<Record').replace(/>$/, '>>') ??
             render(field['type'] as Schema, field['values'] as string[] | undefined);
           const doc = field['doc'] ? `  /** ${field['doc'] as string} */\n` : '';
-          return `${doc}  readonly ${field['name'] as string}: ${type};`;
+          // Rarely there: whoever writes the record may leave it out, and its default is written.
+          const optional = field['optional'] === true ? '?' : '';
+          return `${doc}  readonly ${field['name'] as string}${optional}: ${type};`;
         });
         out.set(
           name,

@@ -11,6 +11,7 @@
  * - companies of a contact beyond the ten in its list, and memberships that moved no `updated_at`, which a pass since a
  *   moment passes over.
  */
+import { type Counts, counted, nothingRead, sumOf } from '../../core/counts.ts';
 import { TributaryError } from '../../core/errors.ts';
 import { isRecord, type Json } from '../../core/json.ts';
 import { mergedBody } from '../../processors/decode/intercom.ts';
@@ -19,6 +20,8 @@ import type { Owing } from '../../processors/decode/intercom-webhook.ts';
 import type { RawRecord } from '../../schemas/types.ts';
 import type { Verdict } from './classify.ts';
 import {
+  certificateOf,
+  type Hole,
   isSame,
   markOf,
   type Owed,
@@ -192,7 +195,7 @@ function afterAdmins(state: ReconcileState, body: Json, at: number, told: Readon
     ...left.map((id) => goneOf('poll', 'admin', id, at)),
   ];
   const owed = state.owed.filter(({ what, since }) => what !== 'admins' || since > at);
-  return stepOf(...withPart({ ...state, adminsAt: at, owed }, 'admin', records));
+  return stepOf(...withPart({ ...state, adminsAt: at, owed }, 'admin', records, at));
 }
 
 function afterCompanies(state: ReconcileState, scroll: Scroll, verdict: Verdict, at: number): Step {
@@ -211,19 +214,20 @@ function afterCompanies(state: ReconcileState, scroll: Scroll, verdict: Verdict,
   const rows = rowsOf(body, 'data');
   const param = body['scroll_param'];
   const records = rows.map((row) => rowOf(scroll.reason, 'company', row, at));
-  if (rows.length > 0) {
-    if (typeof param !== 'string' || param === '') throw nonsense('companies without the place of the next ones');
-    return stepOf({ ...state, companies: { ...companies, scroll: { ...scroll, param } } }, records, []);
-  }
   const { begun } = scroll;
   const { hole } = state;
+  const counts = countedIn(hole, scroll.counts, rows);
+  if (rows.length > 0) {
+    if (typeof param !== 'string' || param === '') throw nonsense('companies without the place of the next ones');
+    return stepOf({ ...state, companies: { ...companies, scroll: { ...scroll, param, ...counts } } }, records, []);
+  }
   const covered = hole !== null && begun >= hole.until + settleMs;
   const read = {
     ...state,
     companies: { scroll: null, begun, notBefore: 0, restarts: 0 },
-    hole: covered ? { ...hole, companies: true } : hole,
+    hole: covered ? { ...withCounts(hole, counts), companies: true } : hole,
   };
-  return stepOf(...withPart(read, 'company', records));
+  return stepOf(...withPart(read, 'company', records, at));
 }
 
 function afterContacts(state: ReconcileState, pass: Pass, verdict: Verdict, at: number): Step {
@@ -234,12 +238,15 @@ function afterContacts(state: ReconcileState, pass: Pass, verdict: Verdict, at: 
   const rows = rowsOf(body, 'data');
   const updatedAt = (row: Json): number => instant(row['updated_at'])?.ms ?? Infinity;
   const from = Math.floor(pass.since / 1000) * 1000;
-  const records = rows.filter((row) => updatedAt(row) >= from).map((row) => rowOf(pass.reason, 'contact', row, at));
+  const wanted = rows.filter((row) => updatedAt(row) >= from);
+  const records = wanted.map((row) => rowOf(pass.reason, 'contact', row, at));
+  const counts = countedIn(state.hole, pass.counts, wanted);
   const cursor = cursorOf(body);
   const last = rows.at(-1);
   if (last !== undefined && cursor !== null && (pass.since === 0 || updatedAt(last) >= from)) {
     const place = pass.since === 0 ? Math.floor((instant(last['created_at'])?.ms ?? 0) / 1000) : 0;
-    return stepOf({ ...state, contacts: { ...state.contacts, pass: { ...pass, cursor, place } } }, records, []);
+    const going = { ...pass, cursor, place, ...counts };
+    return stepOf({ ...state, contacts: { ...state.contacts, pass: going } }, records, []);
   }
   const { begun } = pass;
   const { hole, contacts } = state;
@@ -250,9 +257,9 @@ function afterContacts(state: ReconcileState, pass: Pass, verdict: Verdict, at: 
   const read = {
     ...state,
     contacts: { pass: null, begun, readTo },
-    hole: covered ? { ...hole, contacts: true } : hole,
+    hole: covered ? { ...withCounts(hole, counts), contacts: true } : hole,
   };
-  return stepOf(...withPart(read, 'contact', records));
+  return stepOf(...withPart(read, 'contact', records, at));
 }
 
 function afterOwed(state: ReconcileState, owed: Owed, verdict: Verdict, at: number): Step {
@@ -288,18 +295,35 @@ function afterOwed(state: ReconcileState, owed: Owed, verdict: Verdict, at: numb
   return stepOf({ ...state, owed: later }, [], []);
 }
 
+/** With those of one more page, while a hole is open: for a page that closes it, or for one that reads on. */
+function countedIn(hole: Hole | null, before: Counts | undefined, rows: readonly Json[]): { readonly counts?: Counts } {
+  if (hole === null) return {};
+  const isOfIt = (row: Json): boolean => (instant(row['updated_at'])?.ms ?? 0) >= hole.since;
+  return { counts: rows.reduce<Counts>((sum, row) => counted(sum, isOfIt(row), false), before ?? nothingRead) };
+}
+
+const withCounts = (hole: Hole, { counts = nothingRead }: { readonly counts?: Counts }): Hole => ({
+  ...hole,
+  counts: sumOf(hole.counts ?? nothingRead, counts),
+});
+
 const unreadMerges = (id: string, verdict: Verdict): string =>
   verdict.kind === 'ok' ? `contact ${id} is told without its merge history` : verdict.text;
 
 /** Says that the part is read, at the end of its first reading, and that a hole is closed, when all of it was read again. */
-function withPart(state: ReconcileState, part: Part, records: readonly RawRecord[]): Parameters<typeof stepOf> {
+function withPart(
+  state: ReconcileState,
+  part: Part,
+  records: readonly RawRecord[],
+  at: number,
+): Parameters<typeof stepOf> {
   const { hole } = state;
   const closed = hole?.contacts === true && hole.companies;
   const first = !state.done.includes(part);
   const after = { ...state, done: first ? [...state.done, part] : state.done, hole: closed ? null : hole };
   const marks = [
     ...(first ? [markOf(after, 'snapshotComplete', part)] : []),
-    ...(closed ? [markOf(after, 'holeClosed', hole.detail)] : []),
+    ...(closed ? [markOf(after, 'holeClosed', hole.detail, certificateOf(hole, at))] : []),
   ];
   return [after, records, marks];
 }

@@ -139,9 +139,9 @@ export class RawPen {
   #say({ state, marks, unread }: Step): void {
     const { log } = this.#options;
     if (unread !== null) log.warn({ why: unread }, 'Intercom does not tell this; it is not asked again');
-    for (const { kind, detail } of marks) {
+    for (const { kind, detail, certificate } of marks) {
       if (kind === 'holeOpen') log.warn({ hole: detail, ...state.hole }, 'reading again what may have been missed');
-      if (kind === 'holeClosed') log.info({ hole: detail }, 'read again');
+      if (kind === 'holeClosed') log.info({ certificate }, 'read again');
       if (kind === 'snapshotComplete') log.info({ part: detail }, 'the first reading is in raw');
     }
   }

@@ -10,8 +10,9 @@
  * puts the step's state on the last record of it. Receivers write to the same topic at the same time, so a state says up to
  * which offset it has heard of what they wrote.
  */
+import { type Counts, nothingRead } from '../../core/counts.ts';
 import type { Owing } from '../../processors/decode/intercom-webhook.ts';
-import type { RawRecord, SourceMark } from '../../schemas/types.ts';
+import type { Certificate, RawRecord, SourceMark } from '../../schemas/types.ts';
 
 /** In the order of the snapshot: owners and companies are known before the contacts that name them. */
 export type Part = 'admin' | 'company' | 'contact';
@@ -26,6 +27,8 @@ export interface Pass {
   readonly cursor: string | null;
   /** Unix seconds: `created_at` of the last contact in raw, where all are read. A cursor dies, this does not. */
   readonly place: number;
+  /** Since a hole is open; absent: none was read. */
+  readonly counts?: Counts;
 }
 
 export interface Scroll {
@@ -33,6 +36,7 @@ export interface Scroll {
   readonly begun: number;
   /** Null: a new one is opened. */
   readonly param: string | null;
+  readonly counts?: Counts;
 }
 
 export interface Hole {
@@ -45,6 +49,8 @@ export interface Hole {
   /** Read again since. */
   readonly contacts: boolean;
   readonly companies: boolean;
+  /** Of what was read again since. */
+  readonly counts?: Counts;
 }
 
 export interface Owed extends Owing {
@@ -266,9 +272,23 @@ export function stepOf(state: ReconcileState, records: readonly RawRecord[], mar
   return { state: told, records, marks: [...marks, markOf(state, 'holeOpen', hole.detail)], unread: null };
 }
 
-export const markOf = ({ claim }: ReconcileState, kind: SourceMark['kind'], detail: string): SourceMark => ({
-  platform: 'intercom',
-  kind,
-  upTo: claim,
-  detail,
+export const markOf = (
+  { claim }: ReconcileState,
+  kind: SourceMark['kind'],
+  detail: string,
+  certificate: Certificate | null = null,
+): SourceMark => ({ platform: 'intercom', kind, upTo: claim, detail, ...(certificate && { certificate }) });
+
+/** What is vouched for when a hole was read again, and what no list shows (decide-reconcile.ts). */
+export const certificateOf = ({ detail, since, until, counts }: Hole, at: number): Certificate => ({
+  hole: detail,
+  since,
+  until: Math.max(until, at),
+  method: 'modified',
+  ...(counts ?? nothingRead),
+  unknown: [
+    'values that were replaced before they were read',
+    'deletions, archivings and merges that no notification told of: they show when the record is written to or asked for',
+    'companies without people, and memberships that moved no updated_at',
+  ],
 });

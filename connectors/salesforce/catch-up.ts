@@ -12,10 +12,13 @@ import { metrics } from '../../core/metrics.ts';
 import { waitingForUnify } from '../../core/pace.ts';
 import { delay } from '../../core/patience.ts';
 import { pause, type Wake } from '../../core/tasks.ts';
+import type { Certificate } from '../../schemas/types.ts';
+import { certificateOf, certificateOfGaps, gapsRead } from './decide-certificate.ts';
 import {
   afterSnapshotOf,
   type ConnectorState,
   datedAfter,
+  type GapsRead,
   type Hole,
   nextSnapshot,
   type RowNote,
@@ -83,9 +86,11 @@ export class CatchUp {
   async #next(signal: AbortSignal): Promise<void> {
     const { writer, objects, wake, now, stands } = this.#options;
     const { rechecks, holes } = writer.state;
+    const gaps = gapsRead(writer.state);
     const hole = stands() ? holes[0] : undefined;
     const next = nextSnapshot(writer.state, objects);
     if (this.#recheckDue()) await this.#recheck(signal);
+    else if (gaps !== undefined) await this.#certifyGaps(gaps);
     else if (hole !== undefined) await this.#readAgain(hole, signal);
     else if (next !== undefined) await this.#snapshot(next.object, next.after, signal);
     else if (rechecks.length > 0) await delay(this.#recheckAt - now(), signal);
@@ -125,6 +130,14 @@ export class CatchUp {
     this.#recheckAt = now() + early;
   }
 
+  /** Once, for it goes with the state in which they are not to be vouched for any more. */
+  async #certifyGaps(gaps: GapsRead): Promise<void> {
+    const { writer, log } = this.#options;
+    const certificate = certificateOfGaps(gaps);
+    await writer.write((state) => [writer.mark('mark', '', { ...state, gaps: null }, certificate)]);
+    log.info({ certificate }, 'records of gap events were read');
+  }
+
   /** From the last row in raw on: an answer that fails after hours of reading costs one page. */
   async #readAgain(hole: Hole, signal: AbortSignal): Promise<void> {
     const { rest, writer, log } = this.#options;
@@ -136,6 +149,7 @@ export class CatchUp {
     }
     const since = hole.since === 0 ? 0 : hole.since - overlapMs;
     const first = place === null ? 0 : hole.objects.indexOf(place.object);
+    let asked = 0;
     for (const object of hole.objects.slice(first)) {
       const shape = this.#shape(object);
       if (shape === undefined) continue;
@@ -144,16 +158,19 @@ export class CatchUp {
         const at = datedAfter(hole.until, page.at);
         if (at === null) return delay(tooEarlyBy(hole.until, page.at), signal);
         if (!(await this.#portions(note, shape, { ...page, at }, signal))) return;
+        asked = page.at;
         // Another loss of the stream has put a larger hole in its place.
         if (!writer.state.holes.some((one) => one.detail === detail)) return;
       }
     }
+    let certificate: Certificate | undefined;
     await writer.write((state) => {
       const holes = state.holes.filter((one) => one.detail !== detail);
+      certificate = certificateOf(state.holes.find((one) => one.detail === detail) ?? hole, asked);
       // Told closed only with the last one: until then something is still missing.
-      return [writer.mark(holes.length === 0 ? 'holeClosed' : 'mark', detail, { ...state, holes })];
+      return [writer.mark(holes.length === 0 ? 'holeClosed' : 'mark', detail, { ...state, holes }, certificate)];
     });
-    log.info({ hole: detail }, 'read again');
+    log.info({ certificate }, 'read again');
   }
 
   async #snapshot(object: string, after: string, signal: AbortSignal): Promise<void> {

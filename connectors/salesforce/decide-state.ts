@@ -7,6 +7,7 @@
  * debt: what an event leaves to be read. recheck: a record of which an event said only that it changed, or that it is gone. place: how far the
  * rows of a snapshot or a hole came.
  */
+import { type Counts, counted, nothingRead } from '../../core/counts.ts';
 import type { ChangeEventHeader } from '../../processors/decode/salesforce.ts';
 import { holeOf, isRecordId } from '../../processors/decode/salesforce.ts';
 
@@ -31,6 +32,8 @@ export interface Hole {
   /** A holeOpen of it is in raw, or an event that decodes to one. */
   readonly told: boolean;
   readonly place: HolePlace | null;
+  /** Of the rows in raw so far; absent: none. */
+  readonly counts?: Counts;
 }
 
 export interface RecordId {
@@ -46,6 +49,17 @@ export interface Recheck extends RecordId {
   readonly until: number;
   /** Asked for by deletions alone: its row was modified then, if there still is one. */
   readonly gone: boolean;
+  /** A gap event asks for it: its reading is vouched for by a certificate. */
+  readonly gap?: true;
+}
+
+/** Records of gap events that are in raw and not vouched for yet. */
+export interface GapsRead {
+  readonly objects: readonly string[];
+  /** Commits of the oldest and the newest of the events, ms. */
+  readonly since: number;
+  readonly until: number;
+  readonly counts: Counts;
 }
 
 export interface ConnectorState {
@@ -66,6 +80,7 @@ export interface ConnectorState {
   readonly debts: number;
   /** How often the stream had to start at its tip. */
   readonly losses: number;
+  readonly gaps?: GapsRead | null;
 }
 
 export const unborn: ConnectorState = {
@@ -92,14 +107,17 @@ export interface Debt {
   readonly commit: number;
   /** The event was a deletion. */
   readonly gone: boolean;
+  /** It was a gap event. */
+  readonly gap?: true;
   readonly hole: Hole | null;
 }
 
-/** Why a row was read, and what is settled once it is in raw. */
-export type RowNote =
+/** Why a row was read, and what is settled once it is in raw. `deleted`: it is gone. */
+export type RowNote = { readonly deleted?: true } & (
   | { readonly reason: 'snapshot'; readonly object: string }
   | { readonly reason: 'recheck'; readonly object: string; readonly debt: number }
-  | { readonly reason: 'hole'; readonly object: string; readonly hole: string; readonly modified: number };
+  | { readonly reason: 'hole'; readonly object: string; readonly hole: string; readonly modified: number }
+);
 
 /** Headers of the raw topic. */
 export const header = {
@@ -131,7 +149,8 @@ export function debtOf(event: ChangeEventHeader, untold: boolean): Debt | null {
   const gone = deletions.has(changeType);
   const ids = untold || gaps.has(changeType) || (gone && mergeable.has(object)) ? known : [];
   const hole = known.length === event.recordIds.length ? null : rowsOf(object, holeOf(event), 0, commit, true);
-  return ids.length === 0 && hole === null ? null : { object, ids, commit, gone, hole };
+  const isGap = changeType.startsWith('GAP_');
+  return ids.length === 0 && hole === null ? null : { object, ids, commit, gone, ...(isGap && { gap: true }), hole };
 }
 
 const rowsOf = (object: string, detail: string, since: number, until: number, told: boolean): Hole => ({
@@ -162,7 +181,7 @@ export function afterRecord(state: ConnectorState, key: string, headers: RawHead
   return bounded({ ...afterDebt(state, JSON.parse(String(owed)) as Debt), cursor });
 }
 
-function afterDebt(state: ConnectorState, { object, ids, commit, gone, hole }: Debt): ConnectorState {
+function afterDebt(state: ConnectorState, { object, ids, commit, gone, gap, hole }: Debt): ConnectorState {
   const debt = state.debts + 1;
   const asked = new Set(ids);
   const before = new Map<string, Recheck>();
@@ -171,10 +190,11 @@ function afterDebt(state: ConnectorState, { object, ids, commit, gone, hole }: D
     before.set(one.id, one);
     return false;
   });
-  const now = [...asked].map((id) => {
+  const now = [...asked].map((id): Recheck => {
     const old = before.get(id) ?? { since: commit, until: commit, gone };
     const [since, until] = [Math.min(old.since, commit), Math.max(old.until, commit)];
-    return { object, id, debt, since, until, gone: old.gone && gone };
+    const isGap = gap === true || before.get(id)?.gap === true;
+    return { object, id, debt, since, until, gone: old.gone && gone, ...(isGap && { gap: true }) };
   });
   const holes = hole === null ? state.holes : withHole(state.holes, hole);
   return { ...state, debts: debt, rechecks: [...others, ...now], holes };
@@ -220,13 +240,32 @@ function afterRow(state: ConnectorState, note: RowNote, id: string): ConnectorSt
       return { ...state, snapshot: { ...state.snapshot, place: { object, id } } };
     case 'recheck': {
       const paid = (one: Recheck): boolean => one.object === object && one.id === id && one.debt <= note.debt;
-      return { ...state, rechecks: state.rechecks.filter((one) => !paid(one)) };
+      const gap = state.rechecks.find((one) => one.gap === true && paid(one));
+      return {
+        ...state,
+        rechecks: state.rechecks.filter((one) => !paid(one)),
+        ...(gap !== undefined && { gaps: withGap(state.gaps, gap, note.deleted === true) }),
+      };
     }
     case 'hole': {
       const place = { object, id, modified: note.modified };
-      return { ...state, holes: state.holes.map((one) => (one.detail === note.hole ? { ...one, place } : one)) };
+      const read = (one: Hole): Hole => {
+        const counts = counted(one.counts ?? nothingRead, note.modified >= one.since, note.deleted === true);
+        return { ...one, place, counts };
+      };
+      return { ...state, holes: state.holes.map((one) => (one.detail === note.hole ? read(one) : one)) };
     }
   }
+}
+
+function withGap(gaps: GapsRead | null | undefined, { object, since, until }: Recheck, isGone: boolean): GapsRead {
+  const before = gaps ?? { objects: [], since, until, counts: nothingRead };
+  return {
+    objects: [...new Set([...before.objects, object])].sort(),
+    since: Math.min(before.since, since),
+    until: Math.max(before.until, until),
+    counts: counted(before.counts, true, isGone),
+  };
 }
 
 /** How far the platform's clocks may be apart, and how long a record is read again for the sake of its date. */

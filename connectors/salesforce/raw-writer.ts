@@ -6,7 +6,7 @@
 import type { KafkaAccess, OutRecord, SafeProducer } from '../../core/kafka.ts';
 import type { RegistryCodec } from '../../core/registry.ts';
 import { multiSelectHeader } from '../../processors/decode/salesforce.ts';
-import type { RawRecord, SourceMark } from '../../schemas/types.ts';
+import type { Certificate, RawRecord, SourceMark } from '../../schemas/types.ts';
 import {
   afterRecord,
   type ConnectorState,
@@ -98,8 +98,14 @@ export class RawWriter {
   }
 
   /** A mark carries the state from there on, so that a tail with one mark in it is enough to go on. */
-  mark(kind: SourceMark['kind'], detail: string, state: ConnectorState): OutRecord {
-    const mark: SourceMark = { platform: 'salesforce', kind, upTo: state.claim, detail };
+  mark(
+    kind: SourceMark['kind'],
+    detail: string,
+    state: ConnectorState,
+    certificate: Certificate | null = null,
+  ): OutRecord {
+    const claim = { platform: 'salesforce', kind, upTo: state.claim, detail } as const;
+    const mark: SourceMark = { ...claim, ...(certificate && { certificate }) };
     return {
       topic,
       key: 'mark',
@@ -125,7 +131,7 @@ export class RawWriter {
       key: row.id,
       value: this.#codec.encode(topic, 'RawRecord', raw),
       headers: {
-        [header.row]: JSON.stringify(note),
+        [header.row]: JSON.stringify(row.deleted ? { ...note, deleted: true } : note),
         ...(shape.multiSelects.length > 0 ? { [multiSelectHeader]: shape.multiSelects.join(',') } : {}),
       },
     };

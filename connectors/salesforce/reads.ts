@@ -122,7 +122,8 @@ export async function* pages(rest: SalesforceRest, slice: Slice): AsyncGenerator
       limit: pageSize,
     });
     const { rows, done, at } = answer;
-    if (rows.length > 0) yield { rows, at };
+    // An empty one too: it says until when there was nothing.
+    yield { rows, at };
     last = rows.at(-1);
     // The platform may hand out fewer rows than asked where rows are wide, and says then that it is not done.
     if (last === undefined || (done && rows.length < pageSize)) return;

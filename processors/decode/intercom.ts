@@ -217,8 +217,8 @@ export type IntercomRaw =
  */
 export function decodeIntercom(raw: IntercomRaw, source: Source): readonly Change[] {
   if (raw.schema === 'SourceMark') {
-    const { platform, kind, upTo, detail } = raw.value;
-    return [changeOf({ kind: 'mark', source, mark: { platform, kind, upTo, detail } })];
+    const { platform, kind, upTo, detail, certificate = null } = raw.value;
+    return [changeOf({ kind: 'mark', source, mark: { platform, kind, upTo, detail, certificate } })];
   }
   const record = raw.value;
   if (!isObject(record.object))

@@ -45,7 +45,13 @@ const marked = (source: Source, mark: Mark): Change =>
   changeOf({
     kind: 'mark',
     source,
-    mark: { platform: mark.platform, kind: mark.kind, upTo: mark.upTo, detail: mark.detail },
+    mark: {
+      platform: mark.platform,
+      kind: mark.kind,
+      upTo: mark.upTo,
+      detail: mark.detail,
+      certificate: mark.certificate ?? null,
+    },
   });
 
 export const salesforceRef = (object: string, id: string): string => `salesforce:${object}:${id}`;

@@ -5,6 +5,7 @@
 import type { Fold, FoldRecord, Output, State } from '../../core/fold.ts';
 import type { Epoch } from '../../schemas/types.ts';
 import { onAction } from './actions.ts';
+import { certify } from './certificates.ts';
 import { resend } from './commands.ts';
 import { askCreate, openGates } from './creates.ts';
 import { dispatch, stirAll } from './dirty.ts';
@@ -123,6 +124,11 @@ function onMark(world: World): void {
   const place = `place:${mark.platform}`;
   if (source !== null && source.offset < (marks.n[place] ?? 0)) return;
   const placed = source === null ? marks.n : { ...marks.n, [place]: source.offset };
+  // Told once, though a mark may come again.
+  if (mark.certificate && (source === null || source.offset > (marks.n[place] ?? -1))) {
+    certify(world, mark.platform, mark.certificate);
+    world.putCursor(marksKey, { ...marks, n: placed });
+  }
   const set = (name: string, value: number): void =>
     world.putCursor(marksKey, { ...marks, n: { ...placed, [name]: value } });
   switch (mark.kind) {

@@ -21,7 +21,7 @@ export type Lane = 'urgent' | 'live' | 'bulk';
 export type Platform = 'salesforce' | 'intercom';
 
 type JournalNote = Pick<JournalEntry, 'kind' | 'id' | 'reason'> &
-  Partial<Pick<JournalEntry, 'field' | 'value' | 'other' | 'source'>>;
+  Partial<Pick<JournalEntry, 'field' | 'value' | 'other' | 'source' | 'certificate'>>;
 
 /** Of the record that a lineage names. */
 export const offsetOf = (lineage: string): number => Number(lineage.slice(lineage.lastIndexOf('/') + 1));

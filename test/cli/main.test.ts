@@ -65,6 +65,7 @@ describe('help teaches', () => {
         unfreeze        write a field again that two writers fought over
         dlq             the dead letters: what was rejected and why, and how to put it back
         reread          read people and companies of Intercom again: what changed since a time, or some by their ids
+        certificates    what was missed and read again: when, how, how much, and what stays unknown
         config          the configuration: check it, show it, print its JSON Schema
         stack           the local Kafka, schema registry and Redis: real servers from published jars, without Docker
         twin            a local double of a platform that speaks its own protocol

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { TributaryError } from '../../core/errors.ts';
 import type { KafkaAccess, SafeProducer } from '../../core/kafka.ts';
+import type { Certificate } from '../../schemas/types.ts';
 import type { SalesforceTwin } from '../../twins/salesforce/server.ts';
 import { Harness, latest, person } from './salesforce-harness.ts';
 
@@ -26,6 +27,20 @@ async function load(count: number): Promise<readonly string[]> {
 async function edit(...rows: readonly object[]): Promise<void> {
   const results = (await person(twin, 'transaction', { rows })) as readonly { success: boolean }[];
   expect(results).toMatchObject(rows.map(() => ({ success: true })));
+}
+
+/** What a certificate has to count, by the twin's own rows. */
+function countsOf(certificate: Certificate | undefined) {
+  const { since = 0, method = 'all' } = certificate ?? {};
+  const objects = method === 'all' ? ['Contact'] : ['User', 'Account', 'Contact'];
+  const overlap = 600_000;
+  const rows = objects
+    .flatMap((name) => [...twin.model.store.all(name)])
+    .map(({ deleted, values }) => ({ deleted, modified: Number(values['SystemModstamp'] ?? 0) }))
+    .filter(({ modified }) => method === 'all' || modified >= since - overlap);
+  const inIt = rows.filter(({ modified }) => modified >= since);
+  const deleted = inIt.filter((row) => row.deleted).length;
+  return { method, read: rows.length, changed: inIt.length - deleted, deleted };
 }
 
 const setPhone = (id: string, phone: string) => edit({ op: 'update', object: 'Contact', id, row: { Phone: phone } });
@@ -171,6 +186,12 @@ describe('the live stream', () => {
         ['seen', 'read'],
       ]);
     });
+    await harness.until(async () => {
+      const certificates = (await harness.changes()).flatMap(({ mark }) => mark?.certificate ?? []);
+      expect(certificates).toMatchObject([
+        { hole: 'gaps of Contact', method: 'named', read: 1, changed: 1, deleted: 0 },
+      ]);
+    });
   });
 
   test.each([
@@ -196,6 +217,9 @@ describe('the live stream', () => {
     await expectToldEverything(ids.filter((id) => id !== ids[2]));
     const gone = (await harness.observations()).filter((one) => one.ref === ref(ids[2] ?? ''));
     expect(gone.at(-1)?.op).toBe('deleted');
+    const certificates = (await harness.changes()).flatMap(({ mark }) => mark?.certificate ?? []);
+    expect(certificates).toHaveLength(1);
+    expect(certificates[0]).toMatchObject({ hole: opened?.detail, ...countsOf(certificates[0]) });
   });
 
   test('has one subscriber; when it stops, the other takes over', async () => {

@@ -307,6 +307,16 @@ describe('a hole', () => {
     expect(claimed(world.state, parts, world.now).marks).toEqual([]);
     world.run(world.now + settleMs);
     expect(world.kinds().at(-1)).toBe('holeClosed notifications lost, 1');
+    const companies = world.records.filter(({ reason, object }) => reason === 'hole' && object === 'company').length;
+    // One contact had changed in it; companies are all read.
+    expect(world.marks.at(-1)?.certificate).toMatchObject({
+      hole: 'notifications lost, 1',
+      since: from,
+      method: 'modified',
+      read: 1 + companies,
+      changed: 1,
+      deleted: 0,
+    });
     expect(world.state.hole).toBeNull();
     expect(claimed(world.state, parts, world.now).marks).toMatchObject([{ kind: 'mark' }]);
   });

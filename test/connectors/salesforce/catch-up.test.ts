@@ -94,8 +94,15 @@ const load = (count: number): readonly string[] =>
   );
 
 /** An event of the stream that tells only that a record changed. */
-async function gap(id: string, commit: number): Promise<void> {
-  const debt: Debt = { object: 'Contact', ids: [id], commit, gone: false, hole: null };
+async function gap(id: string, commit: number, isGapEvent = false): Promise<void> {
+  const debt: Debt = {
+    object: 'Contact',
+    ids: [id],
+    commit,
+    gone: false,
+    ...(isGapEvent && { gap: true }),
+    hole: null,
+  };
   const headers = { [header.replayId]: Buffer.from([1]), [header.debt]: JSON.stringify(debt) };
   await writer.write(() => [{ topic: 'salesforce.raw', key: id, value: null, headers }]);
   wake.wake();
@@ -182,6 +189,13 @@ test('a hole goes on after the last row in raw when an answer fails', async () =
     ['holeOpen', hole.detail],
     ['holeClosed', hole.detail],
   ]);
+  expect(marks().at(-1)?.certificate).toMatchObject({
+    method: 'all',
+    since: 0,
+    read: 2_600,
+    changed: 2_600,
+    deleted: 0,
+  });
 }, 10_000);
 
 test('whoever takes over goes on in the hole from what the headers tell', async () => {
@@ -201,9 +215,33 @@ test('whoever takes over goes on in the hole from what the headers tell', async 
   await start(state);
   await vi.waitFor(() => expect(writer.state.holes).toEqual([]), { timeout: 5_000 });
   expect(marks().map(({ kind }) => kind)).toEqual(['holeClosed']);
+  expect(marks()[0]?.certificate).toMatchObject({ read: 2_600, changed: 2_600, deleted: 0 });
   raw.unshift(...first);
   expect(rows()).toHaveLength(2_600);
   expect(new Set(rows().map(({ recordId }) => recordId))).toEqual(new Set(loaded));
+}, 10_000);
+
+test('records of gap events are vouched for together, once, when none of them is left to be read', async () => {
+  const [one = '', other = ''] = load(2);
+  const contact = twin.model.object('Contact');
+  if (contact === undefined) throw new Error('no Contact');
+  twin.model.execute(
+    [{ op: 'delete', object: 'Contact', id: other }],
+    { userId: twin.model.personUserId, changeOrigin: '' },
+    twin.now(),
+    false,
+  );
+  const commit = twin.now() - 60_000;
+  await start({});
+  await gap(one, commit, true);
+  await gap(other, commit + 1_000, true);
+  await vi.waitFor(() => expect(marks().filter(({ certificate }) => certificate)).not.toEqual([]), { timeout: 5_000 });
+  await vi.waitFor(() => expect(writer.state.gaps).toBeNull());
+  const told = marks().flatMap(({ certificate }) => certificate ?? []);
+  const sum = (of: 'read' | 'changed' | 'deleted') => told.reduce((total, each) => total + each[of], 0);
+  expect([sum('read'), sum('changed'), sum('deleted')]).toEqual([2, 1, 1]);
+  expect(told[0]).toMatchObject({ hole: 'gaps of Contact', method: 'named', since: commit });
+  expect(marks().every(({ kind }) => kind === 'mark')).toBe(true);
 }, 10_000);
 
 test('reading stops when the calls are used up and goes on by itself; a gap is read with what bulk work leaves', async () => {

@@ -120,7 +120,8 @@ describe('the state in the headers of raw', () => {
     const holes = [hole('stream lost, 1'), hole('other')];
     const note: RowNote = { reason: 'hole', object: 'Account', hole: 'stream lost, 1', modified: 9_000 };
     const state = afterRecord({ ...unborn, holes }, '001B', row(note));
-    expect(state.holes).toEqual([{ ...holes[0], place: { object: 'Account', id: '001B', modified: 9_000 } }, holes[1]]);
+    const place = { object: 'Account', id: '001B', modified: 9_000 };
+    expect(state.holes).toEqual([{ ...holes[0], place, counts: { read: 1, changed: 1, deleted: 0 } }, holes[1]]);
     const more = afterRecord(state, 'x', owing([], 5, 'Lead', { hole: { ...lostHole, detail: 'Lead', lost: false } }));
     expect(more.holes[0]).toEqual(state.holes[0]);
   });
@@ -134,7 +135,7 @@ describe('the state in the headers of raw', () => {
     expect(debtFor({ entityName: 'Task', changeType: 'GAP_DELETE' })).toBeNull();
     const owed = { object: 'Contact', ids: ['003Dp00000A1b2CIAR'], commit: 1_790_000_000_123, gone: false, hole: null };
     const commitTimestamp = BigInt(owed.commit);
-    expect(debtFor({ changeType: 'GAP_UPDATE', commitTimestamp })).toEqual(owed);
+    expect(debtFor({ changeType: 'GAP_UPDATE', commitTimestamp })).toEqual({ ...owed, gap: true });
     expect(debtFor({ changeType: 'UNDELETE', commitTimestamp })).toEqual(owed);
     expect(debtFor({ commitTimestamp }, true)).toEqual(owed);
   });
