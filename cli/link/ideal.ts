@@ -21,7 +21,8 @@ export interface Came {
 export class IdealPlatforms {
   readonly #rules: Rules;
   readonly #user: OurUser;
-  #made = 0;
+  /** What stands in the records that were made, and since when. */
+  readonly #made = new Map<string, { readonly fields: Observation['fields']; readonly modified: number }>();
   #told = 0;
 
   constructor(rules: Rules, user: OurUser) {
@@ -29,14 +30,30 @@ export class IdealPlatforms {
     this.#user = user;
   }
 
+  /** Is it a record that was made here? No platform knows it. */
+  has(ref: string): boolean {
+    return this.#made.has(ref);
+  }
+
   /** @param at the platform's clock, ms: later than all that it has told of the record */
   carryOut(command: Command, at: number): Came {
     const isCreate = command.verb === 'create';
-    const ref = isCreate ? `${command.platform}:${command.object}:new-${++this.#made}` : command.ref;
+    const ref = isCreate ? `${command.platform}:${command.object}:new-${this.#made.size + 1}` : command.ref;
+    const echo = command.platform === 'intercom' || command.verb === 'read' ? null : this.#echoOf(command, ref, at);
+    const returned =
+      command.verb === 'read'
+        ? this.#read(ref, at)
+        : command.platform === 'intercom'
+          ? inIntercom(command, ref, at)
+          : null;
+    const before = this.#made.get(ref);
+    const written = returned?.fields ?? echo?.observation?.fields ?? {};
+    if (command.verb !== 'read' && (isCreate || before !== undefined))
+      this.#made.set(ref, { fields: { ...before?.fields, ...written }, modified: at });
     const answer: Answer = {
       outcome: 'applied',
       ref,
-      returned: command.platform === 'intercom' ? inIntercom(command, ref, at) : null,
+      returned,
       platformTime: at,
       refusals: [],
       doubt: false,
@@ -44,8 +61,12 @@ export class IdealPlatforms {
       calls: 1,
       into: null,
     };
-    const echo = command.platform === 'intercom' ? null : this.#echoOf(command, ref, at);
     return { answer, echo };
+  }
+
+  #read(ref: string, at: number): Observation {
+    const { fields = {}, modified = at } = this.#made.get(ref) ?? {};
+    return { ...nothing, ref, via: 'answer', whole: true, created: false, fields, at: instant(at), modified };
   }
 
   #echoOf(command: Command, ref: string, at: number): Change {
@@ -57,7 +78,7 @@ export class IdealPlatforms {
       whole: isCreate,
       created: isCreate,
       fields: { ...(isCreate && this.#defaults(ref)), ...command.fields },
-      at: { time: at, seq: ++this.#told, second: true },
+      at: { ...instant(at), seq: ++this.#told },
       origin: this.#rules.client,
       by: this.#user.id,
     };
@@ -76,6 +97,8 @@ export class IdealPlatforms {
     );
   }
 }
+
+const instant = (time: number) => ({ time, seq: -1, second: true });
 
 const nothing = {
   op: 'seen',
@@ -97,7 +120,7 @@ function inIntercom({ verb, object, fields }: Command, ref: string, at: number):
     whole: isCreate,
     created: false,
     fields: { ...(isCreate && object === 'contact' && { role: 'user', companies: [] }), ...fields },
-    at: { time: at, seq: -1, second: true },
+    at: instant(at),
     modified: at,
   };
 }

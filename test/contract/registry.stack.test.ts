@@ -15,7 +15,7 @@ const log = pino({ level: process.env['LOG'] ?? 'silent' });
 const brokers = process.env['KAFKA_BROKERS'] ?? '';
 const url = process.env['SCHEMA_REGISTRY_URL'] ?? '';
 const prefix = `r${randomUUID().slice(0, 8)}.`;
-const mark = { platform: 'salesforce', kind: 'mark', upTo: 1_790_000_000_000, detail: '' };
+const mark = { platform: 'salesforce', kind: 'mark', upTo: 1_790_000_000_000, detail: '', certificate: null };
 
 let kafka: KafkaAccess;
 let codec: RegistryCodec;
