@@ -46,5 +46,5 @@ export function fresh(judging: Judging): void {
 
 /** Each edit is written once to the other side, once back where it lost, and once more where a call's outcome is in doubt. */
 export function writesBounded(judging: Judging): void {
-  for (const { id, text } of excessOf(judging.ran, judging.journal)) judging.broken('writes', text, [id]);
+  for (const { id, text } of excessOf(judging)) judging.broken('writes', text, [id]);
 }

@@ -1074,4 +1074,18 @@ export const kept: readonly Kept[] = [
       { at: 9685, do: 'edit', who: 0, on: 'salesforce', field: 'optedOut', value: true },
     ],
   },
+  {
+    shows:
+      'a reading on its way when somebody edits, of the same second, has not told of the edit that our write then replaces',
+    seed: 4000192,
+    faults: [],
+    people: [{ salesforce: true }, { intercom: true }],
+    actions: [
+      { at: 573, do: 'create', who: 2, on: 'intercom' },
+      { at: 981, do: 'edit', who: 1, on: 'intercom', field: 'department', value: 'p1 department a10' },
+      { at: 1466, do: 'edit', who: 1, on: 'salesforce', field: 'email', value: 'p1.2@x.example' },
+      { at: 1495, do: 'edit', who: 1, on: 'intercom', field: 'email', value: 'p1.3@x.example' },
+      { at: 1804, do: 'edit', who: 1, on: 'intercom', field: 'email', value: 'p1.4@x.example' },
+    ],
+  },
 ];

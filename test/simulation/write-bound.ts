@@ -6,7 +6,7 @@
  */
 import type { FoldRecord } from '../../core/fold.ts';
 import { noPosition } from '../../processors/unify/values.ts';
-import type { Command, JournalEntry, Result } from '../../schemas/types.ts';
+import type { Command, JournalEntry, Observation, Result } from '../../schemas/types.ts';
 import { endOf } from './dates.ts';
 import { isMadeLate } from './duplicates.ts';
 import {
@@ -20,9 +20,10 @@ import {
 } from './fields.ts';
 import { rewritten } from './others.ts';
 import type { Edit } from './people.ts';
+import type { Judging } from './promises.ts';
 import type { Ran } from './simulate.ts';
 import type { Written } from './sink-process.ts';
-import { emailHolder, type Kind } from './stores.ts';
+import { emailHolder, type Kind, type Stored } from './stores.ts';
 
 /** So long after a write of ours a snapshot may show what a flow made of it, before the stream says that it was ours. */
 const unnamedMs = 15_000;
@@ -46,21 +47,23 @@ interface Record {
   readonly whose: number;
 }
 
-export function excessOf(ran: Ran, journal: readonly JournalEntry[]): readonly Excess[] {
-  const bounds = new WriteBounds(ran, journal);
+export function excessOf(judging: Judging): readonly Excess[] {
+  const bounds = new WriteBounds(judging);
   return (['salesforce', 'intercom'] as const).flatMap((platform) => bounds.excess(platform));
 }
 
 class WriteBounds {
   readonly #ran: Ran;
+  readonly #alike: Judging['alike'];
   /** Of edits that lost, or may have. */
   readonly #losses: readonly JournalEntry[];
   readonly #pools = new Map<string, readonly number[]>();
   /** Offsets of what was told of a record, in order. Made when something is to be found there. */
   #tellings: Map<string, FoldRecord[]> | undefined;
 
-  constructor(ran: Ran, journal: readonly JournalEntry[]) {
+  constructor({ ran, journal, alike }: Judging) {
     this.#ran = ran;
+    this.#alike = alike;
     this.#losses = journal.filter(({ kind }) => kind === 'rejected' || kind === 'doubtful');
   }
 
@@ -190,9 +193,17 @@ class WriteBounds {
     const since = edit.at + (edit.platform === 'salesforce' ? this.#ran.clock.skewMs : 0);
     const told = this.#tellingsOf(edit.id).find(({ time, change: { observation, result } }) => {
       const { at, fields } = observation ?? result?.returned ?? { at: noPosition, fields: {} };
-      return time > edit.at && at.time + (at.second ? 999 : 0) >= since && names.some((name) => name in fields);
+      if (time <= edit.at || !names.some((name) => name in fields)) return false;
+      // Of its very second: it tells of the edit if it shows it. A reading on its way shows what was there before.
+      const isWithin = at.second && at.time < since && at.time + 999 >= since;
+      return isWithin ? this.#shows(fields, edit, field) : at.time >= since;
     });
     return told !== undefined && over.some(({ decidedAt }) => decidedAt < told.offset);
+  }
+
+  /** A name of several parts is told by the parts. */
+  #shows(fields: Observation['fields'], { platform, value }: Edit, field: MappedField): boolean {
+    return field.canonical === 'lastName' || this.#alike(field, fields[field[platform]] as Stored, value);
   }
 
   /**
