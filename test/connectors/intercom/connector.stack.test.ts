@@ -1,7 +1,9 @@
 /** The Intercom source against real Kafka, registry and Redis, and a twin that delivers signed webhooks. */
-import { execFile } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { freePort } from '../../../cli/stack/parts.ts';
 import { connectKafka } from '../../../core/kafka.ts';
 import { contactItem, notification } from '../../processors/decode/intercom-notifications.ts';
 import { callsOf, twinControl } from '../../support/intercom-access.ts';
@@ -164,6 +166,55 @@ describe('one pod', () => {
     expect(await harness.deadLetters()).toMatchObject([{ code: 'PLATFORM_OTHER_ORG', original: bytes }]);
   });
 });
+
+test('killed in the middle of many posts, it has lost none that it had answered', async () => {
+  const [id = ''] = people(1);
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}/intercom`;
+  const start = async (): Promise<ChildProcess> => {
+    const child = spawn(process.execPath, [main, 'run', 'connect-intercom'], {
+      env: {
+        ...process.env,
+        TRIBUTARY_PREFIX: harness.prefix,
+        INTERCOM_BASE_URL: twin.url,
+        INTERCOM_TOKEN: twin.token,
+        INTERCOM_CLIENT_SECRET: twin.clientSecret,
+        INTERCOM_WEBHOOK_PORT: String(port),
+      },
+      stdio: 'ignore',
+    });
+    await harness.until(async () => expect(await signed(url, twin.clientSecret, names(id))).toBe(200), 40_000);
+    return child;
+  };
+  const answered: string[] = [];
+  const put = async (name: string): Promise<void> => {
+    const bytes = notification('contact.user.updated', { ...contactItem, id, name }, { app_id: twin.workspaceId });
+    const status = await signed(url, twin.clientSecret, bytes).catch(() => 0);
+    if (status === 200) answered.push(name);
+  };
+  const putMany = async (from: number, to: number): Promise<void> => {
+    for (let n = from; n < to; n += 20) await Promise.all(Array.from({ length: 20 }, (_, k) => put(`N${n + k}`)));
+  };
+  let child = await start();
+  try {
+    const putting = putMany(0, 3_000);
+    await harness.until(() => expect(answered.length).toBeGreaterThan(60));
+    child.kill('SIGKILL');
+    await putting;
+    expect(answered.length).toBeLessThan(3_000);
+    const before = answered.length;
+    child = await start();
+    await putMany(3_000, 3_200);
+    const told = new Set(await harness.told(id));
+    expect(answered.filter((name) => !told.has(name))).toEqual([]);
+    expect(answered.length).toBe(before + 200);
+    const exited = once(child, 'exit');
+    child.kill('SIGTERM');
+    expect(await exited).toEqual([0, null]);
+  } finally {
+    child.kill('SIGKILL');
+  }
+}, 120_000);
 
 describe('after a standstill', () => {
   test('what was notified to nobody is read again, between a mark that opens the hole and one that closes it', async () => {
