@@ -39,16 +39,7 @@ export async function askState<T>(options: StateOptions, question: (state: ReadS
   try {
     await connected(redis);
     const codec = await connectRegistry({ url: registry.url, prefix, log, signal: stop.signal });
-    const mirror = new Mirror(redis, prefix);
-    for (let tries = 1; ; tries++) {
-      try {
-        return await askMirror(mirror, codec, question);
-      } catch (error) {
-        const moved = error instanceof TributaryError && error.code === 'MIRROR_MOVED';
-        if (!moved || tries >= patience.tries || stop.signal.aborted) throw error;
-        await sleep(patience.pauseMs);
-      }
-    }
+    return await askMirror(new Mirror(redis, prefix), codec, question, stop.signal);
   } finally {
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
     redis.disconnect();
@@ -62,12 +53,28 @@ export const connected = (redis: ReturnType<typeof connectRedis>): Promise<void>
     redis.once('error', () => resolve());
   });
 
-/** One try, at the position where the mirror stands. @throws TributaryError MIRROR_MOVED */
-async function askMirror<T>(
+type Decoding = Pick<RegistryCodec, 'decode' | 'prepare'>;
+
+/** Again while the mirror moves. @throws as `askState` */
+export async function askMirror<T>(
   mirror: Mirror,
-  codec: Pick<RegistryCodec, 'decode' | 'prepare'>,
+  codec: Decoding,
   question: (state: ReadState) => T,
+  signal: AbortSignal,
 ): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await tryMirror(mirror, codec, question);
+    } catch (error) {
+      const moved = error instanceof TributaryError && error.code === 'MIRROR_MOVED';
+      if (!moved || tries >= patience.tries || signal.aborted) throw error;
+      await sleep(patience.pauseMs);
+    }
+  }
+}
+
+/** One try, at the position where the mirror stands. @throws TributaryError MIRROR_MOVED */
+async function tryMirror<T>(mirror: Mirror, codec: Decoding, question: (state: ReadState) => T): Promise<T> {
   const { position } = await mirror.head();
   if (position === '' || position.startsWith('rebuild:')) {
     const why = position === '' ? 'the mirror is empty: unify has not begun' : 'the mirror is being repaired';

@@ -4,14 +4,15 @@ import { openIntercom } from '../connectors/intercom/client.ts';
 import { dailyBudget } from '../connectors/salesforce/budget.ts';
 import type { KafkaAccess } from '../core/kafka.ts';
 import { connectRedis } from '../core/redis.ts';
+import type { CallContext } from '../core/role.ts';
 import { type PlatformStatus, readStatus, statusKeys, type UnifyStatus } from '../processors/unify/status.ts';
 import { type Frozen, frozen } from '../processors/unify/why.ts';
 import { commandLog, json, say, table } from './output.ts';
 import { type ServerOptions, withServers } from './servers.ts';
 import { settings, settingsWithServers, withConfig } from './settings.ts';
-import { askState, connected } from './state.ts';
+import { askState, connected, type ReadState } from './state.ts';
 
-interface Lag {
+export interface Lag {
   readonly stage: string;
   readonly topic: string;
   /** Records; null: nobody of it has begun. */
@@ -44,40 +45,53 @@ async function show(_options: unknown, command: Command): Promise<void> {
   const options = command.optsWithGlobals<ServerOptions & { json?: true }>();
   const config = settings(options);
   const { lags, left } = await withServers(options, async ({ kafka }) => ({
-    lags: await Promise.all(
-      stages.map(async ([stage, topic]): Promise<Lag> => {
-        const places = await kafka.committed(stage, topic);
-        const begun = places.every(({ next }) => next !== undefined);
-        return { stage, topic, records: begun ? await kafka.admin.lag(stage, topic) : null };
-      }),
-    ),
+    lags: await lagsIn(kafka),
     left: await callsLeft(options, kafka),
   }));
-  const unify = await askState(options, (state) => {
-    const values = new Map<string, object>();
-    for (const key of statusKeys) {
-      const value = state.get(key);
-      if (value !== undefined) values.set(key, value);
-    }
-    return { ...readStatus(values), frozen: frozen((key) => state.get(key), config) };
-  });
+  const unify = await askState(options, (state) => ({
+    ...unifyStatus(state),
+    frozen: frozen((key) => state.get(key), config),
+  }));
   const status = { lags, left, ...unify };
   say(options.json ? json(status, 2) : statusText(status, Date.now()));
 }
 
-/** Of our share: of the day's in Salesforce, at once in Intercom. */
+export const lagsIn = (kafka: KafkaAccess): Promise<readonly Lag[]> =>
+  Promise.all(
+    stages.map(async ([stage, topic]): Promise<Lag> => {
+      const places = await kafka.committed(stage, topic);
+      const begun = places.every(({ next }) => next !== undefined);
+      return { stage, topic, records: begun ? await kafka.admin.lag(stage, topic) : null };
+    }),
+  );
+
+/** What of unify's state a status tells. */
+export function unifyStatus(state: ReadState): UnifyStatus {
+  const values = new Map<string, object>();
+  for (const key of statusKeys) {
+    const value = state.get(key);
+    if (value !== undefined) values.set(key, value);
+  }
+  return readStatus(values);
+}
+
 async function callsLeft(options: ServerOptions, kafka: KafkaAccess): Promise<Status['left']> {
   const config = await settingsWithServers(options, ['redis.url']);
   const redis = connectRedis({ url: config.redis.url, log: commandLog(options.debug === true) });
   try {
     await connected(redis);
-    const { access, budget: intercom } = openIntercom({ config, redis, kafka });
-    const salesforce = dailyBudget({ config, redis, kafka });
-    await Promise.all([salesforce.tell({}), intercom.tell({}), access.close()]);
-    return { salesforce: salesforce.level().left, intercom: intercom.level().left };
+    return await leftIn({ config, redis, kafka });
   } finally {
     redis.disconnect();
   }
+}
+
+/** Calls left of our share: of the day's in Salesforce, at once in Intercom. */
+export async function leftIn(context: CallContext): Promise<Status['left']> {
+  const { access, budget: intercom } = openIntercom(context);
+  const salesforce = dailyBudget(context);
+  await Promise.all([salesforce.tell({}), intercom.tell({}), access.close()]);
+  return { salesforce: salesforce.level().left, intercom: intercom.level().left };
 }
 
 export interface Status extends UnifyStatus {

@@ -3,6 +3,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { TributaryError } from '../../core/errors.ts';
 import { withConfig } from '../settings.ts';
 import { type DryRunOptions, dryRun } from './dry-run.ts';
+import { watch } from './watch.ts';
 
 /** As a shell has it for what Ctrl-C ended: what follows by && does not go on. */
 const interrupted = 130;
@@ -13,7 +14,7 @@ export function linkCommand(): Command {
     .option('--details', 'with --dry-run: every pair, candidate and value, with the reason')
     .option('--limit <count>', 'with --dry-run: read at most so many records of each object, to try it out', whole)
     .option('--output <file>', 'with --dry-run: write the whole report to a file, as JSON')
-    .option('--json', 'print JSON')
+    .option('--json', 'print JSON: of --dry-run the report, else an object for each look')
     .addHelpText('after', help)
     .action(run);
 }
@@ -26,13 +27,21 @@ who has the same email, or names the other's record, is one person. So before yo
   tributary link --dry-run --output plan.json
 
 It decides as the pipeline does, twice: with Salesforce's records told of first, and with Intercom's. What comes out
-differently is listed apart. It calls no more than reading takes, within the deployment's own budget, which is counted in
-Redis: it needs Redis and both platforms, no Kafka and no registry. People are held in memory, some 20 kB for each.
+differently is listed apart. It makes the calls that reading takes and no others, within the deployment's own budget, which
+is counted in Redis: it needs Redis and both platforms, no Kafka and no registry. Everybody is held in memory.
 
 What it finds ambiguous (two contacts of one email and one in Intercom) is left alone until \`tributary identity pin\` says
 who it is, or one of them gets another email. Merge such people first, where you can.
 
-Exit status: 0 done, 130 interrupted, 69 Redis is away, 78 configuration or credentials.`;
+Then start the roles, and watch:
+
+  tributary run all
+  tributary link                          how far it is, every two seconds, until both are read and nothing waits
+
+Both platforms are read at the pace of the budgets, creates wait until both were heard, and people may go on working on both
+meanwhile. Roles that are stopped go on from where they were; so may whoever watches.
+
+Exit status: 0 done (looked at, or linked), 130 interrupted, 69 Redis is away, 78 configuration or credentials.`;
 
 interface LinkOptions extends DryRunOptions {
   readonly dryRun?: true;
@@ -40,11 +49,16 @@ interface LinkOptions extends DryRunOptions {
 
 async function run(_options: unknown, command: Command): Promise<void> {
   const options = command.optsWithGlobals<LinkOptions>();
-  if (options.dryRun !== true)
-    throw new TributaryError(
-      'USAGE',
-      'linking is what the roles do at their first start (`tributary run`); say --dry-run to look before',
-    );
+  if (options.dryRun === true) return await lookOnly(options);
+  const alone = (['details', 'limit', 'output'] as const).find((name) => options[name] !== undefined);
+  if (alone !== undefined)
+    throw new TributaryError('USAGE', `--${alone} is of --dry-run; without that, the link is watched`, {
+      field: alone,
+    });
+  if (!(await watch(options))) interrupt('interrupted; the link goes on, and can be watched again at any time');
+}
+
+async function lookOnly(options: LinkOptions): Promise<void> {
   const stop = new AbortController();
   const onSignal = (): void => stop.abort();
   process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
@@ -52,11 +66,15 @@ async function run(_options: unknown, command: Command): Promise<void> {
     await dryRun(options, stop.signal);
   } catch (error) {
     if (!stop.signal.aborted) throw error;
-    process.stderr.write('interrupted; nothing was written\n');
-    process.exitCode = interrupted;
+    interrupt('interrupted; nothing was written');
   } finally {
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
   }
+}
+
+function interrupt(text: string): void {
+  process.stderr.write(`${text}\n`);
+  process.exitCode = interrupted;
 }
 
 function whole(text: string): number {

@@ -13,6 +13,8 @@ export interface PlatformStatus {
   /** Source time up to which the platform has told everything, ms; 0 when it has never said. */
   readonly currentTo: number;
   readonly hole: boolean;
+  /** What was read whole, as its connector names it. */
+  readonly complete: readonly string[];
 }
 
 export interface UnifyStatus {
@@ -38,6 +40,13 @@ export const statusKeys: readonly string[] = [
   ),
 ];
 
+/** Of figures, the names that begin so, without that. */
+const namesAfter = (prefix: string, n: Readonly<Record<string, number>>): readonly string[] =>
+  Object.keys(n)
+    .filter((name) => name.startsWith(prefix) && n[name] === 1)
+    .map((name) => name.slice(prefix.length))
+    .sort();
+
 export function readStatus(state: ReadonlyMap<string, object>): UnifyStatus {
   const n = (key: string): Readonly<Record<string, number>> => (state.get(key) as CursorState | undefined)?.n ?? {};
   const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
@@ -59,6 +68,7 @@ export function readStatus(state: ReadonlyMap<string, object>): UnifyStatus {
         dirty: { urgent: dirtyIn('urgent'), live: dirtyIn('live'), bulk: dirtyIn('bulk') },
         currentTo: marks[`upTo:${platform}`] ?? 0,
         hole: (marks[`hole:${platform}`] ?? 0) > 0,
+        complete: namesAfter(`complete:${platform}:`, marks),
       };
     }),
     gated: sum(Object.values(n(gatesKey))),

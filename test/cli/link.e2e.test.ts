@@ -14,9 +14,9 @@ import { freePort } from '../../cli/stack/parts.ts';
 import { loadConfig } from '../../core/config.ts';
 import { createLog } from '../../core/log.ts';
 import { connectRedis } from '../../core/redis.ts';
-import type { Value } from '../../schemas/types.ts';
+import type { Certificate, Value } from '../../schemas/types.ts';
 import type { Store as IntercomStore } from '../../twins/intercom/control.ts';
-import { startWorld, tributary } from '../support/e2e.ts';
+import { fault, startWorld, tributary } from '../support/e2e.ts';
 
 const silent = createLog({ level: 'fatal', stream: process.stderr });
 const folder = mkdtempSync(join(tmpdir(), 'tributary-link-'));
@@ -213,9 +213,18 @@ describe('looking', () => {
 
 describe('the link', () => {
   test('writes what was foreseen and nothing else, and makes nobody twice', async () => {
+    // It may begin before there is anything to watch.
+    const watching = tributary(['link', '--config', file], world.env);
     world.startServices();
     await subscribed();
     await world.settled(() => undefined);
+    const watched = await watching;
+    expect([watched.status, watched.out]).toEqual([
+      0,
+      expect.stringMatching(/^linked: people: \d+ matched, \d+ created; .*; nothing waits$/m),
+    ]);
+    expect(watched.out).toContain('salesforce read (');
+    expect(watched.err.split('\n').filter((line) => line !== '' && !line.startsWith('waiting: '))).toEqual([]);
     const after = await storesOf();
     const unsure = new Set(report.undecided.map(({ record }) => record));
     const foreseen = report.writes.flatMap((write) => valuesOf(write, namesOf(before, after)));
@@ -242,6 +251,35 @@ describe('the link', () => {
       ({ client, method }) => client === 'tributary' && method === 'PATCH',
     );
     expect(written.filter(({ rows, changed }) => rows !== changed)).toEqual([]);
+  });
+});
+
+describe('a hole', () => {
+  test('that was read again leaves one certificate, with what it counted and what it cannot know', async () => {
+    const [contact] = before.salesforce.Contact;
+    expect(await world.stopServices()).toBe(0);
+    await world.edit('Contact', String(contact?.['Id']), { Title: 'Missed' });
+    await fault(world.salesforceUrl, { kind: 'expire-replay' });
+    world.startServices();
+    await subscribed();
+    await world.settled(() => undefined);
+    const { status, out, err } = await tributary(['certificates', '--json', '--config', file], world.env);
+    expect([status, err]).toEqual([0, '']);
+    const told = out
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Certificate & { platform: string });
+    expect(told).toMatchObject([{ platform: 'salesforce', hole: 'stream lost, 1', method: 'modified', deleted: 0 }]);
+    const { since = 0, changed = 0, read = 0, unknown = [] } = told[0] ?? {};
+    const { Contact, Account, User } = await world.salesforceStore();
+    const stamps = [Contact, Account, User]
+      .flat()
+      .map((row) => Date.parse(String(row['SystemModstamp']).replace('+0000', 'Z')));
+    expect(changed).toBe(stamps.filter((at) => at >= since).length);
+    expect(changed).toBeGreaterThan(0);
+    expect(read).toBe(stamps.filter((at) => at >= since - 600_000).length);
+    expect(unknown.length).toBeGreaterThan(0);
+    expect((await tributary(['certificates', '--config', file], world.env)).out).toContain('stream lost, 1');
   });
 });
 

@@ -12,7 +12,14 @@ const rules = twoWay();
 
 describe('what an operator is shown', () => {
   test('of the pipeline: lags, and for each platform what waits, is open, may be called', () => {
-    const platform = { currentTo: 99_000, hole: false, dirty: { urgent: 1, live: 2, bulk: 3 }, open: 4, window: 5 };
+    const platform = {
+      currentTo: 99_000,
+      hole: false,
+      dirty: { urgent: 1, live: 2, bulk: 3 },
+      open: 4,
+      window: 5,
+      complete: [],
+    };
     const text = statusText(
       {
         lags: [{ stage: 'decode', topic: 'salesforce.raw', records: null }],
