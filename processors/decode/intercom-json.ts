@@ -23,10 +23,13 @@ export function instant(value: unknown): { readonly ms: number; readonly second:
   return ms === undefined ? undefined : { ms, second: false };
 }
 
-/** Ids of an embedded list, sorted; undefined where the list is cut (at 10, `has_more`) or not there. */
+/** Ids of an embedded list, sorted; undefined where the list is cut (at 10, `has_more`), is not there, or is of something else. */
 export function embeddedIds(list: unknown): readonly string[] | undefined {
   if (!isRecord(list) || !Array.isArray(list['data']) || list['has_more'] === true) return undefined;
   const ids: string[] = [];
-  for (const entry of list['data']) if (isRecord(entry)) ids.push(String(entry['id']));
+  for (const entry of list['data']) {
+    if (!isRecord(entry) || typeof entry['id'] !== 'string') return undefined;
+    ids.push(entry['id']);
+  }
   return ids.sort();
 }

@@ -334,10 +334,10 @@ class Job {
       const contact = intercomId(observation.ref);
       const verdict = yield* this.#call({ kind: 'listCompaniesOf', contact, page });
       const some = verdict.kind === 'ok' ? embeddedIds({ ...verdict.body, has_more: false }) : undefined;
-      if (some === undefined) return observation;
-      ids.push(...some);
       const total = verdict.kind === 'ok' ? verdict.body['total_count'] : undefined;
-      if (some.length === 0 || typeof total !== 'number' || ids.length >= total) return withCompanies(observation, ids);
+      if (some === undefined || typeof total !== 'number') return observation;
+      ids.push(...some);
+      if (some.length === 0 || ids.length >= total) return withCompanies(observation, ids);
     }
   }
 

@@ -1,5 +1,6 @@
 /** What Salesforce's answers say about the records and fields that were asked. Pure. */
 import { type PlatformError, textOf } from '../../connectors/salesforce/classify.ts';
+import { isRecord } from '../../core/json.ts';
 import { observeSalesforceRow } from '../../processors/decode/salesforce.ts';
 import type { FieldRefusal, Observation } from '../../schemas/types.ts';
 import type { Fields, SalesforceObject } from './plan.ts';
@@ -13,18 +14,16 @@ export interface Page {
   readonly next: string | undefined;
 }
 
-/** undefined: not an answer to a query. */
+/** undefined: not an answer to a query; one that is cut short would read as if what it leaves out were gone. */
 export function pageOf(body: unknown): Page | undefined {
-  if (typeof body !== 'object' || body === null || !('records' in body) || !Array.isArray(body.records))
-    return undefined;
-  const records: readonly unknown[] = body.records;
-  if (!records.every(isFound)) return undefined;
-  const next = 'nextRecordsUrl' in body ? body.nextRecordsUrl : undefined;
-  return { records, next: typeof next === 'string' ? next : undefined };
+  if (!isRecord(body)) return undefined;
+  const { records, done, nextRecordsUrl: next } = body;
+  if (!Array.isArray(records) || !records.every(isFound)) return undefined;
+  if (done === true) return { records, next: undefined };
+  return done === false && typeof next === 'string' ? { records, next } : undefined;
 }
 
-const isFound = (row: unknown): row is Found =>
-  typeof row === 'object' && row !== null && 'Id' in row && typeof row.Id === 'string';
+const isFound = (row: unknown): row is Found => isRecord(row) && typeof row['Id'] === 'string';
 
 /**
  * A row as an observation: of a record that is there (`seen`), or that is not, `into` the winner of its merge or the

@@ -191,12 +191,22 @@ class Batch {
         this.#heard(items, one),
       );
       for (const item of items) item.time = verdict.time;
-      const page: Page | undefined = verdict.kind === 'ok' ? pageOf(verdict.body) : undefined;
-      if (verdict.kind !== 'ok' || page === undefined) {
+      if (verdict.kind !== 'ok') {
+        const text = verdict.kind === 'tooLarge' ? verdict.text : '';
         const errors = verdict.kind === 'refuse' ? verdict.errors : [];
-        const text = verdict.kind === 'tooLarge' ? verdict.text : 'an answer to a query without its rows';
-        const refusal = blame({}, errors).whole[0] ?? { field: '', code: 'PLATFORM_NONSENSE', message: text };
+        const refusal = blame({}, errors).whole[0] ?? { field: '', code: 'PLATFORM_REFUSED', message: text };
         for (const item of items) this.#refuse(item, [refusal]);
+        return undefined;
+      }
+      const page: Page | undefined = pageOf(verdict.body);
+      if (page === undefined) {
+        // It says nothing of the records: they are asked for again, later.
+        const text = 'an answer to a query without its rows';
+        for (const item of items) {
+          item.trouble = { field: '', code: 'PLATFORM_NONSENSE', message: text };
+          this.#putOff(item);
+        }
+        yield { kind: 'pause', ms: pauseAfter(0), code: 'PLATFORM_NONSENSE', text };
         return undefined;
       }
       rows.push(...page.records);

@@ -82,6 +82,20 @@ test('a search that is answered with no list is not "nobody": a contact in doubt
   expect(requests.map(({ kind }) => kind)).toEqual(['searchContacts']);
 });
 
+test.each([
+  ['a list without its count', '{"data":[{"id":"66f1a0e1c2d94e0012ab3510"}]}'],
+  ['a list of something else', '{"data":[{}],"total_count":1}'],
+])('%s is not all of the companies that a contact has: which they are is not known then', (_what, text) => {
+  const id = '66f1a0b7c2d94e0012ab34cd';
+  const contact = `{"type":"contact","id":"${id}","updated_at":1790000000,"companies":{"data":[],"has_more":true}}`;
+  const markers = { contact: 'custom_attributes.tributary_id', company: 'company_id' } as const;
+  const { answer } = carryOut(execute(markers, { ...asked, verb: 'read', fields: {} }), ({ kind }) =>
+    classifyIntercom(exchangeOf({ name: '', status: 200, type: '', text: kind === 'findContact' ? contact : text })),
+  );
+  expect(answer).toMatchObject({ outcome: 'applied', returned: { unknown: ['companies'] } });
+  expect(answer.returned?.fields).not.toHaveProperty('companies');
+});
+
 describe.each<[string, Partial<Command>]>([
   ['a contact is written', {}],
   ['a contact is read', { verb: 'read', fields: {} }],
@@ -95,7 +109,8 @@ describe.each<[string, Partial<Command>]>([
   };
   const base = { platform: 'salesforce', object: 'Contact', ref: 'salesforce:Contact:003Dp00000A0001AAA' } as const;
   const command: Command = { ...asked, ...base, ...given };
-  test.each([...pages, ...shapes])('$name', (nonsense) => {
+  const cut = { name: 'a page cut short', status: 200, type: 'application/json', text: '{"records":[],"done":false}' };
+  test.each([...pages, ...shapes, cut])('$name', (nonsense) => {
     const { answer } = carryOut(executeBatch(objects, [command]), (_request, n) =>
       n < mostCalls ? classifySalesforce(exchangeOf(nonsense)) : interrupt,
     );
