@@ -1,9 +1,10 @@
 /** The list of defences keeps up with the sources, and the simulation misses each that is gone. */
+import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { readWorld } from '../world.ts';
-import { type Defence, defences, patched, patchesOf, sourceOf } from './defences.ts';
-import { table } from './page.ts';
+import { type Defence, defences, patched, patchesOf, root, sourceOf } from './defences.ts';
+import { page, table } from './page.ts';
 import { proofs } from './proof.ts';
 import type { Found } from './search.ts';
 import { witnesses } from './witness.ts';
@@ -50,6 +51,10 @@ describe('a defence that is gone is noticed', () => {
   it.each(Object.keys(witnesses()))('%s', (name) => {
     // Not by the history recorded any more? `npm run prove:tests -- --record --only NAME` looks for another.
     expect(noticed.get(name)?.witness?.promises ?? []).toEqual(witnesses()[name]?.promises);
+  });
+
+  it('and docs/defences.md says by which history', () => {
+    expect(readFileSync(`${root}docs/defences.md`, 'utf8')).toBe(page(witnesses()));
   });
 });
 

@@ -25,7 +25,9 @@ const noticed = (found: readonly Found[]): Readonly<Record<string, Witness>> =>
 
 /** Writes down what was found, and of what was not looked at what was known. */
 function record(found: readonly Found[]): void {
-  const all = { ...witnesses(), ...noticed(found) };
+  const looked = new Set(found.map(({ name }) => name));
+  const others = Object.entries(witnesses()).filter(([name]) => !looked.has(name));
+  const all: Readonly<Record<string, Witness>> = { ...Object.fromEntries(others), ...noticed(found) };
   const kept = Object.fromEntries(defences.flatMap(({ name }) => (all[name] === undefined ? [] : [[name, all[name]]])));
   keepWitnesses(kept);
   writeFileSync(`${root}docs/defences.md`, page(kept));
