@@ -116,8 +116,8 @@ class Session {
   }
 
   /** Reads until there is nothing to ask now. */
-  async read(owed: readonly Owed[]): Promise<ReconcileState> {
-    let state: ReconcileState = { ...unborn, startedAt: Date.now(), owed };
+  async read(from: Partial<ReconcileState>): Promise<ReconcileState> {
+    let state: ReconcileState = { ...unborn, startedAt: Date.now(), ...from };
     for (;;) {
       const task = next(state, parts, Date.now());
       if (task.kind === 'rest') return state;
@@ -208,7 +208,15 @@ async function play(session: Session): Promise<void> {
   await update('contact', lead, { name: 'Lead' });
 
   const owe = (what: Owed['what'], id: string): Owed => ({ what, id, debt: 0, since: 0, notBefore: 0 });
-  await session.read([owe('contact', lead), owe('contact', mara), owe('company', mill), owe('merges', mara)]);
+  // More than a page of them.
+  const crowd = Array.from({ length: 160 }, (_, n) => ({ email: `crowd-${n}@orchard.example` }));
+  await twinControl(twin, 'load', { contacts: crowd });
+  const owed = [owe('contact', lead), owe('contact', mara), owe('company', mill), owe('merges', mara)];
+  const whole = await session.read({ owed });
+  // What changed since, and all from somewhere on, as where a cursor died.
+  await session.read({ ...whole, contacts: { ...whole.contacts, begun: 0 } });
+  const pass = { reason: 'snapshot', since: 0, begun: Date.now(), cursor: null, place: 1_700_000_000 } as const;
+  await session.read({ ...whole, contacts: { ...whole.contacts, pass } });
 }
 
 /** Known ones, by the deviation that explains them; `unknown`: not one does. */
