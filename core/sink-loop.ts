@@ -33,7 +33,7 @@ export interface Execution {
 }
 
 export interface SinkOptions {
-  readonly kafka: KafkaAccess;
+  readonly kafka: Pick<KafkaAccess, 'producer' | 'consume' | 'read' | 'offsets'>;
   readonly codec: Codec;
   readonly platform: Command['platform'];
   readonly budget: Budget;
@@ -209,6 +209,8 @@ class SinkRound {
     this.#outbox.add(epochs.map((epoch) => this.#announcement(epoch)));
     this.#report(results);
     this.#sayReady();
+    // Where the gate is open no turn ends: there is room because what waited has expired, or the windows are wide again.
+    this.#wakeReaders();
     this.#pump();
     await this.#outbox.healthy();
   }
@@ -267,12 +269,18 @@ class SinkRound {
     }
   }
 
+  #wakeReaders(): void {
+    for (const wake of this.#drained.splice(0)) wake();
+  }
+
   #pump(): void {
     const { signal } = this.#options;
     if (signal.aborted || this.#end.signal.aborted) return;
-    this.#report(this.#state.expire(this.#options.now()));
     for (;;) {
-      const turn = this.#state.next(this.#options.now());
+      // One moment for both: what is begun has time left.
+      const now = this.#options.now();
+      this.#report(this.#state.expire(now));
+      const turn = this.#state.next(now);
       if (turn === undefined) break;
       const work = this.#perform(turn);
       this.#running.add(work);
@@ -280,7 +288,7 @@ class SinkRound {
         work.finally(() => {
           this.#running.delete(work);
           this.#state.ended(turn);
-          for (const wake of this.#drained.splice(0)) wake();
+          this.#wakeReaders();
           this.#pump();
         }),
       );

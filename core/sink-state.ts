@@ -154,7 +154,10 @@ export class SinkState<Origin> {
   next(now: number): Turn<Origin> | undefined {
     const gate = this.#gate.state(now);
     if (gate === 'open' || this.#running.size >= (gate === 'half-open' ? 1 : this.#concurrency)) return undefined;
-    const first = this.#queue.next((entry) => this.#shape.perCall === 1 || this.#mayBegin(entry, now));
+    const isBulkFull = this.#isBulkFull();
+    const first = this.#queue.next(
+      (entry) => !(isBulkFull && isBulk(entry.command)) && (this.#shape.perCall === 1 || this.#mayBegin(entry, now)),
+    );
     if (first === undefined) return undefined;
     const entries: [Entry<Origin>, ...Entry<Origin>[]] = [first];
     while (entries.length < (gate === 'half-open' ? 1 : this.#shape.perCall)) {
@@ -167,6 +170,15 @@ export class SinkState<Origin> {
     this.#running.add(turn);
     if (this.#shape.perCall > 1) this.#last.set(kindOf(first), { turn, at: now });
     return turn;
+  }
+
+  /**
+   * Bulk never has all of the places: what is kept in the budget for live calls would be of no use while bulk ones, which
+   * may not have it, sit in every place and wait.
+   */
+  #isBulkFull(): boolean {
+    const bulk = [...this.#running].filter(({ entries: [{ command }] }) => isBulk(command));
+    return bulk.length >= Math.max(1, this.#concurrency - 1);
   }
 
   #mayBegin(entry: Entry<Origin>, now: number): boolean {

@@ -19,6 +19,8 @@ const receiveMs = 5_000;
 const connections = 1_000;
 /** A body that is dropped may be so many times too long before the connection is. */
 const patience = 8;
+/** What keeping a piece takes besides its bytes: somebody may send them one by one. */
+const pieceBytes = 256;
 /** Strangers may post as they like: one line in so long says how many did. */
 const sayEveryMs = 60_000;
 
@@ -102,6 +104,8 @@ class Body {
   readonly #intake: Intake;
   #chunks: Buffer[] = [];
   #length = 0;
+  /** Of the intake's room. */
+  #held = 0;
   #dropped: Outcome | undefined;
 
   constructor(most: number, intake: Intake) {
@@ -111,12 +115,18 @@ class Body {
 
   drop(why: Outcome): void {
     this.#dropped ??= why;
-    this.#intake.release(this.#chunks.reduce((sum, { length }) => sum + length, 0));
+    this.#intake.release(this.#held);
+    this.#held = 0;
     this.#chunks = [];
   }
 
+  /** All of it as one piece, which holds so many bytes of the room and no more. */
   bytes(): Buffer {
-    return Buffer.concat(this.#chunks);
+    const bytes = Buffer.concat(this.#chunks);
+    this.#intake.release(this.#held - bytes.length);
+    this.#held = bytes.length;
+    this.#chunks = [];
+    return bytes;
   }
 
   /** Settles at the end, with why it was dropped. */
@@ -136,8 +146,9 @@ class Body {
         if (this.#length > this.#most) this.drop('oversized');
         if (this.#length > this.#most * patience) return end();
         if (this.#dropped !== undefined) return;
-        if (this.#intake.hold(chunk.length)) this.#chunks.push(chunk);
-        else this.drop('busy');
+        if (!this.#intake.hold(chunk.length + pieceBytes)) return this.drop('busy');
+        this.#held += chunk.length + pieceBytes;
+        this.#chunks.push(chunk);
       };
       request.on('data', take).on('end', end).on('close', broken).on('error', broken);
     });

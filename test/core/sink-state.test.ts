@@ -175,6 +175,20 @@ describe('turns', () => {
     expect(ids(state.next(0))).toEqual([commands[2]?.id]);
   });
 
+  test.each([1, 10])(
+    'of bulk never have all of the places, for their calls may wait while live ones may be made: %i a call',
+    (perCall) => {
+      state = new SinkState('salesforce', 3, perCall);
+      take();
+      for (const at of [0, 1_000, 2_000]) {
+        offer({ lane: 'bulk' });
+        expect(ids(state.next(at))?.length).toBe(at === 2_000 ? undefined : 1);
+      }
+      const live = offer();
+      expect(ids(state.next(2_000))).toEqual([live.id]);
+    },
+  );
+
   test('have the time that is left of the first to expire, by the log’s clock', () => {
     state = new SinkState('salesforce', 2, 2);
     take(0, 500);

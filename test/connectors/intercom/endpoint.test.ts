@@ -186,6 +186,21 @@ describe('a body', () => {
     expect(raw()).toHaveLength(2);
   });
 
+  test('in many tiny pieces takes as much room as these take in memory, and gives all of it back', async () => {
+    await endpoint.close();
+    await open(100_000);
+    admit();
+    const lines = head('Transfer-Encoding: chunked', `X-Hub-Signature: ${sign(update)}`);
+    const pieces = (size: number): string =>
+      Array.from({ length: Math.ceil(update.length / size) }, (_, index) =>
+        chunk(update.subarray(index * size, (index + 1) * size)),
+      ).join('');
+    expect(await speak(lines, pieces(1), '0\r\n\r\n')).toMatch(/^HTTP\/1\.1 429 /);
+    expect(await speak(lines, pieces(50), '0\r\n\r\n')).toMatch(/^HTTP\/1\.1 200 /);
+    await sleep(20);
+    expect(intake.hold(100_000)).toBe(true);
+  });
+
   test('that does not come to its end in time is given up, with what it held', async () => {
     const lines = head(`Content-Length: ${update.length}`, `X-Hub-Signature: ${sign(update)}`);
     expect(await speak(lines, update.subarray(0, 10))).toMatch(/^(HTTP\/1\.1 408 |$)/);
@@ -230,7 +245,7 @@ describe('the endpoint', () => {
 
   test('puts off what there is no room for, and takes it when there is', async () => {
     await endpoint.close();
-    await open(update.length * 2 + 100);
+    await open(update.length * 2 + 600);
     admit();
     const acknowledged = Promise.withResolvers<void>();
     acknowledge = () => acknowledged.promise;
