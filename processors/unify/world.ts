@@ -175,6 +175,7 @@ export class World {
       value: null as Value,
       other: null as Value,
       source: '',
+      certificate: null,
       ...note,
     };
     this.emit({ topic: 'journal', key: note.id, schema: 'JournalEntry', value });

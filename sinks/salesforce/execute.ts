@@ -322,9 +322,27 @@ class Batch {
           this.#judge(item, classifyRow(rows[index]), left);
         }
       } else if (verdict.kind === 'retry') for (const item of write.items) this.#judge(item, ofWhole(verdict), left);
+      else if (write.items.length > 1 && this.#isOfTheObject(verdict, write.items, left)) continue;
       else if (write.items.length > 1) writes.unshift(...halved(write, this.#objects));
       else this.#judge(write.items[0], ofWhole(verdict), left);
     }
+  }
+
+  /**
+   * A field that the object does not have is at fault in every row that has it: these are judged at once, and the others
+   * written again. Halving would take two calls for each row to learn the same of all, from a budget of the day.
+   */
+  #isOfTheObject(verdict: Exclude<Came, { kind: 'ok' | 'retry' }>, items: readonly Item[], left: Leftovers): boolean {
+    if (verdict.kind !== 'refuse' || !verdict.errors.every(({ code }) => code === 'INVALID_FIELD')) return false;
+    const row = ofWhole(verdict);
+    if (row.kind !== 'refuse') return false;
+    const isNamed = ({ rest }: Item): boolean => blame(rest, row.errors).fields.length > 0;
+    if (!items.some(isNamed)) return false;
+    for (const item of items) {
+      if (isNamed(item)) this.#judge(item, row, left);
+      else left.again.push(item);
+    }
+    return true;
   }
 
   #judge(item: Item, verdict: RowVerdict, left: Leftovers): void {

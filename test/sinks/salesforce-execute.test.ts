@@ -211,6 +211,20 @@ describe('updates', () => {
     expect(requests).toHaveLength(7);
   });
 
+  test('a field that the object lost is at fault in every row that has it: they go without it in one more call', () => {
+    const ids = load('Contact', ...Array.from({ length: 20 }, (_, n) => ({ LastName: `P${n}` })));
+    const lost = { code: 'INVALID_FIELD', message: "No such column 'Lost__c' on sobject of type Contact" };
+    const commands = ids.map((id, n) => update(id, n === 7 ? { Title: 'CTO' } : { Title: 'CTO', Lost__c: 'x' }));
+    const { answer, requests } = run(commands, (request) => {
+      const bad = request.kind === 'update' && request.rows.some((row) => 'Lost__c' in row);
+      return bad ? { kind: 'refuse', errors: [{ ...lost, fields: [], matches: [] }], time: now } : undefined;
+    });
+    expect(requests).toHaveLength(2);
+    const told = [...answer.values()];
+    expect(told.map(({ outcome }) => outcome)).toEqual(ids.map(() => 'applied'));
+    expect(told.filter(({ refusals }) => refusals.length === 1)).toHaveLength(19);
+  });
+
   test('nothing to write is a question of what stands', () => {
     const id = one('Contact', mara);
     const { answer, requests } = run([update(id, {})]);
