@@ -76,18 +76,24 @@ async function read({ kafka, codec }: Servers, wanted: Chosen, also: boolean): P
     if (wanted.stage !== undefined && wanted.stage !== stage) continue;
     const topic = `${stage}.dlq` as const;
     const done = new Set<number>();
+    const ofStage: Found[] = [];
     for (const { partition, earliest, latest } of await kafka.offsets(topic)) {
       await kafka.read(topic, partition, earliest, latest, async (records) => {
         await codec.prepare(records.map(({ value }) => value));
         for (const { value, offset, headers } of records) {
           if (value === null) done.add(Number(headers[redriven]?.toString()));
           else
-            found.push({ stage, offset, place: `${stage}@${offset}`, letter: codec.decode(value).value as DeadLetter });
+            ofStage.push({
+              stage,
+              offset,
+              place: `${stage}@${offset}`,
+              letter: codec.decode(value).value as DeadLetter,
+            });
         }
       });
     }
-    const isDone = (one: Found): boolean => one.stage === stage && done.has(one.offset);
-    if (!also) found.splice(0, found.length, ...found.filter((each) => !isDone(each)));
+    // One by one: as arguments of one call, some hundred thousand are more than a stack holds.
+    for (const one of ofStage) if (also || !done.has(one.offset)) found.push(one);
   }
   const { code, ref } = wanted;
   return found.filter(

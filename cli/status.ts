@@ -56,11 +56,12 @@ async function show(_options: unknown, command: Command): Promise<void> {
   say(options.json ? json(status, 2) : statusText(status, Date.now()));
 }
 
-export const lagsIn = (kafka: KafkaAccess): Promise<readonly Lag[]> =>
+export const lagsIn = (kafka: Pick<KafkaAccess, 'committed' | 'admin'>): Promise<readonly Lag[]> =>
   Promise.all(
     stages.map(async ([stage, topic]): Promise<Lag> => {
       const places = await kafka.committed(stage, topic);
-      const begun = places.every(({ next }) => next !== undefined);
+      // -1: none of its records was done yet.
+      const begun = places.some(({ next }) => next >= 0);
       return { stage, topic, records: begun ? await kafka.admin.lag(stage, topic) : null };
     }),
   );

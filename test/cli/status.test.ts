@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { identityText } from '../../cli/identity.ts';
-import { statusText } from '../../cli/status.ts';
+import { lagsIn, statusText } from '../../cli/status.ts';
 import { createUnify } from '../../processors/unify/index.ts';
 import { frozen, why } from '../../processors/unify/why.ts';
 import { createdEvent } from '../support/changes.ts';
@@ -58,6 +58,17 @@ describe('what an operator is shown', () => {
     if (found === undefined) throw new Error('nobody is known');
     expect(identityText(found)).toContain(contact);
     expect(identityText(found)).toContain('not on intercom');
+  });
+
+  test.each([
+    [-1, null],
+    [0, 7],
+  ])('of a stage whose position is %i: its lag, or that it has not begun', async (next, records) => {
+    const unused = (): Promise<never> => Promise.reject(new Error('not asked'));
+    const admin = { describe: unused, create: unused, configure: unused, lag: () => Promise.resolve(7) };
+    const kafka = { committed: () => Promise.resolve([{ partition: 0, next }]), admin };
+    const lags = await lagsIn(kafka);
+    expect(lags.map((one) => one.records)).toEqual([records, records, records]);
   });
 
   test('nothing as frozen while nothing is', () => {

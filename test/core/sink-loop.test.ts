@@ -113,13 +113,13 @@ const command = (lifeMs = 60_000): Command => {
 
 /** Gives the sink commands as one batch; settles when it took them all in. */
 async function give(commands: readonly Command[]): Promise<void> {
-  const { handle } = await kafka.joined.promise;
+  const consumer = await kafka.joined.promise;
   const topic = 'intercom.commands';
   const records = commands.map((one, offset) =>
     kafka.record(topic, offset, one.key, codec.encode(topic, 'Command', one)),
   );
   const { signal } = new AbortController();
-  await handle({ topic, partition: 0, records, highWatermark: 0, signal, commit: () => undefined });
+  await consumer.handle({ topic, partition: 0, records, highWatermark: 0, signal, commit: () => undefined });
 }
 
 describe('a sink without servers', () => {
