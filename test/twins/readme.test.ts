@@ -1,6 +1,9 @@
 /** What twins/README.md tells a stranger to type is typed here, as it stands, and prints what it says. */
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
@@ -23,6 +26,12 @@ const script = lines.map(({ typed }) => `${typed}\necho; echo '${separator}'`).j
 test('the README of the twins holds to the letter', async () => {
   const salesforce = await startSalesforceTwin();
   const intercom = await startIntercomTwin();
+  const posts: (string | undefined)[] = [];
+  const receiver = createServer((request, response) => {
+    posts.push(request.method);
+    request.resume().on('end', () => response.end());
+  }).listen(0, '127.0.0.1');
+  await once(receiver, 'listening');
   try {
     const env = {
       ...process.env,
@@ -31,6 +40,7 @@ test('the README of the twins holds to the letter', async () => {
       SALESFORCE_CLIENT_SECRET: 'tributary-secret',
       INTERCOM_BASE_URL: intercom.url,
       INTERCOM_TOKEN: intercom.token,
+      RECEIVER: `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/hook`,
     };
     const { stdout } = await promisify(execFile)('bash', ['-eu', '-c', script], { env, timeout: 30_000 });
     const outputs = stdout.split(`${separator}\n`).slice(0, -1);
@@ -38,8 +48,10 @@ test('the README of the twins holds to the letter', async () => {
     expect(outputs).toHaveLength(lines.length);
     const other = lines.filter(({ prints }, index) => outputs[index]?.includes(prints) !== true);
     expect(other).toEqual([]);
+    expect(posts).toEqual(['HEAD', 'POST']);
   } finally {
     await salesforce.close();
     await intercom.close();
+    receiver.close();
   }
 }, 60_000);
