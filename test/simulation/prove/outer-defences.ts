@@ -136,8 +136,8 @@ export const outerDefences: readonly Defence[] = [
     patches: [
       patch(
         'sinks/intercom/execute.ts',
-        '    for (const id of idsIn(came.body)) {\n',
-        '    for (const id of idsIn(came.body).slice(0, 0)) {\n',
+        '    for (const id of ids) {\n      // What search',
+        '    for (const id of ids.slice(0, 0)) {\n      // What search',
       ),
       patch(
         'sinks/intercom/execute.ts',
