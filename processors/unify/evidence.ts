@@ -2,13 +2,13 @@
  * Rule 4 of the ledger: an older value that shows that our own write overtook a person. What is none, what only confirms
  * the value that counts, and what is told to have come to nothing.
  */
-import type { Observation, Position } from '../../schemas/types.ts';
+import type { CanonicalField, Observation, Position } from '../../schemas/types.ts';
 import { asksOf, brought, expectedOf, stoodBefore, wasOvertaken } from './asks.ts';
-import { editAll, originIn } from './edits.ts';
+import { edit, editAll, originIn } from './edits.ts';
 import type { Draft, Look, Sighting } from './ledger.ts';
 import { fromPlatform, toPlatform } from './mapping.ts';
 import { type Link, sideOf } from './rules.ts';
-import { alike, comparePositions, laterOf, secondOf, shown } from './values.ts';
+import { alike, comparePositions, isEmpty, laterOf, secondOf, shown } from './values.ts';
 import type { World } from './world.ts';
 
 /** Of Salesforce only other people's events count: a read says nothing of who wrote, and ours are no evidence. */
@@ -16,6 +16,7 @@ export function takeEvidence(world: World, draft: Draft, sighting: Sighting, loo
   const { link, value } = sighting;
   const { observation, own } = look;
   if (link.platform === 'salesforce' && (own || observation.via !== 'event')) return;
+  if (link.platform === 'intercom') takeEmptied(world, draft, sighting, observation);
   const fields = link.canonical.map((name) => draft.entity.fields[name]);
   const told = fields.find((field) => field?.source === draft.ref.ref)?.at;
   const seen = draft.ref.seen[link.field];
@@ -48,6 +49,32 @@ export function takeEvidence(world: World, draft: Draft, sighting: Sighting, loo
   const how = { ...origin, time: first ?? time, kind: 'evidence', conflict: true, replaces: null } as const;
   editAll(world, draft, sighting, how, before);
 }
+
+/**
+ * What a record of Intercom showed at first was empty, which says nothing by itself, and all that is known of the field
+ * another record has said since. An older notification that shows a value says that somebody had emptied it in between: that
+ * was an edit, dated as it was seen. Salesforce's stream tells of it by itself.
+ */
+function takeEmptied(world: World, draft: Draft, { link, value }: Sighting, { at }: Observation): void {
+  const { ref, entity } = draft;
+  const seen = ref.seen[link.field];
+  const first = asksOf(ref).find((ask) => link.field in ask.before);
+  const isUnwritten = first === undefined && seen !== undefined && isEmpty(seen.value);
+  const place = isUnwritten ? seen.at : isEmpty(first?.before[link.field]) ? first?.after : undefined;
+  if (place === undefined || comparePositions(place, at) <= 0) return;
+  for (const [name, canonical] of Object.entries(fromPlatform(world, link, value, { fields: entity.fields }))) {
+    const current = entity.fields[name];
+    if (current === undefined || !isFilled(current, ref.ref) || isEmpty(canonical)) continue;
+    const how = { kind: 'change', time: place.time, at: place, by: '', conflict: true, replaces: null } as const;
+    edit(world, draft, name, { ...how, value: null });
+  }
+}
+
+/** Another record fills it, and nobody has said anything of it before that: at most this record showed that it was empty. */
+const isFilled = ({ value, source, version, previous }: CanonicalField, ref: string): boolean =>
+  !isEmpty(value) &&
+  source !== ref &&
+  (previous === null ? version === 1 : version === 2 && previous.source === ref && isEmpty(previous.value));
 
 /**
  * A later notification, of another field, shows a value once more that our write overtook before and that lost: it is no

@@ -1088,4 +1088,18 @@ export const kept: readonly Kept[] = [
       { at: 1804, do: 'edit', who: 1, on: 'intercom', field: 'email', value: 'p1.4@x.example' },
     ],
   },
+  {
+    shows: 'who is first told of as cleared, and then as they had been, cleared it: that is an edit as any other',
+    seed: 1000411,
+    faults: ['delay', 'disorder'],
+    people: [{ salesforce: true }, { salesforce: true }],
+    actions: [
+      { at: 10853, do: 'edit', who: 0, on: 'salesforce', field: 'phone', value: 'p0 phone A02' },
+      { at: 11235, do: 'edit', who: 1, on: 'salesforce', field: 'department', value: 'p1 department A11' },
+      { at: 17162, do: 'create', who: 2, on: 'salesforce' },
+      { at: 17162, do: 'create', who: 2, on: 'intercom' },
+      { at: 18747, do: 'create', who: 3, on: 'intercom' },
+      { at: 19030, do: 'edit', who: 2, on: 'intercom', field: 'department', value: null },
+    ],
+  },
 ];

@@ -2,9 +2,10 @@
 import { describe, expect, it } from 'vitest';
 import { unfreeze } from '../../../processors/unify/edits.ts';
 import type { EntityState } from '../../../schemas/types.ts';
-import { second } from '../../support/changes.ts';
+import { createdEvent, second } from '../../support/changes.ts';
 import { change, FoldRunner } from '../../support/fold-runner.ts';
 import { intercom, ours, Pair, salesforce, title } from './ledger-pair.ts';
+import { ada, adaThere, contact, People, person, webhook } from './people-world.ts';
 
 describe('two writers that answer each other', () => {
   function fight(): Pair {
@@ -223,5 +224,36 @@ describe('a value that our write overtook and that lost', () => {
     const asked = pair.open().find(({ platform }) => platform === 'intercom');
     if (asked !== undefined) pair.answer(asked, { fields: asked.fields, at: 40 });
     expect(pair.value('title')).toBe('x');
+  });
+});
+
+describe('a record of Intercom that was empty when it was first told of', () => {
+  const job = 'custom_attributes.job_title';
+
+  /** What Salesforce says at first fills the title; then an older notification tells that Intercom had one. */
+  function filled(at: number): People {
+    const people = new People()
+      .say(webhook(person('i1'), { ...adaThere, [job]: null }, 5))
+      .say(createdEvent(contact('A'), { ...ada, Title: 't' }, at, 3))
+      .pass(10);
+    expect(people.values(person('i1'))['title']).toBe('t');
+    return people.say(webhook(person('i1'), { ...adaThere, [job]: 'x' }, 4));
+  }
+
+  it('had been emptied where an older notification shows a value: that is an edit, and newer than what filled it', () => {
+    const people = filled(3).pass(20);
+    expect(people.values(person('i1'))['title']).toBeNull();
+    expect(people.commands('salesforce').at(-1)?.fields).toEqual({ Title: null });
+    const before = people.commands().length;
+    people.say(webhook(person('i1'), { ...adaThere, [job]: 'x' }, 4)).pass(30);
+    expect(people.commands().length).toBe(before);
+  });
+
+  it('loses as emptied where what filled it is newer, and that is told once', () => {
+    const people = filled(7);
+    people.say(webhook(person('i1'), { ...adaThere, [job]: 'x' }, 4));
+    expect(people.values(person('i1'))['title']).toBe('t');
+    const told = people.journal('rejected').filter(({ field }) => field === 'title');
+    expect(told).toMatchObject([{ source: person('i1'), value: 't', other: null }]);
   });
 });
