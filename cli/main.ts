@@ -121,7 +121,8 @@ First steps, on this machine alone:
   tributary run all                   the pipeline
   tributary topics tail customer.events
 
-Exit status: 0 done, 1 not all of it (dlq redrive, demo), 64 usage, 69 a server is away, 70 a defect, 78 configuration or credentials.`,
+Exit status: 0 done, 1 not all is well (demo, dlq redrive, stack status), 64 usage, 69 a server is away,
+70 a defect, 78 configuration or credentials.`,
     );
   const words = argv.slice(2).filter((word) => !word.startsWith('-'));
   const asked = words[0] === 'help' ? words[1] : words[0];

@@ -79,7 +79,8 @@ describe('help teaches', () => {
         tributary run all                   the pipeline
         tributary topics tail customer.events
 
-      Exit status: 0 done, 64 usage, 69 a server is away, 70 a defect, 78 configuration or credentials.
+      Exit status: 0 done, 1 not all is well (demo, dlq redrive, stack status), 64 usage, 69 a server is away,
+      70 a defect, 78 configuration or credentials.
       "
     `);
   });
