@@ -1,5 +1,6 @@
 /** What a dry run of the link says: for machines as it is, for people as text. Pure. */
 import type { EntityKind } from '../../processors/unify/rules.ts';
+import { isEmpty } from '../../processors/unify/values.ts';
 import type { Value } from '../../schemas/types.ts';
 import { table } from '../output.ts';
 
@@ -245,8 +246,8 @@ function fieldTable(writes: readonly Write[]): string {
   const rows = [...Map.groupBy(changed, ({ place, field }) => `${place} ${field}`)]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, some]) => {
-      const filled = some.filter(({ from }) => from === null).length;
-      const cleared = some.filter(({ to }) => to === null).length;
+      const filled = some.filter(({ from }) => isEmpty(from)).length;
+      const cleared = some.filter(({ to }) => isEmpty(to)).length;
       return [...name.split(' '), ...[filled, some.length - filled - cleared, cleared].map(String)];
     });
   return table([['CHANGES IN', '', 'FIELD', 'FILLED', 'REPLACED', 'CLEARED'], ...rows]);
