@@ -8,17 +8,17 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { load } from '../../cli/demo/demo.ts';
 import type { SalesforceStore } from '../../cli/demo/judge.ts';
 import type { Row } from '../../cli/demo/population.ts';
 import type { World } from '../../cli/demo/world.ts';
 import type { LinkReport, Write } from '../../cli/link/report.ts';
-import { freePort } from '../../cli/stack/parts.ts';
 import { loadConfig } from '../../core/config.ts';
 import { createLog } from '../../core/log.ts';
 import { connectRedis } from '../../core/redis.ts';
 import type { Certificate, Value } from '../../schemas/types.ts';
 import type { Store as IntercomStore } from '../../twins/intercom/control.ts';
-import { fault, startWorld, tributary, until } from '../support/e2e.ts';
+import { fault, seed, startWorld, tributary, until } from '../support/e2e.ts';
 
 const silent = createLog({ level: 'fatal', stream: process.stderr });
 const main = join(import.meta.dirname, '../../cli/main.ts');
@@ -41,14 +41,11 @@ interface Stores {
 let world: World;
 let report: LinkReport;
 let before: Stores;
-let url = '';
 
 const storesOf = async (): Promise<Stores> => ({
   salesforce: await world.salesforceStore(),
   intercom: await world.intercomStore(),
 });
-
-const custom = (name: string, model: string, type = 'string') => ({ name, model, data_type: type });
 
 async function populate(): Promise<void> {
   const { User = [] } = await world.loadSalesforce({
@@ -98,12 +95,6 @@ async function populate(): Promise<void> {
   });
   await world.loadIntercom({
     admins: [{ name: 'Olga', email: 'olga@tributary.example' }],
-    attributes: [
-      custom('job_title', 'contact'),
-      custom('seats', 'contact', 'integer'),
-      custom('salesforce_account_id', 'company'),
-      custom('tier', 'company'),
-    ],
     companies: [
       { company_id: 'theirs-1', name: 'Orchard Ltd', custom_attributes: { salesforce_account_id: Account[0] } },
       { company_id: 'theirs-2', name: 'Harbour', industry: 'Energy' },
@@ -134,10 +125,9 @@ async function populate(): Promise<void> {
 }
 
 beforeAll(async () => {
-  const port = await freePort();
-  url = `http://127.0.0.1:${port}/intercom`;
-  const env = { INTERCOM_CLIENT_SECRET: 'link-secret', INTERCOM_WEBHOOK_PORT: String(port) };
-  world = await startWorld({ args: ['--config', file], env });
+  world = await startWorld({ bothWays: true });
+  // Many with values drawn, half of them on both sides with some other values.
+  await load(world, { people: 60, seed });
   await populate();
   before = await storesOf();
 });
@@ -156,7 +146,7 @@ const redisKeys = async (): Promise<readonly string[]> => {
   }
 };
 
-describe('looking', () => {
+describe(`looking, seed ${seed}`, () => {
   test('needs neither Kafka nor registry, ends with 0, and writes nothing but the count of its calls', async () => {
     const { KAFKA_BROKERS: _, SCHEMA_REGISTRY_URL: __, ...env } = world.env;
     const nowhere = { KAFKA_BROKERS: '127.0.0.1:1', SCHEMA_REGISTRY_URL: 'http://127.0.0.1:1' };
@@ -205,8 +195,9 @@ describe('looking', () => {
     const people = (parties: LinkReport['matched']) =>
       parties.filter(({ entity }) => entity === 'customer').map(({ name }) => name.toLowerCase());
     const pairs = Array.from({ length: 12 }, (_, n) => `pair${n}@example.com`);
-    expect(people(report.matched).toSorted()).toEqual(['ada@example.com', 'ivy@example.com', ...pairs].toSorted());
-    expect(report.matched.filter(({ entity }) => entity === 'account').map(({ name }) => name)).toHaveLength(1);
+    expect(people(report.matched)).toEqual(expect.arrayContaining(['ada@example.com', 'ivy@example.com', ...pairs]));
+    const companies = report.matched.filter(({ entity }) => entity === 'account');
+    expect(companies.map(({ records }) => records.length)).toContain(2);
     expect(report.undecided.filter(({ what }) => what === 'who it is').map(({ name }) => name)).toContain(
       'fay@example.com',
     );
@@ -231,12 +222,12 @@ describe('looking', () => {
   });
 });
 
-describe('the link', () => {
+describe(`the link, seed ${seed}`, () => {
   test('writes what was foreseen and nothing else, and makes nobody twice', async () => {
     // It may begin before there is anything to watch.
     const watching = tributary(['link', '--config', file], world.env);
     world.startServices();
-    await subscribed();
+    await world.subscribe();
     await world.settled(() => undefined);
     const watched = await watching;
     expect([watched.status, watched.out]).toEqual([
@@ -284,7 +275,7 @@ describe('a hole', () => {
     await world.edit('Contact', String(contact?.['Id']), { Title: 'Missed' });
     await fault(world.salesforceUrl, { kind: 'expire-replay' });
     world.startServices();
-    await subscribed();
+    await world.subscribe();
     await world.settled(() => undefined);
     const { status, out, err } = await tributary(['certificates', '--json', '--config', file], world.env);
     expect([status, err]).toEqual([0, '']);
@@ -305,16 +296,6 @@ describe('a hole', () => {
     expect((await tributary(['certificates', '--config', file], world.env)).out).toContain('stream lost, 1');
   });
 });
-
-async function subscribed(): Promise<void> {
-  for (;;) {
-    const body = JSON.stringify({ url });
-    const headers = { 'content-type': 'application/json' };
-    const answer = await fetch(`${world.intercomUrl}/__twin/webhooks`, { method: 'POST', headers, body });
-    if (answer.ok) return;
-    await new Promise((resolve) => setTimeout(resolve, 200));
-  }
-}
 
 // ---- what changed, in one spelling
 
@@ -354,7 +335,15 @@ function recordsOf({ salesforce, intercom }: Stores): ReadonlyMap<string, Fields
 const isNothing = (value: unknown): boolean =>
   value === null || value === undefined || value === '' || (Array.isArray(value) && value.length === 0);
 const spelled = (value: unknown): string =>
-  JSON.stringify(isNothing(value) ? null : Array.isArray(value) ? value.map(String).sort() : value);
+  JSON.stringify(isNothing(value) ? null : Array.isArray(value) ? value.map(String).sort() : plain(value));
+
+/** Salesforce spells one instant in two ways, and Intercom spells every email in small letters. */
+function plain(value: unknown): unknown {
+  if (typeof value !== 'string') return value;
+  if (value.includes('@')) return value.toLowerCase();
+  if (/^\d{4}-\d\d-\d\dT/.test(value)) return Date.parse(value.replace('+0000', 'Z'));
+  return value;
+}
 
 /** `record field value` of every value that is another one, of new records of every value but the owner that Salesforce gives them. */
 function changesOf(earlier: Stores, later: Stores): readonly string[] {
@@ -386,7 +375,7 @@ function namesOf(earlier: Stores, later: Stores): ReadonlyMap<string, string> {
         : platform === 'salesforce'
           ? 'Email'
           : 'email';
-    const made = fresh.find(([one, fields]) => one.startsWith(prefix) && fields[field] === name)?.[0];
+    const made = fresh.find(([one, fields]) => one.startsWith(prefix) && plain(fields[field]) === plain(name))?.[0];
     names.set(record, made ?? `${record}, which was not made`);
   }
   return names;
