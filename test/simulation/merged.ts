@@ -43,6 +43,12 @@ export function judgeMerged(judging: Judging, parties: Parties, fields: FieldJud
       );
       continue;
     }
+    const nameless = namelessMerge(judging, group);
+    if (nameless !== '') {
+      const text = `${group.name}: ${nameless} was merged away`;
+      judging.broken('merged', text, [nameless], 'a call in doubt had made it, and nobody told of it before');
+      continue;
+    }
     isOnePerson(judging, group);
     agree(judging, fields, group);
     belong(judging, parties, group);
@@ -57,6 +63,19 @@ function unheardMerge({ ran }: Judging, { whose }: Group): string {
     (merge) => merge.on === 'intercom' && whose.includes(merge.who) && !isTold(ran, merge),
   );
   return unheard?.from ?? '';
+}
+
+/** The contact that a call of ours had made and of which nobody was told before it was merged away: whose it was is not known. */
+function namelessMerge({ ran }: Judging, { whose }: Group): string {
+  const nameless = ran.people.merges.find(({ on, who, from }) => {
+    if (on !== 'intercom' || !whose.includes(who) || ran.people.byPeople.has(`${on}:person:${from}`)) return false;
+    const ref = refOf(on, from);
+    return !ran.log.records.some(
+      ({ change: { observation, result } }) =>
+        (observation?.ref === ref && observation.op !== 'moved') || result?.ref === ref,
+    );
+  });
+  return nameless?.from ?? '';
 }
 
 type Merge = People['merges'][number];

@@ -80,7 +80,7 @@ export const named: Readonly<Record<string, readonly Switch[]>> = {
   calm: [],
   firms: ['companies'],
   onesided: ['oneway', 'companies'],
-  unread: ['oneway', 'unread', 'companies', ...calls],
+  deployed: ['oneway', 'unread', 'companies', ...calls],
   network: [...network, 'companies'],
   losses: [...network, 'lost', 'companies'],
   outages: ['delay', 'disorder', 'retried', 'throttled', 'paused', 'companies'],

@@ -43,7 +43,7 @@ export const identityDefences: readonly Defence[] = [
   {
     name: 'found-is-linked',
     protects: 'somebody who exists already is not linked',
-    worlds: ['unread'],
+    worlds: ['deployed'],
     patches: [
       unify('results', "(result.outcome !== 'applied' && result.outcome !== 'exists')", "result.outcome !== 'applied'"),
     ],
@@ -51,7 +51,7 @@ export const identityDefences: readonly Defence[] = [
   {
     name: 'same-create-values',
     protects: 'a create in doubt is repeated with other values, which the platform takes for another record',
-    worlds: ['unread', 'calls'],
+    worlds: ['deployed', 'calls'],
     patches: [unify('creates', 'const fields = create.ask?.fields ?? wanted;', 'const fields = wanted;')],
   },
   {
@@ -225,7 +225,7 @@ export const identityDefences: readonly Defence[] = [
   {
     name: 'create-in-doubt-waits',
     protects: 'a contact whose email is changed after a create that timed out had made it is made twice',
-    worlds: ['calls', 'latecalls', 'unread'],
+    worlds: ['calls', 'latecalls', 'deployed'],
     patches: [unify('creates', '    if (doubt && !keyed) {\n', '    if (doubt && keyed) {\n')],
   },
   {

@@ -132,7 +132,7 @@ export const outerDefences: readonly Defence[] = [
   {
     name: 'own-create-found',
     protects: 'the contact that an earlier try created is taken for one that was there before',
-    worlds: ['unread'],
+    worlds: ['deployed'],
     patches: [
       patch(
         'sinks/intercom/execute.ts',
@@ -149,7 +149,7 @@ export const outerDefences: readonly Defence[] = [
   {
     name: 'conflict-is-found',
     protects: 'a contact that Intercom has already is given up as refused',
-    worlds: ['unread', 'calm'],
+    worlds: ['deployed', 'calm'],
     patches: [
       patch(
         'sinks/intercom/execute.ts',
