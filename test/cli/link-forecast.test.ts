@@ -18,9 +18,9 @@ const person = (n: number, fields: Fields, at = 20): Change =>
   row(`intercom:contact:${n}`, { role: 'user', companies: [], 'custom_attributes.newsletter': false, ...fields }, at);
 const company = (n: number, fields: Fields, at = 20): Change => row(`intercom:company:${n}`, fields, at);
 
-const run = (told: Told, first: 'salesforce' | 'intercom' = 'salesforce'): Promise<Forecast> =>
+const run = (told: Told, first: 'salesforce' | 'intercom' = 'salesforce', config = twoWay()): Promise<Forecast> =>
   forecast({
-    config: twoWay(),
+    config,
     told: { salesforce: [user, ...told.salesforce], intercom: [admin, ...told.intercom] },
     first,
     user: { id: '005000000000001AAA' },
@@ -119,6 +119,33 @@ describe('who is one person', () => {
       intercomFirst: 'one with salesforce:Contact:003000000000001AAA',
     });
     expect(undecidedBetween(one, one)).toEqual([]);
+  });
+
+  test('a lead of Salesforce beside a contact is one with them and is not written to; a lead alone makes nobody', async () => {
+    const { entities, ...rules } = twoWay();
+    const fields = entities.customer.fields.map((field) =>
+      ['Email', 'FirstName', 'LastName', 'Phone'].includes(field.salesforce ?? '') && field.salesforce !== undefined
+        ? { ...field, lead: field.salesforce }
+        : field,
+    );
+    const customer = { ...entities.customer, salesforce: { ...entities.customer.salesforce, lead: 'Lead' }, fields };
+    const config = { ...rules, entities: { ...entities, customer } };
+    const lead = (n: number, told: Fields) =>
+      row(`salesforce:Lead:00Q00000000000${n}AAA`, { LastName: 'Byron', ...told }, 10);
+    const told = {
+      salesforce: [
+        contact(1, { Email: 'ada@example.com', Phone: '1' }),
+        lead(1, { Email: 'ada@example.com', Phone: '8' }),
+        lead(2, { Email: 'eve@example.com' }),
+      ],
+      intercom: [person(7, { name: 'Byron', email: 'ada@example.com', phone: '2' })],
+    };
+    const found = await run(told, 'salesforce', config);
+    expect(found.matched.map(({ records }) => records)).toEqual([
+      ['intercom:contact:7', 'salesforce:Contact:003000000000001AAA', 'salesforce:Lead:00Q000000000001AAA'],
+    ]);
+    expect(found.writes.map(({ record }) => record)).not.toContain('salesforce:Lead:00Q000000000001AAA');
+    expect(found.onlySalesforce).toMatchObject([{ name: 'eve@example.com', becomes: 'not created: only a lead' }]);
   });
 
   test('a company that names its Salesforce account is that account', async () => {

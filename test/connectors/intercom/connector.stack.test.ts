@@ -244,6 +244,10 @@ describe('after a standstill', () => {
     expect(await signed(second.url, twin.clientSecret, names(id))).toBe(200);
     await harness.until(async () => {
       expect((await harness.marks()).at(-1)).toBe('holeClosed notifications lost, 1');
+      const certificates = (await harness.changes()).flatMap(({ mark }) => mark?.certificate ?? []);
+      // Two people had changed since; companies are all read, and there is one.
+      expect(certificates).toMatchObject([{ method: 'modified', read: 3, changed: 2, deleted: 0 }]);
+      expect(certificates[0]?.unknown.join()).toContain('deletions');
     });
     await harness.until(async () => expect((await harness.claims()).length).toBeGreaterThan(claimsThen));
   });
