@@ -81,6 +81,7 @@ export async function look(context: CallContext, limit: number | null, signal: A
     const at = reading.now();
     const read = (first: 'salesforce' | 'intercom') => {
       phase = `deciding, ${first} first`;
+      const changes = salesforce.length + intercom.length;
       return forecast({
         config: context.config,
         told: { salesforce, intercom },
@@ -88,6 +89,10 @@ export async function look(context: CallContext, limit: number | null, signal: A
         user: reading.user,
         at,
         read: (command) => reading.answer(command),
+        onDecided: (count) => {
+          const what = count < changes ? `${count} of ${changes} records` : `${count - changes} steps of writing`;
+          phase = `deciding, ${first} first: ${what}`;
+        },
         signal,
       });
     };

@@ -44,6 +44,8 @@ export interface ForecastOptions {
   readonly at: number;
   /** Answers a command that only reads. */
   readonly read: (command: Command) => Promise<Answer>;
+  /** Told now and then how many changes were decided: records first, then the answers to what is asked. */
+  readonly onDecided?: (changes: number) => void;
   readonly signal: AbortSignal;
 }
 
@@ -104,6 +106,7 @@ class Course {
       }
     }
     if (++this.#decided % breath !== 0) return;
+    this.#options.onDecided?.(this.#decided);
     await turn();
     this.#options.signal.throwIfAborted();
   }

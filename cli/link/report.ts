@@ -95,7 +95,7 @@ export interface LinkReport extends Forecast {
 }
 
 export const cannotKnow: readonly string[] = [
-  'what people change between this reading and the link',
+  'what people change between this reading and the link, and what they changed in the minutes before, which Intercom’s search may not show yet',
   'what a platform refuses, cuts or spells anew, and what its rules, triggers and defaults do with our writes',
   'how often a record is written: what arrives in parts may take a second write, with the same end',
   'our own ids, which depend on whose record is told of first',

@@ -118,7 +118,7 @@ test('a person reads how many, then which fields would change, and what cannot b
     read by 6 calls to Salesforce and 5 to Intercom; nothing was written
 
     what this cannot know:
-      - what people change between this reading and the link
+      - what people change between this reading and the link, and what they changed in the minutes before, which Intercom’s search may not show yet
       - what a platform refuses, cuts or spells anew, and what its rules, triggers and defaults do with our writes
       - how often a record is written: what arrives in parts may take a second write, with the same end
       - our own ids, which depend on whose record is told of first
@@ -175,7 +175,7 @@ test('with details they read every pair, candidate and value with its reason', (
     read by 6 calls to Salesforce and 5 to Intercom; nothing was written
 
     what this cannot know:
-      - what people change between this reading and the link
+      - what people change between this reading and the link, and what they changed in the minutes before, which Intercom’s search may not show yet
       - what a platform refuses, cuts or spells anew, and what its rules, triggers and defaults do with our writes
       - how often a record is written: what arrives in parts may take a second write, with the same end
       - our own ids, which depend on whose record is told of first"
