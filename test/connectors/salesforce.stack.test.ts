@@ -212,14 +212,14 @@ describe('the live stream', () => {
     const [opened] = await harness.marks('holeOpen');
     const [closed] = await harness.marks('holeClosed');
     expect(closed?.detail).toBe(opened?.detail);
+    const certificates = (await harness.changes()).flatMap(({ mark }) => mark?.certificate ?? []);
+    expect(certificates).toHaveLength(1);
+    expect(certificates[0]).toMatchObject({ hole: opened?.detail, ...countsOf(certificates[0]) });
     await setPhone(ids[3] ?? '', 'later');
     await harness.until(async () => expect(await phonesTold()).toContain('later'));
     await expectToldEverything(ids.filter((id) => id !== ids[2]));
     const gone = (await harness.observations()).filter((one) => one.ref === ref(ids[2] ?? ''));
     expect(gone.at(-1)?.op).toBe('deleted');
-    const certificates = (await harness.changes()).flatMap(({ mark }) => mark?.certificate ?? []);
-    expect(certificates).toHaveLength(1);
-    expect(certificates[0]).toMatchObject({ hole: opened?.detail, ...countsOf(certificates[0]) });
   });
 
   test('has one subscriber; when it stops, the other takes over', async () => {
