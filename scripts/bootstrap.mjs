@@ -18,6 +18,7 @@ const ownNode = join(root, 'node_modules', '.bin', 'node');
 const scripts = {
   demo: ['cli/main.ts', 'demo'],
   simulate: ['test/simulation/main.ts'],
+  bench: ['bench/main.ts'],
   'prove:tests': ['test/simulation/prove/main.ts'],
   tributary: ['cli/main.ts'],
   test: ['node_modules/vitest/vitest.mjs', 'run'],
