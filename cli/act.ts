@@ -7,11 +7,11 @@ import { userInfo } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { TributaryError } from '../core/errors.ts';
-import type { OutRecord } from '../core/kafka.ts';
+import type { KafkaAccess, OutRecord } from '../core/kafka.ts';
 import { actionsKey } from '../processors/unify/keys.ts';
 import { hashId } from '../processors/unify/values.ts';
 import { changeOf } from '../schemas/change.ts';
-import type { Action, IndexState, JournalEntry } from '../schemas/types.ts';
+import type { Action, Change, IndexState, JournalEntry } from '../schemas/types.ts';
 import { json, say } from './output.ts';
 import { type ServerOptions, type Servers, withServers } from './servers.ts';
 import { askState } from './state.ts';
@@ -48,8 +48,8 @@ const lookMs = 100;
 export async function act(order: Order, options: ActOptions): Promise<void> {
   const action = actionOf(order, options.by);
   const told = await withServers(options, async (servers) => {
-    const { kafka, codec, signal } = servers;
-    const [before] = await kafka.offsets('journal');
+    const { kafka, signal } = servers;
+    const from = { changes: await endOf(kafka, 'changes'), journal: await endOf(kafka, 'journal') };
     const producer = await kafka.producer(signal);
     try {
       await producer.send([actionRecord(servers, action)]);
@@ -57,18 +57,39 @@ export async function act(order: Order, options: ActOptions): Promise<void> {
       await producer.close();
     }
     await decided(options, action, signal);
-    const [after] = await kafka.offsets('journal');
-    const entries: JournalEntry[] = [];
-    await kafka.read('journal', 0, before?.latest ?? 0, after?.latest ?? 0, async (records) => {
-      await codec.prepare(records.map(({ value }) => value));
-      for (const { value } of records) if (value !== null) entries.push(codec.decode(value).value as JournalEntry);
+    let place = -1;
+    await readSince<Change>(servers, 'changes', from.changes, (change, offset) => {
+      if (change.action?.id === action.id) place = offset;
     });
-    return entries.filter(({ id, source }) => id === action.subject || source === action.subject);
+    // By the place of the action: another operator may have said something of the same record meanwhile.
+    const entries: JournalEntry[] = [];
+    await readSince<JournalEntry>(servers, 'journal', from.journal, (entry) => {
+      if (entry.offset === place) entries.push(entry);
+    });
+    return entries;
   });
   const refused = told.find(({ kind, reason }) => kind === 'rejected' && reason.startsWith(`${action.verb}: `));
   if (refused !== undefined) throw new TributaryError('USAGE', refused.reason, { field: 'subject' });
   if (options.json) return say(json(told, 2));
   say(told.length === 0 ? 'done; it changed nothing' : told.map(entryText).join('\n'));
+}
+
+async function endOf(kafka: KafkaAccess, topic: 'changes' | 'journal'): Promise<number> {
+  const [range] = await kafka.offsets(topic);
+  return range?.latest ?? 0;
+}
+
+/** What was appended to a topic of one partition since then. */
+async function readSince<T>(
+  { kafka, codec }: Servers,
+  topic: 'changes' | 'journal',
+  from: number,
+  each: (value: T, offset: number) => void,
+): Promise<void> {
+  await kafka.read(topic, 0, from, await endOf(kafka, topic), async (records) => {
+    await codec.prepare(records.map(({ value }) => value));
+    for (const { value, offset } of records) if (value !== null) each(codec.decode(value).value as T, offset);
+  });
 }
 
 const entryText = ({ kind, source, field, reason }: JournalEntry): string =>

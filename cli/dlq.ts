@@ -14,12 +14,13 @@ import { withConfig } from './settings.ts';
 
 const stages: readonly DeadLetterStage[] = ['connectors', 'decode', 'unify', 'sinks'];
 
-/** A dead letter and where it lies: `sinks@17`. */
+/** A dead letter and where it lies: `sinks@17`. What was rejected stays in the topic, for there may be many and it may be large. */
 interface Found {
   readonly place: string;
   readonly stage: DeadLetterStage;
+  readonly partition: number;
   readonly offset: number;
-  readonly letter: DeadLetter;
+  readonly letter: Omit<DeadLetter, 'original'>;
 }
 
 interface Chosen extends ServerOptions {
@@ -81,24 +82,31 @@ async function read({ kafka, codec }: Servers, wanted: Chosen, also: boolean): P
       await kafka.read(topic, partition, earliest, latest, async (records) => {
         await codec.prepare(records.map(({ value }) => value));
         for (const { value, offset, headers } of records) {
-          if (value === null) done.add(Number(headers[redriven]?.toString()));
-          else
-            ofStage.push({
-              stage,
-              offset,
-              place: `${stage}@${offset}`,
-              letter: codec.decode(value).value as DeadLetter,
-            });
+          if (value === null) {
+            done.add(Number(headers[redriven]?.toString()));
+            continue;
+          }
+          const { original: _, ...letter } = codec.decode(value).value as DeadLetter;
+          if ((wanted.code ?? letter.code) !== letter.code || (wanted.ref ?? letter.ref) !== letter.ref) continue;
+          ofStage.push({ stage, partition, offset, place: `${stage}@${offset}`, letter });
         }
       });
     }
     // One by one: as arguments of one call, some hundred thousand are more than a stack holds.
     for (const one of ofStage) if (also || !done.has(one.offset)) found.push(one);
   }
-  const { code, ref } = wanted;
-  return found.filter(
-    ({ letter }) => (code === undefined || letter.code === code) && (ref === undefined || letter.ref === ref),
-  );
+  return found;
+}
+
+/** The letter as it lies in its topic, with what was rejected; the schema of that is loaded. */
+async function whole({ kafka, codec }: Servers, { stage, partition, offset, place }: Found): Promise<DeadLetter> {
+  let letter: DeadLetter | undefined;
+  await kafka.read(`${stage}.dlq`, partition, offset, offset + 1, async ([record]) => {
+    if (record?.value != null) letter = codec.decode(record.value).value as DeadLetter;
+  });
+  if (letter === undefined) throw new TributaryError('USAGE', `${place} is not kept any more`, { field: 'place' });
+  await codec.prepare([letter.original]);
+  return letter;
 }
 
 const short = (text: string, most: number): string => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
@@ -137,9 +145,8 @@ async function one(servers: Servers, place: string): Promise<Found> {
 async function show(place: string, _options: unknown, command: Command): Promise<void> {
   const options = command.optsWithGlobals<Chosen>();
   await withServers(options, async (servers) => {
-    const { letter } = await one(servers, place);
+    const letter = await whole(servers, await one(servers, place));
     const { original, topic, partition, offset, at, key, headers } = letter;
-    await servers.codec.prepare([original]);
     const shown = showRecord(
       { topic: topic as TopicName, partition, offset, time: at, key, value: original, headers },
       servers.codec,
@@ -170,9 +177,10 @@ async function redrive(place: string | undefined, _options: unknown, command: Co
     const producer = await kafka.producer(signal);
     let cannots = 0;
     try {
-      for (const { stage, offset, place: where, letter } of letters) {
+      for (const found of letters) {
         signal.throwIfAborted();
-        await codec.prepare([letter.original]);
+        const { stage, offset, place: where } = found;
+        const letter = await whole(servers, found);
         const back = redriveOf(letter, codec);
         if (back.kind === 'cannot') {
           cannots += 1;

@@ -20,7 +20,7 @@ export interface Shown {
   /** A Salesforce event shows header, changed, nulled, diff and values instead of one value. */
   readonly event?: PresentedEvent;
   readonly value?: unknown;
-  /** Why the bytes, given as base64 in `value`, could not be read. */
+  /** Why the bytes could not be read; `value` is their JSON, if they are that (a notification), else base64. */
   readonly error?: string;
 }
 
@@ -37,7 +37,7 @@ export function showRecord(record: InRecord, codec: Codec): Shown {
     if (definition === null) return { ...place, schema, value: readBody(decoded.value) };
     return { ...place, schema, event: presentChangeEvent(JSON.stringify(definition), value.subarray(framing)) };
   } catch (error) {
-    return { ...place, schema: null, error: describeError(error), value: value.toString('base64') };
+    return { ...place, schema: null, error: describeError(error), value: readJson(value) ?? value.toString('base64') };
   }
 }
 
@@ -47,11 +47,15 @@ const framing = 5;
 /** The body of a RawRecord is the platform's own JSON: shown as that, not as bytes. */
 function readBody(value: object): object {
   const { body } = value as { body?: unknown };
-  if (!Buffer.isBuffer(body)) return value;
+  const read = Buffer.isBuffer(body) ? readJson(body) : undefined;
+  return read === undefined ? value : { ...value, body: read };
+}
+
+function readJson(bytes: Buffer): unknown {
   try {
-    return { ...value, body: JSON.parse(body.toString()) as unknown };
+    return JSON.parse(bytes.toString());
   } catch {
-    return value;
+    return undefined;
   }
 }
 

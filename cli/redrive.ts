@@ -40,7 +40,8 @@ export function redriveOf(letter: DeadLetter, codec: Reader): Redrive {
 }
 
 const cannot = (why: string): Redrive => ({ kind: 'cannot', why });
-export const placeOf = ({ topic, partition, offset }: DeadLetter): string => `${topic}/${partition}@${offset}`;
+export const placeOf = ({ topic, partition, offset }: Omit<DeadLetter, 'original'>): string =>
+  `${topic}/${partition}@${offset}`;
 
 /** decode keeps nothing, so that it may be done here: the raw topic, in which a connector has its place, is left alone. */
 function decodedAgain(letter: DeadLetter, original: Buffer, codec: Reader): Redrive {

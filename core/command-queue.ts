@@ -22,6 +22,10 @@ export class CommandQueue<T extends Queued> {
     return lanes.reduce((sum, lane) => sum + this.#lanes[lane].length, 0);
   }
 
+  count(fits: (entry: T) => boolean): number {
+    return lanes.reduce((sum, lane) => sum + this.#lanes[lane].filter((entry) => fits(entry)).length, 0);
+  }
+
   add(entry: T): void {
     this.#lanes[entry.command.lane].push(entry);
   }

@@ -185,8 +185,8 @@ export class SinkState<Origin> {
     const last = this.#last.get(kindOf(entry));
     if (last === undefined || now >= last.at + filling.mostMs) return true;
     if (this.#running.has(last.turn)) return false;
-    const isUrgent = entry.command.lane === 'urgent';
-    return isUrgent || this.#queue.size >= this.#shape.perCall || now >= last.at + fillMs(last.turn);
+    if (entry.command.lane === 'urgent' || now >= last.at + fillMs(last.turn)) return true;
+    return this.#queue.count((other) => goTogether(other, entry)) >= this.#shape.perCall;
   }
 
   /** When something that waits only to go with more may begin at the latest, ms; undefined: nothing does. */

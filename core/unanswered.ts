@@ -10,6 +10,9 @@ const unsent = new Set([
   'UND_ERR_CONNECT_TIMEOUT',
 ]);
 
+/** A longer answer is not read to its end, and counts as none: the platforms' own stay far below. */
+export const mostAnswerBytes = 32 * 1024 * 1024;
+
 export interface Unanswered {
   readonly answered: false;
   /** The system's code of the failure where there is one, such as ECONNRESET. */

@@ -16,7 +16,7 @@ import { metrics } from '../../core/metrics.ts';
 import { pinPlatform } from '../../core/pin.ts';
 import type { PlatformClock } from '../../core/platform-clock.ts';
 import type { CallContext, RoleContext } from '../../core/role.ts';
-import { unanswered } from '../../core/unanswered.ts';
+import { mostAnswerBytes, unanswered } from '../../core/unanswered.ts';
 import { classify, type Exchange, type Verdict } from './classify.ts';
 import { type IntercomRequest, invoke } from './requests.ts';
 
@@ -66,6 +66,7 @@ export function connectIntercom(options: {
     headersTimeout: timeoutMs,
     bodyTimeout: timeoutMs,
     keepAliveTimeout: 30_000,
+    maxResponseSize: mostAnswerBytes,
   });
   const slots = new AsyncLocalStorage<Slot>();
 

@@ -12,7 +12,7 @@ import { Transport } from 'jsforce/lib/transport.js';
 import { Agent, request as send } from 'undici';
 import type { BudgetLane, EpochHolder } from '../../core/budget.ts';
 import { TributaryError } from '../../core/errors.ts';
-import { unanswered } from '../../core/unanswered.ts';
+import { mostAnswerBytes, unanswered } from '../../core/unanswered.ts';
 import { classifyAnswer, type Exchange } from './classify.ts';
 
 export interface Session {
@@ -202,6 +202,7 @@ class BoundedTransport extends Transport {
       headersTimeout: deadlineMs,
       bodyTimeout: deadlineMs,
       keepAliveTimeout: 30_000,
+      maxResponseSize: mostAnswerBytes,
     });
   }
 

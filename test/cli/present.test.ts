@@ -75,6 +75,16 @@ test('a row shows the JSON that the platform sent, and bytes that are none as ba
   expect(JSON.parse(shownJson(odd))).toMatchObject({ value: { body: Buffer.from('<html>').toString('base64') } });
 });
 
+test('a notification among what was rejected is shown as its JSON, other bytes as base64', () => {
+  const value = (bytes: string) => showRecord(record('intercom.raw', 'k', Buffer.from(bytes)), codec);
+  expect(value('{"topic":"contact.user.created"}')).toMatchObject({
+    schema: null,
+    error: expect.any(String),
+    value: { topic: 'contact.user.created' },
+  });
+  expect(value('<html>')).toMatchObject({ value: Buffer.from('<html>').toString('base64') });
+});
+
 test('of a change only the part that speaks is printed', () => {
   const tick = {
     kind: 'tick',

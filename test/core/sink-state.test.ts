@@ -165,6 +165,21 @@ describe('turns', () => {
     expect(state.wakeAt(122)).toBeUndefined();
   });
 
+  test('are full of their own kind only: bulk commands that wait send no live one off alone', () => {
+    state = new SinkState('salesforce', 4, 3);
+    take();
+    for (const kind of ['live', 'bulk'] as const) {
+      offer({ lane: kind });
+      const turn = state.next(0);
+      if (turn !== undefined) state.ended(turn);
+    }
+    offer({ lane: 'bulk' });
+    offer({ lane: 'bulk' });
+    const live = offer();
+    expect(state.next(1)).toBeUndefined();
+    expect(ids(state.next(30))).toEqual([live.id]);
+  });
+
   test('are no more at a time than may run, and a record is free when its turn has ended', () => {
     take();
     const commands = [offer({ ref: 'r' }), offer(), offer({ ref: 'r' })];

@@ -1,5 +1,6 @@
 /** What a platform answers that is not itself: a proxy's page, half an answer, JSON of something else. */
 import type { ServerResponse } from 'node:http';
+import { mostAnswerBytes } from '../../core/unanswered.ts';
 
 export interface Nonsense {
   readonly name: string;
@@ -25,6 +26,14 @@ export const pages: readonly Nonsense[] = [
   { name: 'a redirection', status: 302, type: 'text/html', text: '' },
   { name: 'half a JSON', status: 200, type: json, text: '{"type":"list","data":[{"id":"66f' },
 ];
+
+/** Well formed, and longer than anybody should hold in memory. */
+export const endless: Nonsense = {
+  name: 'an answer without end',
+  status: 200,
+  type: json,
+  text: JSON.stringify({ data: [], filler: 'x'.repeat(mostAnswerBytes) }),
+};
 
 /** Of a call that is answered with a list, or with an object that has something in it. */
 export const shapes: readonly Nonsense[] = [

@@ -9,8 +9,8 @@ import { answered, type Task } from '../../../connectors/intercom/decide-reconci
 import { unborn } from '../../../connectors/intercom/reconcile-state.ts';
 import { TributaryError } from '../../../core/errors.ts';
 import { preflight } from '../../../sinks/intercom/preflight.ts';
-import { accessTo, configFor } from '../../support/intercom-access.ts';
-import { type Nonsense, pages, parsed, shapes, tell } from '../../support/nonsense.ts';
+import { accessTo, configFor, openBudget } from '../../support/intercom-access.ts';
+import { endless, type Nonsense, pages, parsed, shapes, tell } from '../../support/nonsense.ts';
 
 const caller = { lane: 'live', holder: null, signal: new AbortController().signal } as const;
 const isPutOff = expect.objectContaining({
@@ -41,6 +41,16 @@ describe('over a socket', () => {
   test.each(pages)('$name to a question is put off', async (nonsense) => {
     says = nonsense;
     await expect(askIntercom(access, caller, { kind: 'listAdmins' })).rejects.toEqual(isPutOff);
+  });
+
+  test('an answer without end is put off, and is not held', async () => {
+    says = endless;
+    await access.close();
+    access = accessTo(place, openBudget(), 15_000);
+    await expect(askIntercom(access, caller, { kind: 'listAdmins' })).rejects.toMatchObject({
+      code: 'PLATFORM_UNAVAILABLE',
+      message: expect.stringContaining('UND_ERR_RES_EXCEEDED_MAX_SIZE'),
+    });
   });
 
   test.each([...pages, ...shapes])(

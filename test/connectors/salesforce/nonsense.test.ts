@@ -8,7 +8,7 @@ import { fieldsOf, orgIdOf } from '../../../connectors/salesforce/client.ts';
 import { method, PubSub } from '../../../connectors/salesforce/pubsub.ts';
 import { byId, byIds, type ObjectShape, pages as pagesOf } from '../../../connectors/salesforce/reads.ts';
 import { SalesforceRest } from '../../../connectors/salesforce/rest.ts';
-import { type Nonsense, pages, shapes, tell } from '../../support/nonsense.ts';
+import { endless, type Nonsense, pages, shapes, tell } from '../../support/nonsense.ts';
 
 const isPutOff = expect.objectContaining({
   code: expect.stringMatching(/^PLATFORM_(NONSENSE|UNAVAILABLE)$/),
@@ -57,6 +57,14 @@ describe('over REST', () => {
     test.each([...pages, ...shapes])('$name is put off', async (nonsense) => {
       says = nonsense;
       await expect(asking()).rejects.toEqual(isPutOff);
+    });
+  });
+
+  test('an answer without end is put off, and is not held', async () => {
+    says = endless;
+    await expect(orgIdOf(rest)).rejects.toMatchObject({
+      code: 'PLATFORM_UNAVAILABLE',
+      message: expect.stringContaining('UND_ERR_RES_EXCEEDED_MAX_SIZE'),
     });
   });
 
