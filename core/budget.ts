@@ -43,8 +43,9 @@ export function perWindowOf(limit: number, share: number, cap: number): number {
 /** After a stop the bucket refills at a quarter of its rate for one window: whatever filled the quota may still be there. */
 const slowStart = 0.25;
 
-/** A tenth of the window may be spent at once; the rest flows. */
-export const burst = (plan: Plan): number => Math.max(1, Math.floor(plan.perWindow / 10));
+/** Parts of the window's tokens; one of them may be spent at once, the rest flows, and no more than the rest ever does. */
+const parts = 25;
+export const burst = (plan: Plan): number => Math.max(1, Math.floor(plan.perWindow / parts));
 
 /**
  * Tokens per ms. Burst plus what flows in one whole window stays below perWindow + 1, so that perWindow whole tokens is
@@ -115,7 +116,7 @@ local cap = tonumber(ARGV[2])
 if cap > 0 and (plan == 0 or cap < plan) then plan = cap end
 if plan == 0 then plan = ${unknownLimit} end
 plan = math.max(1, plan)
-local burst = math.max(1, math.floor(plan / 10))
+local burst = math.max(1, math.floor(plan / ${parts}))
 local rate = (plan + 1 - burst) / (window + 1)
 
 local from = math.max(at, paused)

@@ -63,11 +63,11 @@ describe('budget', () => {
     );
   });
 
-  test('a hungry caller gets nine tenths of the plan and never more than the plan', () => {
+  test('a hungry caller gets 95 % of the plan and never more than the plan', () => {
     const hungry = fc.array(fc.integer({ min: 1, max: 20 }), { minLength: 300, maxLength: 300 });
     fc.assert(
       // A burst of a few tokens: with one alone, what flows while the caller is up to 20 ms late finds no room.
-      fc.property(fc.integer({ min: 40, max: 400 }), hungry, (perWindow, waits) => {
+      fc.property(fc.integer({ min: 100, max: 400 }), hungry, (perWindow, waits) => {
         const plan: Plan = { perWindow, windowMs: 1000, reserveLive: 0 };
         let bucket = full(plan);
         let now = 0;
@@ -82,7 +82,7 @@ describe('budget', () => {
           given.filter(({ at }) => at >= from && at < from + plan.windowMs).reduce((sum, { n }) => sum + n, 0);
         for (const { at } of given) expect(within(at)).toBeLessThanOrEqual(perWindow);
         const total = given.reduce((sum, { n }) => sum + n, 0);
-        expect(total).toBeGreaterThanOrEqual(Math.floor((perWindow * 0.9 * (now - 20)) / plan.windowMs));
+        expect(total).toBeGreaterThanOrEqual(Math.floor((perWindow * 0.95 * (now - 20)) / plan.windowMs));
       }),
     );
   });
@@ -97,7 +97,7 @@ describe('budget', () => {
     );
   });
 
-  const plan: Plan = { perWindow: 100, windowMs: 10_000, reserveLive: 0.3 };
+  const plan: Plan = { perWindow: 250, windowMs: 10_000, reserveLive: 0.3 };
 
   test('keeps the last part of the burst for live changes', () => {
     const bulk = take(full(plan), plan, 0, 100, 'bulk');
