@@ -72,6 +72,15 @@ export interface Pulse {
   readonly currentTo: number;
 }
 
+/** A role as a process of its own. */
+export interface RoleProcess {
+  readonly role: string;
+  /** Of /healthz, /readyz and /metrics. */
+  readonly url: string;
+  /** `kill -9`. */
+  kill(): Promise<void>;
+}
+
 export class World {
   readonly #options: WorldOptions;
   readonly #folder: string;
@@ -79,6 +88,7 @@ export class World {
   readonly #running: Leashed[] = [];
   #stack: Stack | undefined;
   #services: Leashed | undefined;
+  readonly #roles = new Set<RoleProcess>();
   #starts = 0;
   #token = '';
   readonly bothWays: boolean;
@@ -228,6 +238,36 @@ export class World {
     ]);
   }
 
+  /**
+   * Roles as processes of their own, as in production; `startServices` runs all of them in one. Their topics are there.
+   * Settles when all listen.
+   */
+  async startRoles(names: readonly string[]): Promise<readonly RoleProcess[]> {
+    const started = await Promise.all(names.map((name) => this.#startRole(name)));
+    await this.#until('the roles listen', async () => {
+      await Promise.all(started.map(({ url }) => this.get(`${url}/healthz`)));
+      return undefined;
+    });
+    return started;
+  }
+
+  async #startRole(role: string): Promise<RoleProcess> {
+    const port = await freePort();
+    this.#starts += 1;
+    const args = ['run', role, '--http-port', String(port), '--config', this.#config, ...(this.#options.args ?? [])];
+    const process = this.#spawn(`${role}-${this.#starts}`, args);
+    const started: RoleProcess = {
+      role,
+      url: `http://127.0.0.1:${port}`,
+      kill: async () => {
+        this.#roles.delete(started);
+        await process.kill();
+      },
+    };
+    this.#roles.add(started);
+    return started;
+  }
+
   #servicesName(): string {
     return this.#starts <= 1 ? 'services' : `services-${this.#starts}`;
   }
@@ -319,6 +359,16 @@ export class World {
     return String((made as { id?: unknown }).id);
   }
 
+  /** A record of Intercom as a person's client shows it. */
+  async showIntercom(kind: 'contacts' | 'companies', id: string): Promise<object> {
+    return (await this.#call('GET', `${this.intercomUrl}/${kind}/${id}`, { token: personToken })) as object;
+  }
+
+  /** Calls a minute that Intercom allows an app. */
+  async limitIntercom(perMinute: number): Promise<void> {
+    await this.#call('POST', `${this.intercomUrl}/__twin/switches`, { json: { ratePerMinute: perMinute } });
+  }
+
   async salesforceStore(): Promise<SalesforceStore> {
     return (await this.get(`${this.salesforceUrl}/__twin/store`)) as SalesforceStore;
   }
@@ -339,10 +389,14 @@ export class World {
 
   /** The services' own figures; undefined while they do not answer. */
   async pulse(): Promise<Pulse | undefined> {
+    const urls = this.#roles.size > 0 ? [...this.#roles].map(({ url }) => url) : [this.httpUrl];
     let text: string;
     try {
-      const response = await fetch(`${this.httpUrl}/metrics`, { signal: AbortSignal.timeout(2_000) });
-      text = await response.text();
+      const pages = urls.map(async (url) => {
+        const response = await fetch(`${url}/metrics`, { signal: AbortSignal.timeout(2_000) });
+        return response.text();
+      });
+      text = (await Promise.all(pages)).join('');
     } catch {
       // Not up, or killed by a test: that is what undefined says.
       return undefined;
