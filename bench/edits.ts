@@ -64,22 +64,25 @@ export const edits: Section<Latency | Resident> = {
 
 /** Every edit's way, ms. One that was overtaken before it was written never ends: left out, the slowest would not count. */
 async function measure(
-  { quick, signal, log }: Bench,
+  bench: Bench,
   pipeline: Pipeline,
   people: readonly Linked[],
   perSecond: number,
 ): Promise<readonly number[]> {
   const { platforms } = pipeline;
+  const { quick, signal } = bench;
   await editEvenly(pipeline, people, { perSecond, seconds: quick ? 1 : 3, signal });
   await platforms.settled(() => undefined);
   const tips = await tipsOf(pipeline);
   const sent = await editEvenly(pipeline, people, { perSecond, seconds: quick ? 1 : 15, signal });
   await platforms.settled(() => undefined);
   const { ways, overtaken } = await followEdits(pipeline, sent, tips);
-  log(`${perSecond} edits a second: ${ways.length} followed, ${overtaken} of people with one that was overtaken`);
+  bench.log(`${perSecond} edits a second: ${ways.length} followed, ${overtaken} of people with one that was overtaken`);
   for (const [stage, of] of Object.entries(stages)) {
     const times = ways.map(of);
-    log(`  ${stage.padEnd(8)} p50 ${percentile(times, 50).toFixed(0)} ms, p99 ${percentile(times, 99).toFixed(0)} ms`);
+    bench.log(
+      `  ${stage.padEnd(8)} p50 ${percentile(times, 50).toFixed(0)} ms, p99 ${percentile(times, 99).toFixed(0)} ms`,
+    );
   }
   return [...ways.map(stages.whole), ...Array.from({ length: overtaken }, () => Number.POSITIVE_INFINITY)];
 }

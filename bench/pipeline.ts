@@ -23,7 +23,8 @@ export interface Pipeline {
 const generous = 200_000;
 
 export async function withPipeline<T>(bench: Bench, work: (pipeline: Pipeline) => Promise<T>): Promise<T> {
-  const { servers, signal, log } = bench;
+  const { servers, signal } = bench;
+  const log = (line: string): void => bench.log(line);
   const prefix = bench.prefix();
   return withWorld({ servers, prefix }, async ({ kafka, codec }) => {
     const env = { TRIBUTARY_PREFIX: prefix };

@@ -52,7 +52,7 @@ export const quota: Section<'quotaUsed' | 'quotaOvershoot'> = {
 
 /** Its first and its last second are left out: it is not yet, or no longer, saturated. */
 export function used(times: readonly number[], allowed: number): number {
-  const [first = 0, last = 0] = [Math.min(...times) + 1_000, Math.max(...times) - 1_000];
+  const [first, last] = [Math.min(...times) + 1_000, Math.max(...times) - 1_000];
   const made = times.filter((time) => time >= first && time < last).length;
   return made / (allowed * ((last - first) / windowMs));
 }
