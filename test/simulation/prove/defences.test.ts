@@ -7,7 +7,8 @@ import { type Defence, defences, patched, patchesOf, root, sourceOf } from './de
 import { page, table } from './page.ts';
 import { proofs } from './proof.ts';
 import type { Found } from './search.ts';
-import { witnesses } from './witness.ts';
+import { isThere } from './tests.ts';
+import { isTest, witnesses } from './witness.ts';
 
 const names = defences.map(({ name }) => name);
 const filesOf = ({ patches }: Defence): readonly string[] => [...new Set(patches.map(({ file }) => file))];
@@ -34,26 +35,36 @@ describe('the defences that are taken away', () => {
   );
 
   it.each(defences.map((one) => [one.name, one] as const))('%s: is missed in worlds that exist', (_, one) => {
-    expect(one.worlds.length).toBeGreaterThan(0);
+    expect(one.test === undefined ? one.worlds.length : 1).toBeGreaterThan(0);
     for (const world of one.worlds) expect(() => readWorld(world)).not.toThrow();
   });
+
+  it.each(defences.flatMap(({ name, test }) => (test === undefined ? [] : [[name, test] as const])))(
+    '%s: is missed by a test that exists, which `npm run prove:tests` runs without it',
+    (name, test) => {
+      expect(isThere(test)).toBe(true);
+      expect(witnesses()[name]).toEqual(test);
+    },
+  );
 });
 
 describe('a defence that is gone is noticed', () => {
+  const byHistory = Object.entries(witnesses()).flatMap(([name, one]) => (isTest(one) ? [] : [[name, one] as const]));
   const noticed = new Map<string, Found>();
 
   // One history each, with the defence and without it, some 100 ms of CPU.
   beforeAll(async () => {
     const jobs = Math.min(4, availableParallelism());
-    for (const one of await proofs({ names: Object.keys(witnesses()), runs: null }, jobs)) noticed.set(one.name, one);
+    for (const one of await proofs({ names: byHistory.map(([name]) => name), runs: null }, jobs))
+      noticed.set(one.name, one);
   }, 300_000);
 
-  it.each(Object.keys(witnesses()))('%s', (name) => {
+  it.each(byHistory)('%s', (name, witness) => {
     // Not by the history recorded any more? `npm run prove:tests -- --record --only NAME` looks for another.
-    expect(noticed.get(name)?.witness?.promises ?? []).toEqual(witnesses()[name]?.promises);
+    expect(noticed.get(name)?.witness).toEqual(witness);
   });
 
-  it('and docs/defences.md says by which history', () => {
+  it('and docs/defences.md says by what', () => {
     expect(readFileSync(`${root}docs/defences.md`, 'utf8')).toBe(page(witnesses()));
   });
 });
@@ -83,10 +94,13 @@ describe('the table', () => {
     expect(rows.at(-1)).toMatch(/^\| evidence \| .* \| NOT NOTICED \| {2}\|$/);
   });
 
-  it('names the history and the promise of what was noticed', () => {
+  it('names the history and the promise, or the test, of what was noticed', () => {
     const row = (witness: Parameters<typeof table>[1][string]): string | undefined =>
       table(['evidence'], { evidence: witness }).split('\n').at(-1);
-    expect(row({ world: 'calm', seed: 3, promises: ['silent', 'agree'] })).toMatch(/\| silent, agree \| `calm` 3 \|$/);
-    expect(row({ kept: 'who waits', promises: ['agree'] })).toMatch(/\| agree \| \*who waits\* \|$/);
+    expect(row({ world: 'calm', seed: 3, promises: ['silent', 'agree'] })).toMatch(
+      /\| the history `calm` 3 \| silent, agree \|$/,
+    );
+    expect(row({ kept: 'who waits', promises: ['agree'] })).toMatch(/\| the history \*who waits\* \| agree \|$/);
+    expect(row({ file: 'a.test.ts', name: 'waits' })).toMatch(/\| the test \*waits\* of `a.test.ts` \| {2}\|$/);
   });
 });

@@ -1,6 +1,7 @@
 /**
  * Every rule and defence that can be taken away by itself, as a change of source text, with the worlds in which the
- * simulation has to notice. A text that is not found exactly once is an error: the list cannot fall behind the code.
+ * simulation has to notice, or the unit test that does. A text that is not found exactly once is an error: the list cannot
+ * fall behind the code.
  */
 import { readFileSync } from 'node:fs';
 import { identityDefences } from './identity-defences.ts';
@@ -17,6 +18,13 @@ export interface Patch {
   readonly replace: string;
 }
 
+export interface UnitTest {
+  /** Path below the project's root. */
+  readonly file: string;
+  /** The title of the test, without those of what it stands in. */
+  readonly name: string;
+}
+
 export interface Defence {
   readonly name: string;
   /** What it protects from, in one line. */
@@ -24,6 +32,11 @@ export interface Defence {
   readonly patches: readonly Patch[];
   /** Each as `--world` of the simulation takes it. */
   readonly worlds: readonly string[];
+  /**
+   * Fails when it is gone: the witness of what no history can show, because it lies below what the simulation runs, or is
+   * seen only in what cannot be chanced upon. No history is looked for then.
+   */
+  readonly test?: UnitTest;
 }
 
 export const defences: readonly Defence[] = [

@@ -1,11 +1,12 @@
 /**
- * `npm run prove:tests`: takes the rules and defences of the product away, one at a time, and has the simulation find out.
+ * `npm run prove:tests`: takes the rules and defences of the product away, one at a time, and has the simulation find out,
+ * or the unit test that a defence names.
  * The exit code is 1 when one can go unnoticed.
  */
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { defences, root } from './defences.ts';
-import { page, table } from './page.ts';
+import { counted, page, table } from './page.ts';
 import { proofs } from './proof.ts';
 import type { Found } from './search.ts';
 import { keepWitnesses, nameOf, type Witness, witnesses } from './witness.ts';
@@ -15,7 +16,7 @@ const help = `npm run prove:tests -- [options]
   --only NAME   one defence, or several by commas (default: all ${defences.length})
   --runs N      the most seeds of each world (300)
   --jobs K      threads (2)
-  --recorded    look only at the histories that noticed before: seconds instead of minutes
+  --recorded    look only at the histories and tests that noticed before: minutes instead of hours
   --record      write down what notices, for --recorded, for the tests and for docs/defences.md
 defences:
 ${defences.map(({ name, protects }) => `  ${name.padEnd(longest + 2)}${protects}`).join('\n')}`;
@@ -56,17 +57,14 @@ async function main(): Promise<number> {
   let done = 0;
   const found = await proofs({ names, runs: values.recorded ? null : runs }, jobs, ({ name, witness, histories }) => {
     done += 1;
-    const what =
-      witness === null
-        ? `NOT NOTICED in ${histories} histories`
-        : `breaks ${witness.promises.join(', ')} in ${nameOf(witness)}, the ${histories}. history`;
+    const what = witness === null ? `NOT NOTICED in ${histories} histories` : `is noticed by ${nameOf(witness)}`;
     const seconds = ((performance.now() - begun) / 1000).toFixed(0);
     process.stderr.write(`  ${seconds} s: ${done} of ${names.length}: ${name} ${what}\n`);
   });
   console.log(table(names, noticed(found)));
   if (values.record) record(found);
   const missed = found.filter(({ witness }) => witness === null);
-  console.log(`${found.length - missed.length} of ${names.length} are noticed when they are gone`);
+  console.log(`${counted(noticed(found))}, of ${names.length}`);
   return missed.length > 0 || found.length < names.length ? 1 : 0;
 }
 

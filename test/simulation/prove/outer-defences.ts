@@ -133,6 +133,10 @@ export const outerDefences: readonly Defence[] = [
     name: 'own-create-found',
     protects: 'the contact that an earlier try created is taken for one that was there before',
     worlds: ['deployed'],
+    test: {
+      file: 'test/sinks/intercom-execute.test.ts',
+      name: 'and asked again: one contact in the end, ours, whatever its email is by then',
+    },
     patches: [
       patch(
         'sinks/intercom/execute.ts',
@@ -162,6 +166,10 @@ export const outerDefences: readonly Defence[] = [
     name: 'bad-field-alone',
     protects: 'one refused value keeps its neighbours from being written',
     worlds: ['values'],
+    test: {
+      file: 'test/sinks/salesforce-execute.test.ts',
+      name: 'a value that is refused holds back neither its neighbours nor other rows',
+    },
     patches: [
       patch(
         'sinks/salesforce/execute.ts',

@@ -1,6 +1,8 @@
-/** The defences are taken away one at a time, on several threads. */
+/** The defences are taken away one at a time, on several threads; those that name a unit test, in processes. */
 import { Worker } from 'node:worker_threads';
+import { defences } from './defences.ts';
 import type { Found } from './search.ts';
+import { noticedBy } from './tests.ts';
 
 /** Each copy of the program stays in the memory of its thread as long as that lives. */
 const namesOfThread = 10;
@@ -29,15 +31,21 @@ export async function proofs(
   told: (one: Found) => void = () => undefined,
 ): Promise<readonly Found[]> {
   const all = new Map<string, Found>();
-  const shares = Array.from({ length: Math.ceil(names.length / namesOfThread) }, (_, n) =>
-    names.slice(n * namesOfThread, (n + 1) * namesOfThread),
+  const take = (one: Found): void => {
+    all.set(one.name, one);
+    told(one);
+  };
+  const tested = defences.flatMap(({ name, test }) =>
+    test !== undefined && names.includes(name) ? { name, test } : [],
+  );
+  const searched = names.filter((name) => tested.every((one) => one.name !== name));
+  const shares = Array.from({ length: Math.ceil(searched.length / namesOfThread) }, (_, n) =>
+    searched.slice(n * namesOfThread, (n + 1) * namesOfThread),
   );
   const thread = async (): Promise<void> => {
     for (let share = shares.shift(); share !== undefined; share = shares.shift())
-      await prove({ names: share, runs }, (one) => {
-        all.set(one.name, one);
-        told(one);
-      });
+      await prove({ names: share, runs }, take);
+    for (let one = tested.shift(); one !== undefined; one = tested.shift()) take(await noticedBy(one.name, one.test));
   };
   await Promise.all(Array.from({ length: jobs }, thread));
   return names.flatMap((name) => all.get(name) ?? []);

@@ -7,7 +7,7 @@ import { isOurs, judgeSafely } from '../judge.ts';
 import { named } from '../world.ts';
 import type { Defence } from './defences.ts';
 import { judgesWithout } from './without.ts';
-import { brokenBy, historyAt, known, type Place, type Witness } from './witness.ts';
+import { type Broken, brokenBy, historyAt, known, type Place, type Witness } from './witness.ts';
 
 export interface Found {
   readonly name: string;
@@ -45,4 +45,4 @@ export const search = (defence: Defence, runs: number): Promise<Found> =>
   firstOf(defence.name, placesOf(defence, runs));
 
 /** Looks at the one history by which it was noticed before. */
-export const confirm = ({ name }: Defence, witness: Witness): Promise<Found> => firstOf(name, [witness]);
+export const confirm = ({ name }: Defence, witness: Broken): Promise<Found> => firstOf(name, [witness]);

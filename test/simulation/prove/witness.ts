@@ -1,6 +1,6 @@
 /**
- * By which history it is noticed that a defence is gone: one of those that are kept, or one of a world. `witnesses.json`
- * keeps them as they were found, so that each can be looked at again in no time.
+ * By what it is noticed that a defence is gone: a history, one of those that are kept or one of a world, or a unit test.
+ * `witnesses.json` keeps them as they were found, so that each can be looked at again in no time.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { attacks } from '../attacks.ts';
@@ -8,9 +8,12 @@ import { isOurs, type Judged } from '../judge.ts';
 import type { Promise as Kept } from '../promises.ts';
 import { historyOf, kept } from '../seeds.ts';
 import { generate, type History, readWorld } from '../world.ts';
+import type { UnitTest } from './defences.ts';
 
 export type Place = { readonly kept: string } | { readonly world: string; readonly seed: number };
-export type Witness = Place & { readonly promises: readonly Kept[] };
+/** A history, and the promises that it breaks. */
+export type Broken = Place & { readonly promises: readonly Kept[] };
+export type Witness = Broken | UnitTest;
 
 /** Histories that are kept as what people did. */
 export const known = [...kept, ...attacks];
@@ -32,8 +35,12 @@ export function historyAt(place: Place): History {
   return historyOf(one);
 }
 
-export const nameOf = (place: Place): string =>
-  'kept' in place ? `*${place.kept}*` : `\`${place.world}\` ${place.seed}`;
+export const isTest = (witness: Witness): witness is UnitTest => 'file' in witness;
+
+export const nameOf = (witness: Place | UnitTest): string => {
+  if ('file' in witness) return `the test *${witness.name}* of \`${witness.file}\``;
+  return 'kept' in witness ? `the history *${witness.kept}*` : `the history \`${witness.world}\` ${witness.seed}`;
+};
 
 /**
  * The promises that a history broke. None where it threw or unify could not decide a record: then it noticed by failing, not

@@ -3,7 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { defences } from './defences.ts';
 import type { Share } from './proof.ts';
 import { confirm, search } from './search.ts';
-import { witnesses } from './witness.ts';
+import { isTest, witnesses } from './witness.ts';
 
 const { names, runs } = workerData as Share;
 const recorded = witnesses();
@@ -12,7 +12,7 @@ for (const defence of defences.filter(({ name }) => names.includes(name))) {
   const found =
     runs !== null
       ? await search(defence, runs)
-      : witness === undefined
+      : witness === undefined || isTest(witness)
         ? { name: defence.name, witness: null, histories: 0 }
         : await confirm(defence, witness);
   parentPort?.postMessage(found);
