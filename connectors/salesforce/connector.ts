@@ -18,10 +18,11 @@ import type { Role, RoleContext } from '../../core/role.ts';
 import { pause, persistently, together, Wake } from '../../core/tasks.ts';
 import { CatchUp } from './catch-up.ts';
 import { openSalesforce, orgIdOf } from './client.ts';
+import { pauseOf } from './decide-allocation.ts';
 import { header } from './decide-state.ts';
 import { Live } from './live.ts';
 import { checkOrg, shapesOf } from './preflight.ts';
-import { PubSub, type StreamEvent } from './pubsub.ts';
+import { PubSub, PubSubError, type StreamEvent } from './pubsub.ts';
 import { RawWriter, recall } from './raw-writer.ts';
 import type { SalesforceRest } from './rest.ts';
 
@@ -145,20 +146,35 @@ async function lead({ config, log, kafka, codec, ready }: RoleContext, tools: To
 
 /** Streams break all the time; whatever was the matter, the next one begins where raw ends. */
 async function keepStreaming(live: Live, signal: AbortSignal, log: Logger, ready: RoleContext['ready']): Promise<void> {
+  let refusals = 0;
   for (let tries = 0; !signal.aborted; tries += 1) {
     const began = now();
     try {
       await live.stream(signal);
+      refusals = 0;
       if (!signal.aborted) log.info('the stream ended; opening another');
     } catch (error) {
       const ours = TributaryError.from(error);
       if (ours.verdict !== 'retry') throw ours;
       // What comes from Kafka leaves the state in doubt: only the log can tell it again.
       if (!ours.code.startsWith('PLATFORM_')) throw ours;
-      if (!signal.aborted) {
-        metrics.retries.inc({ code: ours.code });
-        log.warn({ err: ours }, 'the stream broke; opening another');
+      if (signal.aborted) return;
+      metrics.retries.inc({ code: ours.code });
+      if (ours instanceof PubSubError && ours.reason === 'usedUp') {
+        // What streamed for a minute met another limit than the one that was waited for.
+        if (now() - began > 60_000) refusals = 0;
+        const { tryInMs, freeInMs } = pauseOf(live.deliveries, refusals, now());
+        refusals += 1;
+        const freeBy = new Date(Date.now() + freeInMs).toISOString();
+        // Salesforce keeps them for 72 hours, and all of ours leave the count within 24: nothing is lost by waiting.
+        ready(false, `paused: the org's event delivery allocation is used up; some of it is free by ${freeBy}`);
+        log.warn({ err: ours, freeBy, tryInMs }, 'Salesforce delivers no more events for now; the stream is paused');
+        await delay(tryInMs, signal);
+        tries = 0;
+        continue;
       }
+      refusals = 0;
+      log.warn({ err: ours }, 'the stream broke; opening another');
     }
     if (signal.aborted) return;
     ready(false, 'opening the stream');

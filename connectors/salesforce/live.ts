@@ -22,6 +22,7 @@ import {
   unreachedBits,
 } from '../../processors/decode/salesforce.ts';
 import { type EventSchema, eventSchema } from '../../processors/decode/salesforce-schema.ts';
+import { type Deliveries, delivered } from './decide-allocation.ts';
 import { answered, asked, type Currency, closed, noStream, opened, received, written } from './decide-currency.ts';
 import { afterLoss, claimOf, type Debt, debtOf, header } from './decide-state.ts';
 import { type Delivery, type Identity, maxCredit, type PubSub, PubSubError, type StreamEvent } from './pubsub.ts';
@@ -66,6 +67,7 @@ export class Live {
   readonly #schemas = new Map<string, Promise<KnownSchema>>();
   #currency: Currency = noStream;
   #inbox: Delivery[] = [];
+  #deliveries: Deliveries = [];
   #received = 0;
   #written = 0;
   /** Place of the last delivery that is in raw; ahead of the state's cursor after a keepalive. */
@@ -79,6 +81,11 @@ export class Live {
   constructor(options: LiveOptions) {
     this.#options = options;
     this.#currency = { ...noStream, claim: options.writer.state.claim };
+  }
+
+  /** Events delivered to us lately: they count towards what the org may be sent. */
+  get deliveries(): Deliveries {
+    return this.#deliveries;
   }
 
   /** The stream is open, and has answered. */
@@ -120,6 +127,7 @@ export class Live {
       for await (const delivery of subscription) {
         last = now();
         this.#received += 1;
+        this.#deliveries = delivered(this.#deliveries, delivery.events.length, last);
         this.#inbox.push(delivery);
         this.#currency = received(this.#currency, last, delivery.events.length);
         inbox.wake();

@@ -43,8 +43,11 @@ export interface Identity extends Session {
   readonly orgId: string;
 }
 
-/** unauthenticated: get another session. lost: the replay id is corrupted or too old, which one does not say. */
-export type PubSubReason = 'unauthenticated' | 'lost' | 'other';
+/**
+ * unauthenticated: get another session. lost: the replay id is corrupted or too old, which one does not say. usedUp: the org
+ * may be sent no more events for now, of those that it may be sent in any 24 hours; they are kept for 72 hours.
+ */
+export type PubSubReason = 'unauthenticated' | 'lost' | 'usedUp' | 'other';
 
 export class PubSubError extends TributaryError {
   readonly reason: PubSubReason;
@@ -210,7 +213,6 @@ const settings = [
   'service.tenant.license',
 ];
 const limits = [
-  'subscription.limit.exceeded',
   'concurrent.client.limit.exceeded',
   'service.protection.triggered',
   'service.protection.stream.limit.triggered',
@@ -228,6 +230,7 @@ function explain(error: ServiceError, schema: boolean): PubSubError {
   }
   if (name === 'subscription.fetch.replayid.corrupted') return failure('PLATFORM_UNAVAILABLE', 'lost');
   if (settings.includes(name)) return failure('CONFIG_INVALID');
+  if (name === 'subscription.limit.exceeded') return failure('PLATFORM_LIMIT', 'usedUp');
   if (limits.includes(name)) return failure('PLATFORM_LIMIT');
   const unknown = error.code === status.NOT_FOUND || error.code === status.INVALID_ARGUMENT;
   if (schema && unknown) return failure('SCHEMA_UNKNOWN');

@@ -22,6 +22,8 @@ export interface Connector {
   /** Settles with what ended it. */
   readonly ended: Promise<unknown>;
   readonly ready: () => boolean;
+  /** Why it is ready or not. */
+  readonly why: () => string;
 }
 
 export class Harness {
@@ -75,6 +77,7 @@ export class Harness {
   start(config: Config, kafka: KafkaAccess = this.kafka): Connector {
     const stop = new AbortController();
     let isReady = false;
+    let said = '';
     const ended = salesforceConnector
       .run({
         config,
@@ -83,8 +86,9 @@ export class Harness {
         codec: this.codec,
         redis: this.redis,
         signal: stop.signal,
-        ready: (state) => {
+        ready: (state, why) => {
           isReady = state;
+          said = why;
         },
       })
       .then(
@@ -94,6 +98,7 @@ export class Harness {
     const connector = {
       ended,
       ready: () => isReady,
+      why: () => said,
       stop: async () => {
         stop.abort();
         await ended;
@@ -178,7 +183,7 @@ export function latest(observations: readonly Observation[]): ReadonlyMap<string
 
 export async function person(
   twin: SalesforceTwin,
-  path: 'transaction' | 'load' | 'faults' | 'habits',
+  path: 'transaction' | 'load' | 'deliveries' | 'faults' | 'habits',
   body: unknown,
 ): Promise<unknown> {
   const response = await fetch(`${twin.restUrl}/__twin/${path}`, { method: 'POST', body: JSON.stringify(body) });

@@ -222,6 +222,23 @@ describe('the live stream', () => {
     expect(gone.at(-1)?.op).toBe('deleted');
   });
 
+  test('pauses when the org may be sent no more events, says by when some are free, and then loses none', async () => {
+    const [id = ''] = await load(1);
+    const connector = harness.start(harness.config(twin));
+    await harness.untilSnapshot();
+    await setPhone(id, 'one');
+    await harness.until(async () => expect(await phonesTold()).toEqual(['one']));
+    await person(twin, 'deliveries', { limit: 2 });
+    await setPhone(id, 'two');
+    await setPhone(id, 'three');
+    await harness.until(() => expect(connector.why()).toMatch(/^paused: .* free by \d{4}-\d\d-\d\dT/));
+    expect([connector.ready(), await phonesTold()]).toEqual([false, ['one', 'two']]);
+    await person(twin, 'deliveries', { limit: 1_000 });
+    await harness.until(async () => expect(await phonesTold()).toEqual(['one', 'two', 'three']));
+    await harness.until(() => expect(connector.ready()).toBe(true));
+    expect(await harness.marks('holeOpen')).toEqual([]);
+  });
+
   test('has one subscriber; when it stops, the other takes over', async () => {
     const [id = ''] = await load(1);
     const first = harness.start(harness.config(twin));

@@ -277,6 +277,29 @@ describe('over gRPC', () => {
     }
   });
 
+  test('streams end when the org has been sent what it may be in a day, and bring the rest when that has rolled on', async () => {
+    await controlTwin(twin, 'deliveries', { limit: 3 });
+    create(4);
+    const stream = client.subscribe({ topicName: channel, replayPreset: 'EARLIEST', numRequested: 10 });
+    expect(await stream.ended).toMatchObject({
+      code: status.RESOURCE_EXHAUSTED,
+      errorCode: 'subscription.limit.exceeded',
+    });
+    expect(stream.events).toHaveLength(3);
+    const goOn = (): Request => ({
+      topicName: channel,
+      replayPreset: 'CUSTOM',
+      replayId: stream.events.at(-1)?.replayId ?? Buffer.alloc(0),
+      numRequested: 10,
+    });
+    expect(await client.subscribe(goOn()).ended).toMatchObject({ errorCode: 'subscription.limit.exceeded' });
+    await controlTwin(twin, 'clock', { advanceMs: 24 * 3_600_000 });
+    const later = new PubSubClient(twin, (await connect(twin)).accessToken ?? '');
+    const again = later.subscribe(goOn());
+    await again.until(({ events }) => events.length === 1);
+    later.close();
+  });
+
   test('a port that is taken is told, and nothing stays open', async () => {
     const restPort = Number(new URL(twin.restUrl).port);
     const pubsubPort = Number(twin.pubsubAddress.split(':')[1]);

@@ -39,6 +39,8 @@ const rowSchema = z.record(z.string(), z.unknown());
 const loadSchema = z.record(z.string(), z.array(rowSchema));
 const clockSchema = z.strictObject({ advanceMs: z.number().int().positive() });
 
+const deliveriesSchema = z.strictObject({ limit: z.number().int().nonnegative() });
+
 const dmlSchema = z.discriminatedUnion('op', [
   z.strictObject({ op: z.literal('create'), object: z.string(), row: rowSchema }),
   z.strictObject({ op: z.literal('update'), object: z.string(), id: z.string(), row: rowSchema }),
@@ -193,6 +195,9 @@ export function control(
       case 'POST habits':
         model.habits = { ...model.habits, ...defined(habitsSchema.parse(input())) };
         return { status: 200, body: model.habits };
+      case 'POST deliveries':
+        model.deliveryLimit = deliveriesSchema.parse(input()).limit;
+        return { status: 200, body: { left: model.deliveriesLeft(now()) } };
       case 'POST clock':
         context.advance(clockSchema.parse(input()).advanceMs);
         return { status: 200, body: { now: now() } };
@@ -202,7 +207,8 @@ export function control(
         return {
           status: 404,
           body: {
-            error: 'GET store|calls|stats, POST load|transaction|merge|convert|customizing|lock|habits|clock|faults',
+            error:
+              'GET store|calls|stats, POST load|transaction|merge|convert|customizing|lock|habits|deliveries|clock|faults',
           },
         };
     }

@@ -1,4 +1,5 @@
 import type { Random } from '../common/random.ts';
+import { RollingDay } from '../common/rolling-day.ts';
 import { EventBus } from './bus.ts';
 import { type Customizing, fieldsNamedBy, plainOrg } from './customizing.ts';
 import { type Dml, type RowResult, Transaction } from './dml.ts';
@@ -102,13 +103,16 @@ export class SalesforceModel implements Org {
   /** When the metadata changed last; describe answers carry it. */
   metadataAt: number;
   readonly dailyLimit: number;
+  /** Events that may be delivered in 24 hours, to all subscribers together; an org is sold 10,000 to 3,000,000. */
+  deliveryLimit = 3_000_000;
   readonly #random: Random;
   readonly #accountName: AccountName;
   readonly #objects = new Map<string, ObjectType>();
   readonly #current = new Map<string, EventSchema>();
   readonly #schemas = new Map<string, EventSchema>();
   readonly #sequences = new Map<string, number>();
-  readonly #callsPerHour = new Map<number, number>();
+  readonly #calls = new RollingDay();
+  readonly #deliveries = new RollingDay();
   #locks: readonly { readonly id: string; readonly from: number; readonly until: number }[] = [];
   #commitNumber = 1_652_977_933_433_528_300n;
 
@@ -256,14 +260,21 @@ export class SalesforceModel implements Org {
   }
 
   countCall(now: number): void {
-    const slot = Math.floor(now / hour);
-    this.#callsPerHour.set(slot, (this.#callsPerHour.get(slot) ?? 0) + 1);
+    this.#calls.add(now, 1);
   }
 
-  /** Calls of the last 24 hours: the allocation rolls by the hour, it does not start over at midnight. */
+  /** Calls of the last 24 hours. */
   usage(now: number): number {
-    const oldest = Math.floor(now / hour) - 23;
-    return [...this.#callsPerHour].reduce((sum, [slot, calls]) => (slot >= oldest ? sum + calls : sum), 0);
+    return this.#calls.used(now);
+  }
+
+  /** Each delivery of an event counts, to whomever. */
+  countDeliveries(now: number, count: number): void {
+    this.#deliveries.add(now, count);
+  }
+
+  deliveriesLeft(now: number): number {
+    return Math.max(0, this.deliveryLimit - this.#deliveries.used(now));
   }
 
   #define(object: ObjectType): EventSchema {

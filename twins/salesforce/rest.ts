@@ -108,9 +108,10 @@ export class RestApi {
   }
 
   #limits(now: number): JsonRow {
-    const { dailyLimit } = this.#model;
+    const { dailyLimit, deliveryLimit } = this.#model;
     return {
       DailyApiRequests: { Max: dailyLimit, Remaining: Math.max(dailyLimit - this.#model.usage(now), 0) },
+      DailyDeliveredPlatformEvents: { Max: deliveryLimit, Remaining: this.#model.deliveriesLeft(now) },
       DailyBulkApiBatches: { Max: 15_000, Remaining: 15_000 },
       DailyBulkV2QueryJobs: { Max: 10_000, Remaining: 10_000 },
     };

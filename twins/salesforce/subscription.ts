@@ -1,8 +1,8 @@
-import type { ServerDuplexStream } from '@grpc/grpc-js';
+import { type ServerDuplexStream, status } from '@grpc/grpc-js';
 import type { Random } from '../common/random.ts';
 import type { Cursor, Preset } from './bus.ts';
 import type { SalesforceModel } from './model.ts';
-import { grpcError, invalid } from './pubsub-errors.ts';
+import { Failure, grpcError, invalid } from './pubsub-errors.ts';
 
 export interface FetchRequest {
   readonly topicName: string;
@@ -34,6 +34,13 @@ export interface SubscriptionContext {
 
 /** However much a client asks for, no more than this is ever outstanding on a stream. */
 const maxCredit = 100;
+
+const usedUp = (): Failure =>
+  new Failure(
+    status.RESOURCE_EXHAUSTED,
+    'subscription.limit.exceeded',
+    'You have exceeded the event delivery limit for your org',
+  );
 
 /** One Subscribe call: the first request fixes topic and position, every request adds credit. */
 export class Subscription {
@@ -74,16 +81,20 @@ export class Subscription {
   }
 
   pump(): void {
-    const { bus } = this.#context.model;
+    const { model, now } = this.#context;
+    const { bus } = model;
     while (!this.#over && this.#topicName !== undefined && this.#credit > 0) {
-      const limit = Math.min(this.#credit, 1 + this.#context.random.int(maxCredit));
+      const left = model.deliveriesLeft(now());
+      const limit = Math.min(this.#credit, Math.max(left, 1), 1 + this.#context.random.int(maxCredit));
       const wants = (entity: string) => this.#entity === undefined || entity === this.#entity;
-      const { events, cursor } = bus.read(this.#cursor, wants, limit, this.#context.now());
-      this.#cursor = cursor;
+      const { events, cursor } = bus.read(this.#cursor, wants, limit, now());
       const last = events.at(-1);
+      if (last !== undefined && left === 0) return this.fail(usedUp());
+      this.#cursor = cursor;
       if (last === undefined) return;
       this.#credit -= events.length;
       this.#context.counts.delivered += events.length;
+      model.countDeliveries(now(), events.length);
       this.#respond(
         events.map(({ eventId, schemaId, payload, replayId }) => ({
           event: { id: eventId, schemaId, payload },
