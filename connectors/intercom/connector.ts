@@ -6,16 +6,13 @@
  * (reconciler.ts) and says up to when all of it is in the topic. Without the app's client secret no notification can be
  * believed, and without notifications nobody can say what is current: then only the teammates are read, who own contacts.
  */
-import { hostname } from 'node:os';
 import { type Config, requireSettings } from '../../core/config.ts';
-import { TributaryError } from '../../core/errors.ts';
 import type { SafeProducer } from '../../core/kafka.ts';
-import { holdLease } from '../../core/lease.ts';
-import { metrics } from '../../core/metrics.ts';
 import { delay, patiently } from '../../core/patience.ts';
 import { PlatformClock } from '../../core/platform-clock.ts';
 import type { Role, RoleContext } from '../../core/role.ts';
-import { pause, together } from '../../core/tasks.ts';
+import { together } from '../../core/tasks.ts';
+import { takeTurns } from '../../core/turns.ts';
 import { askIntercom, type IntercomAccess, identifyWorkspace, openIntercom, timed } from './client.ts';
 import { RawPen, recall } from './raw-pen.ts';
 import { RawRecords } from './raw-records.ts';
@@ -74,36 +71,13 @@ async function connect(context: RoleContext, tools: Tools): Promise<void> {
   const { access, producer, raw, receiver } = tools;
   const ended = new AbortController();
   const until = AbortSignal.any([context.signal, ended.signal]);
-  const loops = [() => takeTurns({ ...context, signal: until }, tools), () => keepTime(access, until)];
+  const reading = (): Promise<void> =>
+    takeTurns({ ...context, signal: until }, { name: 'connect-intercom', leaseTermMs }, (signal, tenure) =>
+      lead({ ...context, signal }, tools, tenure),
+    );
+  const loops = [reading, () => keepTime(access, until)];
   if (receiver !== undefined) loops.push(() => receiver.run(raw, producer, until));
   await together(loops, () => ended.abort());
-}
-
-/** One tenure after the other, as the lease is given. */
-async function takeTurns(context: RoleContext, tools: Tools): Promise<void> {
-  const { redis, kafka, log, signal, ready } = context;
-  for (let tries = 0; !signal.aborted; ) {
-    const began = now();
-    try {
-      const key = `${kafka.prefix}lease:connect-intercom`;
-      const owner = `${hostname()}/${process.pid}`;
-      const lease = await holdLease({ redis, key, owner, termMs: leaseTermMs, signal, log, ready });
-      try {
-        await lead({ ...context, signal: AbortSignal.any([signal, lease.signal]) }, tools, lease.token);
-      } finally {
-        await lease.release();
-      }
-    } catch (error) {
-      if (signal.aborted) return;
-      const ours = TributaryError.from(error);
-      if (ours.verdict === 'stop' || ours.verdict === 'crash') throw ours;
-      ready(false, `${ours.code}: ${ours.message}`);
-      metrics.retries.inc({ code: ours.code });
-      log.warn({ err: ours }, 'reading begins again');
-      tries = now() - began > 60_000 ? 0 : tries + 1;
-      await pause(tries, signal);
-    }
-  }
 }
 
 async function lead(context: RoleContext, tools: Tools, tenure: number): Promise<void> {

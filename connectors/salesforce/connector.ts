@@ -6,16 +6,15 @@
  * tail and goes on from what stands there (decide-state.ts). Beside the live stream (live.ts) runs what has to be read
  * over REST (catch-up.ts); both write with one pen (raw-writer.ts).
  */
-import { hostname } from 'node:os';
 import type { Logger } from 'pino';
 import { deadLetter } from '../../core/dead-letter.ts';
 import { TributaryError } from '../../core/errors.ts';
-import { holdLease } from '../../core/lease.ts';
 import { metrics } from '../../core/metrics.ts';
 import { delay } from '../../core/patience.ts';
 import { PlatformClock } from '../../core/platform-clock.ts';
 import type { Role, RoleContext } from '../../core/role.ts';
 import { pause, persistently, together, Wake } from '../../core/tasks.ts';
+import { takeTurns } from '../../core/turns.ts';
 import { CatchUp } from './catch-up.ts';
 import { openSalesforce, orgIdOf } from './client.ts';
 import { pauseOf } from './decide-allocation.ts';
@@ -35,7 +34,7 @@ export const salesforceConnector: Role = {
   name: 'connect-salesforce',
   summary: 'Salesforce change events, and rows read over REST, into salesforce.raw; one active, others stand by',
   async run(context) {
-    const { config, log, kafka, redis, signal, ready } = context;
+    const { config, signal } = context;
     const clock = new PlatformClock();
     const { rest } = openSalesforce(context, {
       ends: signal,
@@ -45,29 +44,9 @@ export const salesforceConnector: Role = {
     });
     const pubsub = new PubSub(config.salesforce.pubsub);
     try {
-      for (let tries = 0; !signal.aborted; tries += 1) {
-        const began = now();
-        try {
-          const owner = `${hostname()}/${process.pid}`;
-          const key = `${kafka.prefix}lease:connect-salesforce`;
-          const lease = await holdLease({ redis, key, owner, termMs: leaseTermMs, signal, log, ready });
-          const active = AbortSignal.any([signal, lease.signal]);
-          try {
-            await lead(context, { rest, pubsub, clock, signal: active });
-          } finally {
-            await lease.release();
-          }
-        } catch (error) {
-          if (signal.aborted) return;
-          const ours = TributaryError.from(error);
-          if (ours.verdict === 'stop' || ours.verdict === 'crash') throw ours;
-          if (now() - began > 60_000) tries = 0;
-          ready(false, `${ours.code}: ${ours.message}`);
-          metrics.retries.inc({ code: ours.code });
-          log.warn({ err: ours }, 'starting again');
-          await pause(tries, signal);
-        }
-      }
+      await takeTurns(context, { name: 'connect-salesforce', leaseTermMs }, (active) =>
+        lead(context, { rest, pubsub, clock, signal: active }),
+      );
     } finally {
       pubsub.close();
       await rest.close();
