@@ -212,4 +212,34 @@ export const attacks: readonly Kept[] = [
       { at: 62676, do: 'edit', who: 0, on: 'intercom', field: 'title', value: 'p0 title A7' },
     ],
   },
+  {
+    shows: 'who belongs to a company that only Intercom has goes on to, whatever account Salesforce gives them',
+    seed: 1,
+    faults: ['oneway'],
+    people: [{ salesforce: true, intercom: true, company: 0 }],
+    companies: [{ on: 'intercom' }, { on: 'salesforce' }],
+    actions: [{ at: 3000, do: 'move', who: 0, on: 'salesforce', company: 1 }],
+  },
+  {
+    shows: 'an edit that a write of ours overtook does not win over one that was entered later',
+    seed: 16,
+    faults: [],
+    people: [{ salesforce: true }],
+    actions: [
+      { at: 500, do: 'edit', who: 0, on: 'salesforce', field: 'lastName', value: 'p0 lastName a5' },
+      { at: 842, do: 'edit', who: 0, on: 'intercom', field: 'lastName', value: 'p0 lastName a4' },
+      { at: 37867, do: 'edit', who: 0, on: 'salesforce', field: 'lastName', value: 'p0 lastName A1' },
+    ],
+  },
+  {
+    shows: 'what a row read for a gap shows is as new as the reading, where the clocks differ as well',
+    seed: 23,
+    faults: ['skew'],
+    people: [{ salesforce: true }],
+    actions: [
+      { at: 3000, do: 'gap', who: 0 },
+      { at: 3766, do: 'edit', who: 0, on: 'intercom', field: 'department', value: 'p0 department a5' },
+      { at: 4856, do: 'edit', who: 0, on: 'salesforce', field: 'department', value: 'p0 department A4' },
+    ],
+  },
 ];

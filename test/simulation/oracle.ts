@@ -119,7 +119,7 @@ export class Oracle {
     const isListed = kind === 'person' || this.#parties.isListed(whose);
     for (const field of fieldsOf(kind)) this.#fields.judge(name, party, field, a, b, isListed);
     this.#ended(name, party, isListed);
-    if (kind === 'person') this.#membership(name, a, b);
+    if (kind === 'person') this.#membership(party, a, b);
   }
 
   /** Edit by edit: each counts, is told to have lost, or was overtaken unseen. */
@@ -142,11 +142,18 @@ export class Oracle {
     }
   }
 
-  #membership(name: string, a: Shown, b: Shown): void {
-    const there = [...new Set(b.companies.flatMap((id) => this.#parties.companyOf('intercom', id) ?? []))];
+  /** A company that only Intercom has says nothing of the account, and whoever belongs to it goes on to. */
+  #membership({ whose }: Party, a: Shown, b: Shown): void {
+    const { ran, broken } = this.#judging;
+    const name = `person ${whose}`;
+    const all = [...new Set(b.companies.flatMap((id) => this.#parties.companyOf('intercom', id) ?? []))];
+    const there = all.filter((one) => !this.#parties.isForeign(one));
     const here = [...new Set(a.companies.flatMap((id) => this.#parties.companyOf('salesforce', id) ?? []))];
+    const foreign = this.#parties.attachedByPeople(whose);
+    if (foreign !== null && this.#parties.isForeign(foreign) && !all.includes(foreign) && !ran.people.gone.has(name))
+      broken('agree', `${name}: was detached from company ${foreign}, which Salesforce does not have`, [b.id]);
     if (here.length === there.length && here.every((one) => there.includes(one))) return;
-    this.#judging.broken(
+    broken(
       'agree',
       `${name}: belongs to company ${here.join() || 'none'} in Salesforce and ${there.join() || 'none'} in Intercom`,
       [a.id, b.id],

@@ -120,6 +120,21 @@ export class Parties {
     )?.whose;
   }
 
+  /** Only Intercom has it, and nothing is created in Salesforce. */
+  isForeign(company: number): boolean {
+    const isHere = this.all.some((one) => one.kind === 'company' && one.whose === company && one.salesforce.length > 0);
+    return this.#ran.history.world.on.has('oneway') && !isHere;
+  }
+
+  /** The company that people saw to it, in Intercom, that somebody belongs to. */
+  attachedByPeople(who: number): number | null {
+    const { people, history } = this.#ran;
+    const last = people.moves.findLast((one) => one.who === who && one.on === 'intercom');
+    if (last !== undefined) return last.company;
+    const { intercom = false, company = null } = history.people[who] ?? {};
+    return intercom && company !== null && history.companies[company]?.on === 'intercom' ? company : null;
+  }
+
   hasPeople(company: number): boolean {
     return this.#isPeopled(company, () => true);
   }

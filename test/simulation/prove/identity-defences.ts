@@ -439,6 +439,10 @@ export const identityDefences: readonly Defence[] = [
     name: 'realign',
     protects: 'what a changed configuration means for those who are known is never written',
     worlds: ['changes', 'changes,network'],
+    test: {
+      file: 'test/processors/unify/companies.test.ts',
+      name: 'writes a newly mapped field to everybody who has a value, in the bulk lane, and once',
+    },
     patches: [unify('index', "  if (config.hash !== current.s['hash']) realignAll(world);\n", '')],
   },
 ];

@@ -102,6 +102,10 @@ export const ledgerDefences: readonly Defence[] = [
     name: 'idle-call',
     protects: 'a call that changed nothing is taken to have overtaken somebody',
     worlds: ['delay', 'sources', 'signups'],
+    test: {
+      file: 'test/processors/unify/ledger.test.ts',
+      name: 'is nobody where the record was last changed before our call was sent: the value stood there already',
+    },
     patches: [unify('landing', '? !isIdle(side, closed, result)', '? true')],
   },
   {

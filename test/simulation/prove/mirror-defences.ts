@@ -49,6 +49,10 @@ export const mirrorDefences: readonly Defence[] = [
     name: 'older-than-tombstones',
     protects: 'what was deleted comes back when its tombstone is gone',
     worlds,
+    test: {
+      file: 'test/core/repair.test.ts',
+      name: 'only where every value of it is one that unify.state told, and no deletion may be forgotten',
+    },
     patches: [
       core(
         'mirror-state',
@@ -61,6 +65,10 @@ export const mirrorDefences: readonly Defence[] = [
     name: 'interrupted-wipe',
     protects: 'a mirror that was being emptied is folded on with what was left of it',
     worlds,
+    test: {
+      file: 'test/core/repair.test.ts',
+      name: 'only where every value of it is one that unify.state told, and no deletion may be forgotten',
+    },
     patches: [core('mirror-state', "  if (base.from < 0) return 'a wipe of it was interrupted';\n", '')],
   },
   {

@@ -201,6 +201,10 @@ export const outerDefences: readonly Defence[] = [
     name: 'row-after-gap',
     protects: 'the row read for a gap is older than the gap by its date, and loses',
     worlds: ['gap', 'gap,oneway', 'gap,delay'],
+    test: {
+      file: 'test/connectors/salesforce/decide.test.ts',
+      name: 'is after the second of the gap, or the row is read again',
+    },
     patches: [
       patch('connectors/salesforce/decide-state.ts', '  if (at > second) return at;\n', '  if (at > 0) return at;\n'),
     ],
@@ -221,6 +225,10 @@ export const outerDefences: readonly Defence[] = [
     name: 'claims-stop-at-holes',
     protects: 'the source calls itself current while rows are missing',
     worlds: ['sources', 'sources,convert', 'leads,hole'],
+    test: {
+      file: 'test/connectors/salesforce/decide.test.ts',
+      name: 'allows no claim while rows are missing',
+    },
     patches: [
       patch(
         'connectors/salesforce/decide-state.ts',
@@ -257,6 +265,10 @@ export const outerDefences: readonly Defence[] = [
     name: 'holes-of-notifications',
     protects: 'what happened while nobody received is known late',
     worlds: ['losses', 'lost'],
+    test: {
+      file: 'test/connectors/intercom/decide-reconcile.test.ts',
+      name: 'whatever is edited, whenever nobody hears of it, is told by the time it is closed',
+    },
     patches: [
       patch(
         'connectors/intercom/decide-reconcile.ts',

@@ -25,5 +25,7 @@ export default defineConfig({
     // So that nothing is left of a process that is ended because it took too long.
     pool: 'threads',
     maxWorkers: 1,
+    // Nothing is noticed by being slow.
+    testTimeout: 60_000,
   },
 });
