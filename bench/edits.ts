@@ -79,6 +79,7 @@ async function measure(
   const { ways, overtaken } = await followEdits(pipeline, sent, tips);
   bench.log(`${perSecond} edits a second: ${ways.length} followed, ${overtaken} of people with one that was overtaken`);
   for (const [stage, of] of Object.entries(stages)) {
+    if (ways.length === 0) break;
     const times = ways.map(of);
     bench.log(
       `  ${stage.padEnd(8)} p50 ${percentile(times, 50).toFixed(0)} ms, p99 ${percentile(times, 99).toFixed(0)} ms`,

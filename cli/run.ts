@@ -28,7 +28,7 @@ interface RunOptions {
 }
 
 export function runCommand(): Command {
-  const names = roles.map(({ role }) => role.name);
+  const names = roles.map((role) => role.name);
   const command = new Command('run').addArgument(new Argument('<role>', 'what to run').choices([...names, 'all']));
   return withConfig(command)
     .option('--http-port <port>', 'port of /healthz, /readyz and /metrics, instead of http.port', port)
@@ -41,7 +41,7 @@ export function runCommand(): Command {
       'after',
       `
 Roles:
-${table([...roles.map(({ role }) => [`  ${role.name}`, role.summary]), ['  all', 'every role above that the configuration has work for, in one process']])}
+${table([...roles.map((role) => [`  ${role.name}`, role.summary]), ['  all', 'every role above that the configuration has work for, in one process']])}
 
 Secrets come from the environment: SALESFORCE_CLIENT_SECRET, INTERCOM_TOKEN, INTERCOM_CLIENT_SECRET, or the same with
 _FILE. The last one, the app's, is connect-intercom's: with it webhooks are received at intercom.webhook and people and
@@ -61,7 +61,7 @@ Examples:
 async function run(name: string, _options: unknown, command: Command): Promise<void> {
   const options = command.optsWithGlobals<RunOptions>();
   const given = settings(options);
-  const chosen = roles.filter(({ role, wanted }) => (name === 'all' ? (wanted?.(given) ?? true) : role.name === name));
+  const chosen = roles.filter((role) => (name === 'all' ? (role.wanted?.(given) ?? true) : role.name === name));
   const needs = new Set(chosen.flatMap((entry) => entry.needs));
   const config = await settingsWithServers(options, [...needs]);
   const log = createLog({ level: options.debug ? 'debug' : 'info', stream: process.stdout });
@@ -104,13 +104,14 @@ function compose(
     },
   };
   const jobs = chosen.map(
-    ({ role }): Job => ({
-      name: role.name,
+    ({ name, load }): Job => ({
+      name,
       async run(signal, ready) {
         if (codec === undefined) throw new TributaryError('INTERNAL', 'a role was started before its connections');
-        const roleLog = log.child({ role: role.name });
+        const roleLog = log.child({ role: name });
         const redis = connectRedis({ url: config.redis.url, log: roleLog });
         try {
+          const role = await load();
           await role.run({ config, log: roleLog, kafka, codec, redis, signal, ready });
         } finally {
           redis.disconnect();

@@ -25,8 +25,6 @@ const tickMs = 250;
 const limits = { records: 500, bytes: 4 * 1024 * 1024, cacheBytes: 24 * 1024 * 1024 };
 
 export const unifyRole: Role = {
-  name: 'unify',
-  summary: 'The one writer: changes into canonical events and commands; one is active, others stand by',
   async run(context) {
     const ended = new AbortController();
     const signal = AbortSignal.any([context.signal, ended.signal]);

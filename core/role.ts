@@ -1,5 +1,5 @@
 /**
- * The contract between the composition root (cli/run.ts) and everything that runs: a role is a named loop that settles
+ * The contract between the composition root (cli/run.ts) and everything that runs: a role is a loop that settles
  * when it has drained. `tributary run <role>` runs one, `tributary run all` runs them in one process.
  */
 import type { Redis } from 'ioredis';
@@ -25,9 +25,6 @@ export interface RoleContext {
 export type CallContext = Pick<RoleContext, 'config' | 'redis'> & { readonly kafka: Pick<KafkaAccess, 'prefix'> };
 
 export interface Role {
-  readonly name: string;
-  /** One line for --help. */
-  readonly summary: string;
   /** Settles after the signal and a drain. A rejection ends the process with the error's exit code. */
   run(context: RoleContext): Promise<void>;
 }

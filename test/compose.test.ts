@@ -25,7 +25,7 @@ describe('docker-compose.yml', () => {
   test('runs every role that there is, once', () => {
     const run = ours.flatMap(([, { command = [] }]) => (command[0] === 'run' ? [command[1]] : []));
     expect(run.toSorted((a = '', b = '') => a.localeCompare(b))).toEqual(
-      roles.map(({ role }) => role.name).toSorted((a, b) => a.localeCompare(b)),
+      roles.map(({ name }) => name).toSorted((a, b) => a.localeCompare(b)),
     );
   });
 
@@ -56,11 +56,11 @@ describe('docker-compose.yml', () => {
   });
 
   test('gives secrets to the roles that need them and to no others', () => {
-    const given = roles.map(({ role }) => [role.name, Object.keys(services[role.name]?.environment ?? {})] as const);
+    const given = roles.map(({ name }) => [name, Object.keys(services[name]?.environment ?? {})] as const);
     const holders = (secret: string): string[] =>
       given.flatMap(([name, keys]) => (keys.includes(secret) ? [name] : []));
     const needing = (setting: string): string[] =>
-      roles.flatMap(({ role, needs }) => (needs.includes(setting) ? [role.name] : []));
+      roles.flatMap(({ name, needs }) => (needs.includes(setting) ? [name] : []));
     expect(holders('SALESFORCE_CLIENT_SECRET')).toEqual(needing('salesforce.clientSecret'));
     expect(holders('INTERCOM_TOKEN')).toEqual(needing('intercom.token'));
     // Not needed, for it does without webhooks too.

@@ -27,8 +27,6 @@ const clockMs = 600_000;
 const now = (): number => performance.now();
 
 export const intercomConnector: Role = {
-  name: 'connect-intercom',
-  summary: 'Webhooks and what is read over REST into intercom.raw; any number receive, one of them reads',
   async run(context) {
     const { config, kafka, signal, ready } = context;
     const isWhole = readsAll(config);

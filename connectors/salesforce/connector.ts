@@ -31,8 +31,6 @@ const clockMs = 600_000;
 const now = (): number => performance.now();
 
 export const salesforceConnector: Role = {
-  name: 'connect-salesforce',
-  summary: 'Salesforce change events, and rows read over REST, into salesforce.raw; one active, others stand by',
   async run(context) {
     const { config, signal } = context;
     const clock = new PlatformClock();

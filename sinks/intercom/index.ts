@@ -9,8 +9,6 @@ import { executeEach } from './execute.ts';
 import { preflight } from './preflight.ts';
 
 export const intercomSink: Role = {
-  name: 'sink-intercom',
-  summary: 'Carries out what unify asks of Intercom, within the budget',
   async run(context) {
     const { config, log, kafka, codec, signal } = context;
     requireSettings(config, ['intercom.baseUrl', 'intercom.token']);

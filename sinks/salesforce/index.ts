@@ -13,8 +13,6 @@ import { writtenObjects } from './preflight.ts';
 const concurrency = 8;
 
 export const salesforceSink: Role = {
-  name: 'sink-salesforce',
-  summary: 'Carries out what unify asks of Salesforce, up to 200 records per call, within the budget',
   async run(context) {
     const { config, log, kafka, codec, signal } = context;
     requireSettings(config, ['salesforce.loginUrl', 'salesforce.clientId', 'salesforce.clientSecret']);

@@ -362,7 +362,7 @@ describe('run', () => {
   });
 
   test('has every role of the pipeline, each with a sentence', () => {
-    expect(roles.map(({ role }) => role.name)).toEqual([
+    expect(roles.map(({ name }) => name)).toEqual([
       'connect-salesforce',
       'connect-intercom',
       'decode',
@@ -370,7 +370,7 @@ describe('run', () => {
       'sink-intercom',
       'sink-salesforce',
     ]);
-    for (const { role } of roles) expect(role.summary).toMatch(/^\S.{20,}$/);
+    for (const { summary } of roles) expect(summary).toMatch(/^\S.{20,}$/);
   });
 });
 
