@@ -7,7 +7,7 @@ import { TributaryError } from '../core/errors.ts';
 import type { Bench } from './section.ts';
 
 /** As in the image and the demo: what is measured is what runs. */
-const nodeFlags = ['--max-semi-space-size=8'];
+const nodeFlags = ['--max-semi-space-size=8', '--heap-growing-percent=25'];
 
 /** @throws TributaryError INTERNAL when it ends without a result; what it said is on stderr. */
 export async function inChild<Result>({ signal }: Pick<Bench, 'signal'>, file: string, task: object): Promise<Result> {

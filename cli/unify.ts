@@ -20,9 +20,9 @@ import { type ConfigInLog, observed, recordCommit } from './measure.ts';
 const tickMs = 250;
 /**
  * A transaction costs some 25 ms whatever is in it; records and bytes bound what a failed one costs to do again. The cache
- * is counted as encoded; decoded, its values take several times that.
+ * is counted as encoded; decoded, its values take about ten times that.
  */
-const limits = { records: 500, bytes: 4 * 1024 * 1024, cacheBytes: 24 * 1024 * 1024 };
+const limits = { records: 500, bytes: 4 * 1024 * 1024, cacheBytes: 8 * 1024 * 1024 };
 
 export const unifyRole: Role = {
   async run(context) {

@@ -17,8 +17,8 @@ import type { Row } from './population.ts';
 import { waitUntil } from './waiting.ts';
 
 const main = join(import.meta.dirname, '../main.ts');
-/** As in the image: a small nursery keeps the resident memory of a busy process down by a fifth, at no cost seen. */
-const nodeFlags = ['--max-semi-space-size=8'];
+/** As in the image: a small nursery, and a heap that is cleaned before it grows, keep resident memory down by a third. */
+const nodeFlags = ['--max-semi-space-size=8', '--heap-growing-percent=25'];
 /** Credentials of the twins only; they open nothing else. */
 const twinSecrets = {
   SALESFORCE_CLIENT_ID: 'tributary',
