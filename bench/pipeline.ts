@@ -22,13 +22,18 @@ export interface Pipeline {
 /** What is sent to Intercom's double, and by it, is limited by neither: a quota is a section of its own. */
 const generous = 200_000;
 
-export async function withPipeline<T>(bench: Bench, work: (pipeline: Pipeline) => Promise<T>): Promise<T> {
+/** `bothWays`: Intercom is read and Salesforce is written, too; without it, as by default, neither. */
+export async function withPipeline<T>(
+  bench: Bench,
+  bothWays: boolean,
+  work: (pipeline: Pipeline) => Promise<T>,
+): Promise<T> {
   const { servers, signal } = bench;
   const log = (line: string): void => bench.log(line);
   const prefix = bench.prefix();
   return withWorld({ servers, prefix }, async ({ kafka, codec }) => {
     const env = { TRIBUTARY_PREFIX: prefix };
-    const platforms = await Platforms.start({ seed: 1, log, signal, bothWays: true, servers, env });
+    const platforms = await Platforms.start({ seed: 1, log, signal, bothWays, servers, env });
     let failed = true;
     try {
       await platforms.limitIntercom(generous);

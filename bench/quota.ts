@@ -26,7 +26,7 @@ export const quota: Section<'quotaUsed' | 'quotaOvershoot'> = {
     },
   },
   run: (bench) =>
-    withPipeline(bench, async (pipeline) => {
+    withPipeline(bench, true, async (pipeline) => {
       const { platforms } = pipeline;
       const count = bench.quick ? 60 : 3_000;
       const perMinute = bench.quick ? 300 : 6_000;

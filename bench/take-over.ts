@@ -28,7 +28,7 @@ export const takeOver: Section<'takeOverSeconds' | `takeOver.${Killed}`> = {
     'takeOver.sink-intercom': seconds('sink-intercom'),
   },
   run: (bench) =>
-    withPipeline(bench, async (pipeline) => {
+    withPipeline(bench, true, async (pipeline) => {
       await loadPeople(pipeline, bench.quick ? 20 : 200);
       const processes = await pipeline.platforms.startRoles(roles);
       await pipeline.platforms.subscribe();

@@ -18,7 +18,7 @@ export const webhook: Section<'webhook1000.p99Ms' | 'webhook1000.lost'> = {
     'webhook1000.lost': { about: 'answered with 200 and not in intercom.raw', unit: 'notifications', atMost: 0 },
   },
   run: (bench) =>
-    withPipeline(bench, async (pipeline) => {
+    withPipeline(bench, true, async (pipeline) => {
       await pipeline.platforms.startRoles(['connect-intercom']);
       const endpoint = await endpointOf(pipeline, bench.signal);
       const perSecond = bench.quick ? 100 : 1_000;
