@@ -69,6 +69,17 @@ describe('creates', () => {
     expect(people.journal('settled')).toEqual([]);
   });
 
+  it('of a contact that tells of itself while they wait have come to what the platform made of them: that is left in peace', () => {
+    const people = new People().say(createdEvent(contact(1), { ...ada, Title: 'CTO' }, 2, 2));
+    people.marks(10).runner.tick();
+    const create = people.waiting().find(({ verb, object }) => verb === 'create' && object === 'contact');
+    people.answer(create, { outcome: 'expired', doubt: true, calls: 1, platformTime: (second + 11) * 1000 });
+    const made = { ...create?.fields, 'custom_attributes.job_title': 'cto' };
+    people.say(webhook(person('late'), made, 22, { created: true })).pass(30);
+    expect(people.intercom.records.get('late')?.fields['custom_attributes.job_title']).toBe('cto');
+    expect(people.journal('settled')).toMatchObject([{ value: 'cto', other: 'CTO' }]);
+  });
+
   it('of a contact stay in doubt when they are not wanted for a while', () => {
     const org = new Org().say(createdEvent(contact(1), ada, 2, 2));
     const [first] = org.ask(10);

@@ -28,6 +28,27 @@ describe('a call in doubt', () => {
     expect(pair.value('title')).toBe('c');
     expect(pair.only()).toMatchObject({ platform: 'intercom', fields: { [title]: 'c' } });
   });
+
+  it('that expired on Intercom is nobody’s edit when it is carried out over what was written since', () => {
+    const pair = new Pair().event({ Title: 'b' }, 10);
+    const late = pair.only();
+    pair.event({ Title: 'c' }, 11);
+    pair.result(late, { outcome: 'expired', doubt: true, calls: 1, platformTime: (second + 12) * 1000 });
+    pair.answer(pair.only(), { fields: { [title]: 'c' }, at: 13 }).webhook({ [title]: 'b' }, 60.2);
+    expect(pair.value('title')).toBe('c');
+    expect(pair.only()).toMatchObject({ platform: 'intercom', fields: { [title]: 'c' } });
+  });
+});
+
+describe('a call', () => {
+  it('that is answered once more does not end the one that was asked after it', () => {
+    const pair = new Pair().event({ Title: 'b' }, 10);
+    const first = pair.only();
+    pair.answer(first, { fields: { [title]: 'b' }, at: 11 }).event({ Title: 'c' }, 20);
+    const next = pair.only();
+    pair.answer(first, { fields: { [title]: 'b' }, at: 11 });
+    expect(pair.runner.ref(intercom)?.open?.id).toBe(next.id);
+  });
 });
 
 describe('a create', () => {

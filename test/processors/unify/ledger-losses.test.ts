@@ -122,6 +122,16 @@ describe('a loss', () => {
     expect(pair.journal('rejected')).toEqual([`title: ${intercom} has a newer value`]);
   });
 
+  it('is told where its record shows again what we had written before it, when the answer comes', () => {
+    const pair = new Pair().event({ Title: 'b' }, 10);
+    pair.answer(pair.only(), { fields: { [title]: 'b' }, at: 11 }).event({ Title: 'c' }, 20);
+    const asked = pair.only();
+    pair.webhook({ [title]: 'x' }, 20.5);
+    pair.answer(asked, { fields: { [title]: 'b' }, at: 22 }, { outcome: 'expired' });
+    expect(pair.value('title')).toBe('c');
+    expect(pair.journal('rejected')).toEqual(['title: its own record said something else before it could be decided']);
+  });
+
   it('is told of what was taken back while our call was under way', () => {
     const pair = new Pair();
     pair

@@ -21,8 +21,8 @@ import {
 
 describe('two contacts that are merged in Salesforce', () => {
   /** Two people, each on both platforms; B is the loser. */
-  const two = (): People =>
-    new People()
+  const two = (config = twoWayWithLeads()): People =>
+    new People(config)
       .say(
         createdEvent(contact('A'), { Email: 'a@x.example', LastName: 'A', Title: 'kept' }, 2, 2),
         createdEvent(contact('B'), { Email: 'b@x.example', LastName: 'B', Title: 'dropped', Phone: '+2' }, 3, 3),
@@ -75,15 +75,24 @@ describe('two contacts that are merged in Salesforce', () => {
     expect(people.values(contact('A'))).toMatchObject({ lastName: counts });
   });
 
-  it('what was cleared on the winner since then stays cleared, and nothing of the loser fills it', () => {
-    const people = two().say(
-      event(contact('B'), { Title: 'CTO' }, 15, 15),
-      event(contact('A'), { Title: 'CEO' }, 15, 16),
-    );
-    people.pass(18).say(event(contact('A'), { Title: null }, 25, 25));
-    people.say(deletedEvent(contact('B'), 20, 20), moved(contact('B'), contact('A'), 26)).pass(40);
-    expect(people.values(contact('A'))['title'] ?? null).toBeNull();
-  });
+  it.each([
+    ['nobody owns', false],
+    ['is only filled where it is empty', true],
+  ])(
+    'what was cleared on the winner since then stays cleared, and nothing of the loser fills it: a field that %s',
+    (_, fillIfEmpty) => {
+      const config = twoWayWithLeads();
+      const { customer } = config.entities;
+      const fields = customer.fields.map((field) => (field.canonical === 'title' ? { ...field, fillIfEmpty } : field));
+      const people = two({ ...config, entities: { ...config.entities, customer: { ...customer, fields } } }).say(
+        event(contact('B'), { Title: 'CTO' }, 15, 15),
+        event(contact('A'), { Title: 'CEO' }, 15, 16),
+      );
+      people.pass(18).say(event(contact('A'), { Title: null }, 25, 25));
+      people.say(deletedEvent(contact('B'), 20, 20), moved(contact('B'), contact('A'), 26)).pass(40);
+      expect(people.values(contact('A'))['title'] ?? null).toBeNull();
+    },
+  );
 
   it('of which the winner is seen only later are one when it is', () => {
     const people = new People()

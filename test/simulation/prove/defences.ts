@@ -21,7 +21,7 @@ export interface Patch {
 export interface UnitTest {
   /** Path below the project's root. */
   readonly file: string;
-  /** The title of the test, without those of what it stands in. */
+  /** How the title of the test begins, without those of what it stands in: it may be run with several cases. */
   readonly name: string;
 }
 

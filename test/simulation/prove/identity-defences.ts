@@ -12,6 +12,10 @@ export const identityDefences: readonly Defence[] = [
     name: 'mark-waited-for',
     protects: 'a create of the half that is left writes over the record that was taken from it',
     worlds: ['pinned'],
+    test: {
+      file: 'test/processors/unify/actions.test.ts',
+      name: 'has the create of the half that is left wait until the record that was taken carries its id no more',
+    },
     patches: [unify('creates', "return carrier === undefined ? '' : ", "return carrier !== '' ? '' : ")],
   },
   {
@@ -58,6 +62,10 @@ export const identityDefences: readonly Defence[] = [
     name: 'one-open-create',
     protects: 'somebody is created twice, by two customers who are one',
     worlds: ['merges', 'identity', 'leads', 'calls'],
+    test: {
+      file: 'test/processors/unify/merge.test.ts',
+      name: 'and expires in doubt is asked again with the very same values, under the id it was first asked for',
+    },
     patches: [
       unify(
         'creates',
@@ -169,6 +177,10 @@ export const identityDefences: readonly Defence[] = [
     name: 'loser-yields',
     protects: 'what a merged record said stands against the choice of whoever merged it',
     worlds: ['merges', 'leads'],
+    test: {
+      file: 'test/processors/unify/merge.test.ts',
+      name: 'leave what the loser had beaten within the second of the merge: it may have been said after that',
+    },
     patches: [unify('merge', 'field.source === ref.ref || ', '')],
   },
   {
@@ -189,6 +201,10 @@ export const identityDefences: readonly Defence[] = [
     name: 'cleared-since-the-merge',
     protects: 'what somebody cleared after a merge is filled again with what the merged person had',
     worlds: ['merges', 'merge,delay'],
+    test: {
+      file: 'test/processors/unify/merge.test.ts',
+      name: 'what was cleared on the winner since then stays cleared, and nothing of the loser fills it',
+    },
     patches: [unify('merge', 'field.version > 1 && isAfter(field, endedAt)', 'false')],
   },
   {
@@ -226,6 +242,10 @@ export const identityDefences: readonly Defence[] = [
     name: 'create-in-doubt-waits',
     protects: 'a contact whose email is changed after a create that timed out had made it is made twice',
     worlds: ['calls', 'latecalls', 'deployed'],
+    test: {
+      file: 'test/processors/unify/defects-creates.test.ts',
+      name: 'of a contact in doubt wait until a search must show it, and tell the sink to look: its email may be another by now',
+    },
     patches: [unify('creates', '    if (doubt && !keyed) {\n', '    if (doubt && keyed) {\n')],
   },
   {
@@ -244,6 +264,10 @@ export const identityDefences: readonly Defence[] = [
     name: 'put-off-create-has-an-outcome',
     protects: 'what a platform made of a create whose answer was lost is written back to where it came from',
     worlds: ['processes,norm', 'latecalls,norm'],
+    test: {
+      file: 'test/processors/unify/defects-creates.test.ts',
+      name: 'of a contact that tells of itself while they wait have come to what the platform made of them: that is left in peace',
+    },
     patches: [
       unify('results', '    if (made !== null) resumeBefore(world, draft, made, Number.POSITIVE_INFINITY);\n', ''),
       unify('ledger', '  const made = answered ?? created;\n', '  const made = answered;\n'),
@@ -289,6 +313,10 @@ export const identityDefences: readonly Defence[] = [
     name: 'no-second-of-a-kind',
     protects: 'two contacts of one email become one person',
     worlds: ['identity', 'ambiguous', 'calm'],
+    test: {
+      file: 'test/processors/unify/identity.test.ts',
+      name: 'when the other contact has another email: the two that are left are one, and the net effect is written once',
+    },
     patches: [
       unify(
         'identity',
@@ -362,6 +390,10 @@ export const identityDefences: readonly Defence[] = [
     name: 'contact-leads',
     protects: 'a converted lead is written to for ever',
     worlds: ['leads', 'leads,calls'],
+    test: {
+      file: 'test/processors/unify/conversion.test.ts',
+      name: 'is its contact from then on; nobody is created in between, nothing is written to it',
+    },
     patches: [
       unify('dirty', '  if (isSecondary(world, entity, ref.ref)) return ref;\n', ''),
       unify('dirty', ' || isSecondary(world, entity, ref.ref) || isBusy(ref, entity))', ' || isBusy(ref, entity))'),

@@ -51,6 +51,10 @@ export const ledgerDefences: readonly Defence[] = [
     name: 'echo-has-its-date',
     protects: 'a value that somebody entered before our call is taken for its echo',
     worlds: ['delay', 'sources', 'signups'],
+    test: {
+      file: 'test/processors/unify/ledger-values.test.ts',
+      name: 'has the date of the answer on Intercom, where one call was made and none is in doubt',
+    },
     patches: [unify('asks', 'return isDated ? second === last : second <= last;', 'return second <= last;')],
   },
   {
@@ -126,6 +130,10 @@ export const ledgerDefences: readonly Defence[] = [
     name: 'entered-once-more',
     protects: 'a value told late beats one that was entered before it and once more after it',
     worlds: ['latecalls', 'delay,disorder,late'],
+    test: {
+      file: 'test/processors/unify/ledger.test.ts',
+      name: 'is not older than a value that they entered once more, told before it',
+    },
     patches: [unify('evidence', '    confirm(draft, link, observation.at);\n', '')],
   },
   {
@@ -188,6 +196,10 @@ export const ledgerDefences: readonly Defence[] = [
     name: 'no-silent-loss',
     protects: 'what is older than the newest of its record loses without a word',
     worlds: ['scarce', 'calls'],
+    test: {
+      file: 'test/processors/unify/ledger-losses.test.ts',
+      name: 'is told although its record has said something newer since',
+    },
     patches: [
       unify(
         'edits',
@@ -231,6 +243,10 @@ export const ledgerDefences: readonly Defence[] = [
     name: 'doubtful-ask-kept',
     protects: 'what an expired ask brought about after all is taken for an edit',
     worlds: ['latecalls', 'restart,zombie,late,timeout-after', 'calls,delay'],
+    test: {
+      file: 'test/processors/unify/ledger-calls.test.ts',
+      name: 'that expired on Intercom is nobody’s edit when it is carried out over what was written since',
+    },
     patches: [unify('landing', ": doubt && result.outcome !== 'gone' && result.outcome !== 'exists';", ': false;')],
   },
   {
@@ -304,6 +320,10 @@ export const ledgerDefences: readonly Defence[] = [
     name: 'webhooks-wait',
     protects: 'what Intercom makes of our value is taken for an edit before the answer says so',
     worlds: ['values,network', 'values', 'fights'],
+    test: {
+      file: 'test/processors/unify/ledger.test.ts',
+      name: 'waits in a webhook for the answer to the open ask, and is no edit then',
+    },
     patches: [unify('ledger', '  if (!third) return false;', '  return false;')],
   },
   {
@@ -444,12 +464,20 @@ export const ledgerDefences: readonly Defence[] = [
     name: 'evidence-once',
     protects: 'a value that lost wins when a later notification of its record tells it once more',
     worlds: ['delay', 'overflows'],
+    test: {
+      file: 'test/processors/unify/ledger-losses.test.ts',
+      name: 'is as old as when it was told first, where a later notification of another field tells it once more',
+    },
     patches: [unify('evidence', 'turned ? null : firstTold(world, draft, sighting, observation);', 'null;')],
   },
   {
     name: 'written-over-what-waits',
     protects: 'an answer that shows what was there before hides that our call was repeated over an edit',
     worlds: ['everything', 'norm,timeout-after'],
+    test: {
+      file: 'test/processors/unify/ledger-losses.test.ts',
+      name: 'is told where its record shows again what we had written before it, when the answer comes',
+    },
     patches: [unify('ledger', 'isNew || isTurned(known, sighting, observation.at) ?', 'isNew ?')],
   },
   {

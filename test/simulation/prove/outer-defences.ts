@@ -55,6 +55,10 @@ export const outerDefences: readonly Defence[] = [
     name: 'result-of-this-ask',
     protects: 'the answer to an older ask ends the open one',
     worlds: ['restart,zombie,late,timeout-after', 'processes,calls'],
+    test: {
+      file: 'test/processors/unify/ledger-calls.test.ts',
+      name: 'that is answered once more does not end the one that was asked after it',
+    },
     patches: [
       patch(
         'processors/unify/results.ts',
@@ -183,6 +187,10 @@ export const outerDefences: readonly Defence[] = [
     name: 'event-ids',
     protects: 'an event that comes again after newer ones is taken for the newest',
     worlds: ['network', 'sources'],
+    test: {
+      file: 'test/connectors/salesforce/decide.test.ts',
+      name: 'remembers event ids up to a number, the newest',
+    },
     patches: [patch('connectors/salesforce/decide-state.ts', 'return this.#ids.has(id);', 'return false;')],
   },
   {
@@ -293,6 +301,10 @@ export const outerDefences: readonly Defence[] = [
     name: 'losers-of-merges-are-asked',
     protects: 'contacts of Intercom that were merged away stay known as living',
     worlds: ['merges'],
+    test: {
+      file: 'test/connectors/intercom/decide-reconcile.test.ts',
+      name: 'is told as merged where the platform says into whom, and the survivor is read',
+    },
     patches: [
       patch(
         'connectors/intercom/decide-reconcile.ts',

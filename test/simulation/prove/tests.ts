@@ -19,13 +19,13 @@ interface Report {
 }
 
 /**
- * How a test ended, of several of one title the first that did not pass: "passed", "failed", or nothing when it did not come
+ * How a test ended, of several cases the first that did not pass: "passed", "failed", or nothing when it did not come
  * to run, or not to its end in time.
  */
 function outcomeOf({ file, name }: UnitTest, without: string): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'take-away-'));
   const report = join(folder, 'report.json');
-  const titled = `${name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}$`;
+  const titled = name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
   const options = ['--config', 'test/simulation/prove/vitest.config.ts', '--reporter=json', `--outputFile=${report}`];
   return new Promise((resolve) => {
     execFile(
@@ -40,7 +40,7 @@ function outcomeOf({ file, name }: UnitTest, without: string): Promise<string> {
         rmSync(folder, { recursive: true });
         const ended = testResults
           .flatMap(({ assertionResults }) => assertionResults)
-          .filter(({ title }) => title === name);
+          .filter(({ title }) => title.startsWith(name));
         resolve((ended.find(({ status }) => status !== 'passed') ?? ended[0])?.status ?? '');
       },
     );
@@ -49,7 +49,7 @@ function outcomeOf({ file, name }: UnitTest, without: string): Promise<string> {
 
 /** Whether there is such a test, without running it. */
 export const isThere = ({ file, name }: UnitTest): boolean =>
-  [`'${name}'`, `"${name}"`].some((quoted) => readFileSync(`${root}${file}`, 'utf8').includes(quoted));
+  [`'${name}`, `"${name}`].some((quoted) => readFileSync(`${root}${file}`, 'utf8').includes(quoted));
 
 export async function noticedBy(name: string, test: UnitTest): Promise<Found> {
   const isNoticed = (await outcomeOf(test, '')) === 'passed' && (await outcomeOf(test, name)) === 'failed';
