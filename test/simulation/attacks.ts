@@ -242,4 +242,14 @@ export const attacks: readonly Kept[] = [
       { at: 4856, do: 'edit', who: 0, on: 'salesforce', field: 'department', value: 'p0 department A4' },
     ],
   },
+  {
+    shows: 'who has a value that Salesforce refuses is created without it',
+    seed: 1,
+    faults: ['refuse'],
+    people: [{ salesforce: true }],
+    actions: [
+      { at: 500, do: 'create', who: 1, on: 'intercom' },
+      { at: 800, do: 'edit', who: 1, on: 'intercom', field: 'department', value: 'p1 department A7' },
+    ],
+  },
 ];

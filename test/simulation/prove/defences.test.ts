@@ -57,7 +57,7 @@ describe('a defence that is gone is noticed', () => {
     const jobs = Math.min(4, availableParallelism());
     for (const one of await proofs({ names: byHistory.map(([name]) => name), runs: null }, jobs))
       noticed.set(one.name, one);
-  }, 300_000);
+  }, 900_000);
 
   it.each(byHistory)('%s', (name, witness) => {
     // Not by the history recorded any more? `npm run prove:tests -- --record --only NAME` looks for another.

@@ -33,8 +33,8 @@ export interface Defence {
   /** Each as `--world` of the simulation takes it. */
   readonly worlds: readonly string[];
   /**
-   * Fails when it is gone: the witness of what no history can show, because it lies below what the simulation runs, or is
-   * seen only in what cannot be chanced upon. No history is looked for then.
+   * Fails when it is gone: the witness where no history was found, because it lies below what the simulation runs or takes
+   * more than a history comes upon. None is looked for then.
    */
   readonly test?: UnitTest;
 }

@@ -170,10 +170,6 @@ export const outerDefences: readonly Defence[] = [
     name: 'bad-field-alone',
     protects: 'one refused value keeps its neighbours from being written',
     worlds: ['values'],
-    test: {
-      file: 'test/sinks/salesforce-execute.test.ts',
-      name: 'a value that is refused holds back neither its neighbours nor other rows',
-    },
     patches: [
       patch(
         'sinks/salesforce/execute.ts',

@@ -27,11 +27,11 @@ export const page = (noticed: Readonly<Record<string, Witness>>): string => `# W
 
 Each row takes one rule or defence out of the sources and names who notices. That is a history of the [simulation](simulation.md)
 in which the code as it is keeps every promise, and the code without that breaks one: in italics, a history that is kept, as what
-people did; else a world and its seed. Where no history can show it, because it lies below what the simulation runs, or takes what a
-history cannot chance upon, it is a unit test that passes over the sources as they are and fails without that.
+people did; else a world and its seed. Where no history was found to show it, because it lies below what the simulation runs or takes
+more than a history comes upon, it is a unit test that passes over the sources as they are and fails without that.
 
 The texts that are taken out are in \`test/simulation/prove/\`. \`npm run prove:tests\` looks for every history anew and runs every test,
-with what it is for and without, and fails while one row is not noticed. \`npm test\` looks at each history that is named here again; of
+over the sources as they are and without its row, and fails while one row is not noticed. \`npm test\` looks at each history that is named here again; of
 the tests that are named, only that they are there. Written by \`npm run prove:tests -- --record\`.
 
 Of ${defences.length} rows ${counted(noticed)}.
