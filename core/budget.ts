@@ -44,14 +44,16 @@ export function perWindowOf(limit: number, share: number, cap: number): number {
 const slowStart = 0.25;
 
 /** Parts of the window's tokens; one of them may be spent at once, the rest flows, and no more than the rest ever does. */
-const parts = 25;
+const parts = 40;
 export const burst = (plan: Plan): number => Math.max(1, Math.floor(plan.perWindow / parts));
 
 /**
  * Tokens per ms. Burst plus what flows in one whole window stays below perWindow + 1, so that perWindow whole tokens is
- * the most that any window can hold; the one ms more absorbs the rounding of floating point.
+ * the most that any window can hold. A hundredth of the window is added to it: calls arrive at the platform a little after
+ * they were granted, and not all of them as late; and it absorbs the rounding of floating point.
  */
-const rate = (plan: Plan): number => (plan.perWindow + 1 - burst(plan)) / (plan.windowMs + 1);
+const stretch = 1.01;
+const rate = (plan: Plan): number => (plan.perWindow + 1 - burst(plan)) / (plan.windowMs * stretch + 1);
 
 /** A bucket nobody remembers may have been full or empty: it restarts empty. */
 export const emptyBucket = (now: number): Bucket => ({ tokens: 0, at: now, pausedUntil: 0 });
@@ -117,7 +119,7 @@ if cap > 0 and (plan == 0 or cap < plan) then plan = cap end
 if plan == 0 then plan = ${unknownLimit} end
 plan = math.max(1, plan)
 local burst = math.max(1, math.floor(plan / ${parts}))
-local rate = (plan + 1 - burst) / (window + 1)
+local rate = (plan + 1 - burst) / (window * ${stretch} + 1)
 
 local from = math.max(at, paused)
 if now > from then

@@ -160,7 +160,7 @@ describe('the bucket in Redis', () => {
     lone.disconnect();
   });
 
-  test('the burst is a twenty-fifth of the plan', () => {
-    expect(burst({ perWindow: 100, windowMs: 1_000, reserveLive: 0 })).toBe(4);
+  test('the burst is a fortieth of the plan', () => {
+    expect(burst({ perWindow: 160, windowMs: 1_000, reserveLive: 0 })).toBe(4);
   });
 });
