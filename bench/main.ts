@@ -64,7 +64,7 @@ docs/performance.md holds the last table and tells how to read it.
 
 Examples:
   npm run bench
-  npm run bench -- --only pass-through --runs 3
+  npm run bench -- --only unify --runs 3
   npm run bench -- --json bench.json --customers 100000`,
     )
     .action(async (options: Options) => {
