@@ -28,7 +28,7 @@ async function move({ servers, prefix, records, batch: size }: PassThroughTask):
   const ended = Promise.withResolvers<Moved>();
   let [done, counted, cpu, began] = [0, 0, process.cpuUsage(), 0];
   // What is compiled and connected at first is not the floor.
-  const warm = Math.floor(records / 4);
+  const warm = Math.max(1, Math.floor(records / 4));
   consumer.on(consumer.events.CRASH, ({ payload }) => ended.reject(payload.error));
   await consumer.run({
     autoCommit: false,

@@ -19,8 +19,10 @@ export interface ConfigInLog {
 export function observed(fold: Fold, onConfig: (config: ConfigInLog) => void): Fold {
   return {
     ...fold,
-    recalls: (record) =>
-      record.change.kind === 'tick' ? [...fold.recalls(record), ...statusKeys, configKey] : fold.recalls(record),
+    recalls: (record, known) =>
+      record.change.kind === 'tick'
+        ? [...fold.recalls(record, known), ...statusKeys, configKey]
+        : fold.recalls(record, known),
     decide(state, record) {
       const outputs = fold.decide(state, record);
       if (record.change.kind !== 'tick') return outputs;

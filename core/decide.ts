@@ -2,8 +2,10 @@
  * The pure half of the transactional loop: records in, what one transaction must write out. No I/O and no clock, so the
  * same records give the same bytes however they are cut into batches.
  *
- * What a record puts is encoded and decoded at once, not at the end of the batch: the next record must see what it would
- * see after a restart, and a value that is too large or does not fit its schema must be this record's fault alone.
+ * What a record puts is encoded with it, not at the end of the batch: the next record must see what it would see after a
+ * restart, so it sees those bytes decoded, and a value that is too large or does not fit its schema must be this record's
+ * fault alone. Within the record what was put is seen as it was put; encoded is only what is left of it at its end, but for
+ * what may be undone alone: that is refused where it is put.
  */
 import { stateSchemas } from '../schemas/topics.ts';
 import type { Codec } from './codec.ts';
@@ -12,15 +14,51 @@ import { type Fold, type FoldRecord, type Output, type State, StateMiss } from '
 import { limits } from './kafka/batching.ts';
 import type { OutRecord } from './kafka.ts';
 
-/** A value that a record put, as the next one sees it, with its bytes on the wire. */
-export interface Stored {
-  readonly value: object;
-  readonly bytes: Buffer;
-}
-
 /** What is known of a key; an undefined value: that it has none. */
 export interface Known {
   readonly value: object | undefined;
+}
+
+const nothing: Known = { value: undefined };
+
+/** A value that a record put: its bytes on the wire, and what the next record sees. Decoded when somebody looks: few do. */
+export class Stored implements Known {
+  readonly bytes: Buffer;
+  readonly known: Known;
+
+  constructor(codec: Pick<Codec, 'decode'>, bytes: Buffer) {
+    this.bytes = bytes;
+    this.known = new Encoded(codec, bytes);
+  }
+
+  get value(): object {
+    return this.known.value as object;
+  }
+}
+
+class Encoded implements Known {
+  readonly #codec: Pick<Codec, 'decode'>;
+  #bytes: Buffer | undefined;
+  #value: object | undefined;
+
+  constructor(codec: Pick<Codec, 'decode'>, bytes: Buffer) {
+    this.#codec = codec;
+    this.#bytes = bytes;
+  }
+
+  get value(): object | undefined {
+    if (this.#bytes !== undefined) {
+      this.#value = this.#codec.decode(this.#bytes).value;
+      // It is kept as long as it is used: once is enough.
+      this.#bytes = undefined;
+    }
+    return this.#value;
+  }
+}
+
+/** What the record at hand has put; without `stored` it is not encoded yet. */
+interface Put extends Known {
+  readonly stored?: Stored;
 }
 
 /** No state value may be larger: each is read, cached and written whole. */
@@ -34,7 +72,7 @@ export class MicroBatch {
   /** Last value of each key touched. */
   readonly puts = new Map<string, Stored | undefined>();
   /** Fetched for this batch: held here, for the cache may drop what the batch still needs. */
-  readonly #fetched = new Map<string, Known & { readonly size: number }>();
+  readonly #fetched = new Map<string, { readonly known: Known; readonly size: number }>();
   readonly #cached: (key: string) => Known | undefined;
   readonly #fold: Fold;
   readonly #codec: Codec;
@@ -56,15 +94,20 @@ export class MicroBatch {
     return [...new Set(keys)].filter((key) => this.#find(key) === undefined);
   }
 
-  /** `size`: encoded. */
-  fetched(key: string, value: object | undefined, size: number): void {
-    this.#fetched.set(key, { value, size });
+  /** What is loaded of a key; undefined: nothing, or that there is none. */
+  known(key: string): object | undefined {
+    return this.#find(key)?.value;
   }
 
-  /** What the cache should know once the batch stands: key, value, encoded size. */
-  *learnt(): Iterable<readonly [string, object | undefined, number]> {
-    for (const [key, { value, size }] of this.#fetched) if (!this.puts.has(key)) yield [key, value, size];
-    for (const [key, stored] of this.puts) yield [key, stored?.value, stored?.bytes.length ?? 0];
+  /** `size`: encoded. */
+  fetched(key: string, value: object | undefined, size: number): void {
+    this.#fetched.set(key, { known: { value }, size });
+  }
+
+  /** What the cache should know once the batch stands: key, what is known of it, encoded size. */
+  *learnt(): Iterable<readonly [string, Known, number]> {
+    for (const [key, { known, size }] of this.#fetched) if (!this.puts.has(key)) yield [key, known, size];
+    for (const [key, stored] of this.puts) yield [key, stored?.known ?? nothing, stored?.bytes.length ?? 0];
   }
 
   /**
@@ -86,23 +129,27 @@ export class MicroBatch {
   }
 
   #attempt(decision: (state: State) => readonly Output[]): void {
-    const own = new Map<string, Stored | undefined>();
+    const own = new Map<string, Put>();
     /** What each put replaced, so that it can be undone. */
     const undo: (() => void)[] = [];
+    let mayBeUndone = false;
+    const find = (key: string): Known | undefined => own.get(key) ?? this.#find(key);
     const state: State = {
       get: (key) => {
-        if (own.has(key)) return own.get(key)?.value;
-        const found = this.#find(key);
+        const found = find(key);
         if (found === undefined) throw new StateMiss([key]);
         return found.value;
       },
       put: (key, value) => {
-        const stored = value === undefined ? undefined : this.#store(key, value);
+        // The very value that stands there: nothing changes, and nothing has to be written.
+        if (value !== undefined && find(key)?.value === value) return;
+        const put = mayBeUndone && value !== undefined ? { value, stored: this.#store(key, value) } : { value };
         const before = own.get(key);
-        undo.push(own.has(key) ? () => void own.set(key, before) : () => void own.delete(key));
-        own.set(key, stored);
+        undo.push(before === undefined ? () => void own.delete(key) : () => void own.set(key, before));
+        own.set(key, put);
       },
       savepoint: () => {
+        mayBeUndone = true;
         const at = undo.length;
         return () => {
           while (undo.length > at) undo.pop()?.();
@@ -110,12 +157,17 @@ export class MicroBatch {
       },
     };
     const outputs = decision(state).map((output) => this.#encode(output));
-    this.#keep(outputs, own);
+    const puts = new Map<string, Stored | undefined>();
+    for (const [key, { value, stored }] of own)
+      puts.set(key, stored ?? (value === undefined ? undefined : this.#store(key, value)));
+    this.#keep(outputs, puts);
   }
 
   #find(key: string): Known | undefined {
-    if (this.puts.has(key)) return { value: this.puts.get(key)?.value };
-    return this.#fetched.get(key) ?? this.#cached(key);
+    const stored = this.puts.get(key);
+    if (stored !== undefined) return stored.known;
+    if (this.puts.has(key)) return nothing;
+    return this.#fetched.get(key)?.known ?? this.#cached(key);
   }
 
   #keep(outputs: readonly OutRecord[], puts: ReadonlyMap<string, Stored | undefined>): void {
@@ -137,7 +189,7 @@ export class MicroBatch {
     if (bytes.length > stateLimit) {
       throw new TributaryError('STATE_TOO_LARGE', `state value ${key} has ${bytes.length} bytes`, { field: key });
     }
-    return { value: this.#codec.decode(bytes).value, bytes };
+    return new Stored(this.#codec, bytes);
   }
 
   #encode(output: Output): OutRecord {

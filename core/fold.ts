@@ -25,7 +25,10 @@ export class StateMiss extends Error {
 export interface State {
   /** @throws StateMiss when the key is not in the cache. */
   get(key: string): object | undefined;
-  /** `undefined` deletes. @throws TributaryError STATE_TOO_LARGE, PAYLOAD_UNDECODABLE; then nothing was put. */
+  /**
+   * `undefined` deletes. A value that cannot be kept, STATE_TOO_LARGE or PAYLOAD_UNDECODABLE, is thrown here once there is a
+   * savepoint, and nothing was put then; else at the end of the record, which is refused with it.
+   */
   put(key: string, value: object | undefined): void;
   /** Returns a function that undoes every put made since. */
   savepoint(): () => void;
@@ -54,8 +57,11 @@ export interface Output {
 }
 
 export interface Fold {
-  /** Keys that are known to be needed, fetched for the whole batch in one round trip. */
-  recalls(record: FoldRecord): readonly string[];
+  /**
+   * Keys that the record is known to need, fetched for the whole batch in one round trip. `known` shows what is loaded by
+   * then: asked again, it names what those values lead to. A key that is left out costs a round trip of its own.
+   */
+  recalls(record: FoldRecord, known?: (key: string) => object | undefined): readonly string[];
   /** Synchronous and pure. Whatever it throws but StateMiss dead-letters the record; its puts are discarded. */
   decide(state: State, record: FoldRecord): readonly Output[];
   /** What is written instead when a record cannot be decided: its ref is held and the journal says so. Must not throw. */

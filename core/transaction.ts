@@ -19,7 +19,7 @@ import type { Change, UnifyPosition } from '../schemas/types.ts';
 import { carriersOf } from './carriers.ts';
 import type { Codec } from './codec.ts';
 import { createRejectGuard, deadLetter } from './dead-letter.ts';
-import { MicroBatch } from './decide.ts';
+import { type Known, MicroBatch } from './decide.ts';
 import { describeError, TributaryError } from './errors.ts';
 import { type Fault, fault as faultFromEnvironment } from './faults.ts';
 import { type Fold, type FoldRecord, StateMiss } from './fold.ts';
@@ -87,7 +87,7 @@ export async function runTransactionalFold(options: FoldOptions): Promise<void> 
   const { kafka, group, limits, signal } = options;
   // Of the process, not of a tenure: taking over again and again must not begin its sample anew.
   const guard = createRejectGuard();
-  const cache = new Lru<object | undefined>(limits.cacheBytes);
+  const cache = new Lru<Known>(limits.cacheBytes);
   let writer: Writer | undefined;
   await kafka.consume({
     group,
@@ -119,11 +119,13 @@ export async function runTransactionalFold(options: FoldOptions): Promise<void> 
   });
 }
 
+/** From a record to its customer, to their other records and account, to that account's records. */
+const recallRounds = 4;
+
 interface Decoded {
   readonly record: InRecord;
   /** What the fold gets, or why it cannot. */
   readonly given: { readonly record: FoldRecord } | { readonly error: unknown };
-  readonly recalls: readonly string[];
 }
 
 /** A transaction being made: what it puts out, and the moment it stood. */
@@ -136,13 +138,13 @@ interface Making {
 class Writer {
   readonly #options: FoldOptions;
   readonly #guard: ReturnType<typeof createRejectGuard>;
-  readonly #cache: Lru<object | undefined>;
+  readonly #cache: Lru<Known>;
   readonly #tenure: Tenure<Buffer>;
   readonly #carriers: ReturnType<typeof carriersOf>;
   readonly #fault: Fault;
   #producer: TransactionalProducer | undefined;
 
-  constructor(options: FoldOptions, guard: ReturnType<typeof createRejectGuard>, cache: Lru<object | undefined>) {
+  constructor(options: FoldOptions, guard: ReturnType<typeof createRejectGuard>, cache: Lru<Known>) {
     const { kafka, codec, redis, log } = options;
     const clock = options.clock ?? Date.now;
     this.#options = options;
@@ -189,9 +191,8 @@ class Writer {
   async #transaction(given: readonly Decoded[], { highWatermark }: InBatch, cut: AbortSignal): Promise<number> {
     const { fold, codec, limits } = this.#options;
     const begun = performance.now();
-    const batch = new MicroBatch(fold, codec, (key) => this.#cache.find(key));
-    const recalled = given.flatMap((one) => one.recalls);
-    await this.#fetch(batch, recalled, cut);
+    const batch = new MicroBatch(fold, codec, (key) => this.#cache.find(key)?.value);
+    await this.#recall(batch, given, cut);
     const rejections: (TributaryError | undefined)[] = [];
     let last = given[0]?.record;
     for (const one of given) {
@@ -221,7 +222,7 @@ class Writer {
         mirrorMs: performance.now() - making.committedAt,
       });
     }
-    for (const [key, value, size] of batch.learnt()) this.#cache.set(key, value, size);
+    for (const [key, known, size] of batch.learnt()) this.#cache.set(key, known, size);
     return done;
   }
 
@@ -258,6 +259,21 @@ class Writer {
         if (missing.length === 0) return { error };
       }
       await this.#fetch(batch, missing, cut);
+    }
+  }
+
+  /** A few round trips for all of them, each for what the one before it led to. */
+  async #recall(batch: MicroBatch, all: readonly Decoded[], cut: AbortSignal): Promise<void> {
+    const { fold } = this.#options;
+    let left = all.flatMap(({ given }) => ('record' in given ? [given.record] : []));
+    for (let round = 0; round < recallRounds && left.length > 0; round += 1) {
+      const missing = new Set<string>();
+      left = left.filter((record) => {
+        const keys = batch.missing(fold.recalls(record, (key) => batch.known(key)));
+        for (const key of keys) missing.add(key);
+        return keys.length > 0;
+      });
+      await this.#fetch(batch, [...missing], cut);
     }
   }
 
@@ -301,9 +317,9 @@ class Writer {
         lineage: this.#tenure.position.lineage,
         change: value as Change,
       };
-      return { record, given: { record: given }, recalls: this.#options.fold.recalls(given) };
+      return { record, given: { record: given } };
     } catch (error) {
-      return { record, given: { error }, recalls: [] };
+      return { record, given: { error } };
     }
   }
 

@@ -10,11 +10,21 @@
  *    and partitions are given away before the last commit.
  * 5. The position advances by records. Compaction leaves batches without their last record, or without any: a reader that
  *    meets an empty one at the end of a segment fetches it for ever. The Java client goes on from the batch header.
+ * 6. Records are written through a growing buffer each and read through a decoder each, and a partition's messages are
+ *    copied for each message: most of the CPU of a stage (record-batch.ts; docs/performance.md).
  */
 import { createRequire } from 'node:module';
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import type * as KafkaJs from 'kafkajs';
 import { TributaryError } from '../errors.ts';
+import {
+  type BatchContext,
+  type BatchHeader,
+  decodeRecord,
+  type EncodedRecord,
+  encodeBatch,
+  isPlain,
+} from './record-batch.ts';
 
 const require = createRequire(import.meta.url);
 const supported = '2.2.4';
@@ -76,18 +86,70 @@ interface RawBatch {
   records: RawRecord[];
 }
 
+/** Puts other exports where the client will look for its own: before whoever uses them is loaded. */
+function replace<Original>(path: string, make: (original: Original) => unknown): void {
+  const file = require.resolve(path);
+  const original = require(file) as Original;
+  const loaded = require.cache[file];
+  if (loaded === undefined) throw new TributaryError('INTERNAL', `kafkajs did not load ${path}`);
+  loaded.exports = make(original);
+}
+
+interface Encoder {
+  readonly buffer: Buffer;
+  size(): number;
+}
+type BatchEncoder = (
+  batch: BatchHeader & { readonly compression: number; readonly records: readonly unknown[] },
+) => Promise<Encoder>;
+
+/** The client makes an encoder of each record first: here that is left to the batch, which knows them all. */
+function speedUpRecords(): void {
+  let encodeRecord: ((record: EncodedRecord) => unknown) | undefined;
+  replace<NonNullable<typeof encodeRecord>>('kafkajs/src/protocol/recordBatch/record/v0', (original) => {
+    encodeRecord = original;
+    return (record: EncodedRecord) => record;
+  });
+  replace<{ readonly RecordBatch: BatchEncoder }>('kafkajs/src/protocol/recordBatch/v0', (original) => ({
+    ...original,
+    RecordBatch: async (batch: Parameters<BatchEncoder>[0]) => {
+      const records = batch.records as readonly EncodedRecord[];
+      if (batch.compression !== 0 || !isPlain(records))
+        return await original.RecordBatch({ ...batch, records: records.map((record) => encodeRecord?.(record)) });
+      const bytes = encodeBatch(batch, records);
+      return { buf: bytes, buffer: bytes, size: () => bytes.length };
+    },
+  }));
+  replace('kafkajs/src/protocol/recordBatch/record/v0/decoder', () => {
+    return ({ buffer }: { readonly buffer: Buffer }, context: BatchContext) => decodeRecord(buffer, context);
+  });
+  replace('kafkajs/src/producer/groupMessagesPerPartition', () => groupMessages);
+}
+
+interface Grouping {
+  readonly topic: string;
+  readonly partitionMetadata: readonly unknown[];
+  readonly messages: readonly object[];
+  partitioner(options: object): number;
+}
+
+function groupMessages({ topic, partitionMetadata, messages, partitioner }: Grouping): Record<string, object[]> {
+  const grouped: Record<string, object[]> = {};
+  if (partitionMetadata.length === 0) return grouped;
+  for (const message of messages) (grouped[partitioner({ topic, partitionMetadata, message })] ??= []).push(message);
+  return grouped;
+}
+
 /** Puts a control record, which every reader skips, where compaction took the last record of a batch. */
 function replaceBatchDecoder(): void {
-  const path = require.resolve('kafkajs/src/protocol/recordBatch/v0/decoder');
-  const decode = require(path) as (decoder: unknown) => Promise<RawBatch>;
-  const loaded = require.cache[path];
-  if (loaded === undefined) throw new TributaryError('INTERNAL', 'kafkajs did not load its batch decoder');
-  loaded.exports = async (decoder: unknown): Promise<RawBatch> => {
-    const batch = await decode(decoder);
-    const last = String(BigInt(batch.firstOffset) + BigInt(batch.lastOffsetDelta));
-    if (batch.records.at(-1)?.offset === last) return batch;
-    return { ...batch, records: [...batch.records, { ...emptyRecord, offset: last, batchContext: batch }] };
-  };
+  replace<(decoder: unknown) => Promise<RawBatch>>('kafkajs/src/protocol/recordBatch/v0/decoder', (decode) => {
+    return async (decoder: unknown): Promise<RawBatch> => {
+      const batch = await decode(decoder);
+      const last = String(BigInt(batch.firstOffset) + BigInt(batch.lastOffsetDelta));
+      if (batch.records.at(-1)?.offset === last) return batch;
+      return { ...batch, records: [...batch.records, { ...emptyRecord, offset: last, batchContext: batch }] };
+    };
+  });
 }
 const emptyRecord = { key: null, value: null, headers: {}, timestamp: '0', isControlRecord: true };
 
@@ -175,6 +237,7 @@ function loadCorrected(): typeof KafkaJs {
   if (before !== undefined) {
     throw new TributaryError('INTERNAL', 'kafkajs was loaded past core/kafka/kafkajs.ts, which alone may import it');
   }
+  speedUpRecords();
   replaceBatchDecoder();
   const loaded = require('kafkajs') as typeof KafkaJs & { [mark]?: true };
   stopTimerStorm();

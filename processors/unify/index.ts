@@ -11,9 +11,10 @@ import { askCreate, openGates } from './creates.ts';
 import { dispatch, stirAll } from './dirty.ts';
 import { checkEchoes } from './echoes.ts';
 import { advanceJobs, realignAll } from './jobs.ts';
-import { configKey, gatesKey, jobsKey, marksKey, partitionKey, refKey, timersKey } from './keys.ts';
+import { configKey, gatesKey, jobsKey, marksKey, partitionKey, timersKey } from './keys.ts';
 import { visit } from './merge.ts';
 import { onObservation } from './observations.ts';
+import { aroundRecord } from './prefetch.ts';
 import { abandonResult, onResult, putOffOpen } from './results.ts';
 import { compileRules, type Rules, type RulesConfig } from './rules.ts';
 import { World } from './world.ts';
@@ -46,11 +47,13 @@ export function createUnify(initial: RulesConfig): Fold {
   };
 }
 
-function recalls(record: FoldRecord): readonly string[] {
-  const { change } = record;
+function recalls({ change }: FoldRecord, known: (key: string) => object | undefined = () => undefined) {
   const always = [configKey, marksKey];
-  if (change.observation) return [...always, refKey(change.observation.ref)];
-  if (change.result) return [...always, partitionKey(change.result.platform, change.result.partition)];
+  if (change.observation) return [...always, ...aroundRecord(change.observation.ref, known)];
+  if (change.result) {
+    const { platform, partition, ref } = change.result;
+    return [...always, partitionKey(platform, partition), ...(ref === '' ? [] : aroundRecord(ref, known))];
+  }
   if (change.kind === 'tick' || change.kind === 'mark') return [...always, gatesKey, timersKey('echo'), jobsKey];
   return always;
 }

@@ -54,7 +54,7 @@ describe('a micro-batch', () => {
             const end = Math.min(keys.length, at + (cuts[n % cuts.length] ?? 1));
             for (; at < end; at += 1) batch.decide(record(at, keys[at] ?? ''));
             outputs.push(...batch.outputs);
-            for (const [key, value] of batch.learnt()) if (value !== undefined) known.set(key, value);
+            for (const [key, { value }] of batch.learnt()) if (value !== undefined) known.set(key, value);
             for (const [key, stored] of batch.puts) bytes.set(key, stored?.bytes.toString() ?? '');
           }
           expect(outputs).toEqual(whole.outputs);
