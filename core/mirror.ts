@@ -6,6 +6,7 @@
  */
 import type { Redis } from 'ioredis';
 import type { ChunkLimits, MirrorHead, Swap } from './mirror-state.ts';
+import { pack, unpack } from './pack.ts';
 import { asking } from './redis.ts';
 
 /** Scripts block every other client: 200 values take about a millisecond. */
@@ -31,7 +32,10 @@ export class Mirror {
     this.#root = `${prefix}{unify}:`;
   }
 
-  /** Values and their position; an empty one when they are not all of one moment. */
+  /**
+   * Values and their position; an empty one when they are not all of one moment.
+   * @throws TributaryError PAYLOAD_UNDECODABLE: a value is none that we wrote
+   */
   async read(keys: readonly string[]): Promise<{ readonly position: string; readonly values: (Buffer | null)[] }> {
     const values: (Buffer | null)[] = [];
     let at: string | undefined;
@@ -43,7 +47,7 @@ export class Mirror {
       const text = position?.toString() ?? '';
       at ??= text;
       if (at !== text) return { position: '', values: [] };
-      values.push(...found);
+      for (const value of found) values.push(value && unpack(value));
     }
     return { position: at ?? '', values };
   }
@@ -69,7 +73,7 @@ export class Mirror {
         next,
         base === undefined ? '' : `${base.from}/${base.time}`,
         puts.length,
-        ...puts.map(([, value]) => value),
+        ...puts.map(([, value]) => pack(value)),
       ),
     );
     return String(at);

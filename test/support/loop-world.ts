@@ -10,6 +10,7 @@ import type { Codec } from '../../core/codec.ts';
 import type { Fault } from '../../core/faults.ts';
 import type { Fold } from '../../core/fold.ts';
 import { connectKafka, type KafkaAccess, limits as kafkaLimits } from '../../core/kafka.ts';
+import { unpack } from '../../core/pack.ts';
 import { connectRedis } from '../../core/redis.ts';
 import { memoryCodec } from '../../core/registry.ts';
 import { type Committed, type FoldLimits, runTransactionalFold } from '../../core/transaction.ts';
@@ -222,7 +223,8 @@ export class World {
     for (const key of await this.redis.keys(`${root}*`)) {
       const name = key.slice(root.length);
       if (name !== 'position' && name !== 'base')
-        found[name] = (await this.redis.getBuffer(key))?.toString('hex') ?? '';
+        const value = await this.redis.getBuffer(key);
+      found[name] = value === null ? '' : unpack(value).toString('hex');
     }
     return found;
   }
