@@ -222,8 +222,8 @@ export class World {
     const root = this.key('');
     for (const key of await this.redis.keys(`${root}*`)) {
       const name = key.slice(root.length);
-      if (name !== 'position' && name !== 'base')
-        const value = await this.redis.getBuffer(key);
+      if (name === 'position' || name === 'base') continue;
+      const value = await this.redis.getBuffer(key);
       found[name] = value === null ? '' : unpack(value).toString('hex');
     }
     return found;
