@@ -156,7 +156,7 @@ export class MicroBatch {
         };
       },
     };
-    const outputs = decision(state).map((output) => this.#encode(output));
+    const outputs = this.#encodeAll(decision(state));
     const puts = new Map<string, Stored | undefined>();
     for (const [key, { value, stored }] of own)
       puts.set(key, stored ?? (value === undefined ? undefined : this.#store(key, value)));
@@ -192,16 +192,23 @@ export class MicroBatch {
     return new Stored(this.#codec, bytes);
   }
 
-  #encode(output: Output): OutRecord {
-    const value = output.value === null ? null : this.#codec.encode(output.topic, output.schema, output.value);
-    if (value !== null && value.length > outputLimit) {
-      throw new TributaryError('RECORD_TOO_LARGE', `a record for ${output.topic} has ${value.length} bytes`);
-    }
-    return {
-      topic: output.topic,
-      key: output.key,
-      value,
-      ...(output.partition === undefined ? {} : { partition: output.partition }),
-    };
+  /** What goes to two topics, an event and the latest of its kind, is encoded once: an id names the schema, not the topic. */
+  #encodeAll(outputs: readonly Output[]): OutRecord[] {
+    let before: { readonly output: Output; readonly bytes: Buffer | null } | undefined;
+    return outputs.map((output) => {
+      const isSame = before?.output.value === output.value && before.output.schema === output.schema;
+      const bytes = isSame && before !== undefined ? before.bytes : this.#encode(output);
+      before = { output, bytes };
+      const { topic, key, partition } = output;
+      return { topic, key, value: bytes, ...(partition === undefined ? {} : { partition }) };
+    });
+  }
+
+  #encode({ topic, schema, value }: Output): Buffer | null {
+    if (value === null) return null;
+    const bytes = this.#codec.encode(topic, schema, value);
+    if (bytes.length > outputLimit)
+      throw new TributaryError('RECORD_TOO_LARGE', `a record for ${topic} has ${bytes.length} bytes`);
+    return bytes;
   }
 }
