@@ -6,6 +6,7 @@
 import avsc from 'avsc';
 import { loadSchemas } from '../schemas/load.ts';
 import { type TopicName, topics } from '../schemas/topics.ts';
+import './avro-strings.ts';
 import type { Codec, Decoded } from './codec.ts';
 import { TributaryError } from './errors.ts';
 import { foreignType } from './foreign-avro.ts';
