@@ -1,5 +1,5 @@
 /** The role decode over raw records that stand in the log already. */
-import { roles } from '../cli/roles.ts';
+import { decodeRole } from '../cli/decode-role.ts';
 import { metrics } from '../core/metrics.ts';
 import { asChild } from './child.ts';
 import { count, measure } from './measuring.ts';
@@ -10,9 +10,7 @@ import { openWorld } from './world.ts';
 async function run({ records, ...deployment }: StageTask): Promise<Moved> {
   const world = await openWorld(deployment);
   const stop = new AbortController();
-  const decode = roles.find(({ role }) => role.name === 'decode');
-  if (decode === undefined) throw new Error('there is no role decode');
-  const role = decode.role.run({ ...world, signal: stop.signal, ready: () => undefined });
+  const role = decodeRole.run({ ...world, signal: stop.signal, ready: () => undefined });
   const moved = await measure(role, records, () => count(metrics.records, { stage: 'decode', outcome: 'emitted' }));
   stop.abort();
   await role;
