@@ -73,7 +73,7 @@ export class Population {
     what: string,
     records: (copies: Copies, codec: ConstructorParameters<typeof Copies>[0]['codec']) => Generator<OutRecord>,
   ): Promise<void> {
-    const { signal, log } = this.#bench;
+    const { signal } = this.#bench;
     await withWorld(this.deployment, async ({ config, codec, kafka }) => {
       const copies = new Copies({ config, codec, past: rounds.past, rounds: rounds.next });
       const producer = await kafka.producer(signal);
@@ -85,7 +85,7 @@ export class Population {
         sent += part.length;
         if (performance.now() - told < tellEveryMs) continue;
         told = performance.now();
-        log(`writing ${what}: ${sent.toLocaleString('en')} records`);
+        this.#bench.log(`writing ${what}: ${sent.toLocaleString('en')} records`);
       }
       await producer.close();
     });

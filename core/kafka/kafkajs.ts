@@ -130,7 +130,7 @@ interface Grouping {
   readonly topic: string;
   readonly partitionMetadata: readonly unknown[];
   readonly messages: readonly object[];
-  partitioner(options: object): number;
+  readonly partitioner: (options: object) => number;
 }
 
 function groupMessages({ topic, partitionMetadata, messages, partitioner }: Grouping): Record<string, object[]> {
