@@ -13,10 +13,11 @@ const { Tap } = createRequire(import.meta.url)('avsc/lib/utils') as {
 };
 const stock = Tap.prototype[Symbol.for('tributary.avsc.corrected')];
 
-function written(room: number, write: (tap: Tap) => void): readonly [number, Buffer] {
+/** Where it ended, and what was written if there was room. */
+function written(room: number, write: (tap: Tap) => void): readonly [number, string] {
   const tap = new Tap(Buffer.alloc(room), 3);
   write(tap);
-  return [tap.pos, tap.buf.subarray(0, Math.min(tap.pos, room))];
+  return [tap.pos, tap.pos > room ? '' : tap.buf.toString('hex', 0, tap.pos)];
 }
 
 test('texts are written byte for byte as avsc writes them, and ask for as much room where there is too little', () => {
@@ -28,8 +29,7 @@ test('texts are written byte for byte as avsc writes them, and ask for as much r
     fc.property(text, fc.constantFrom(8, 64, 200, 70_000), (one, room) => {
       const wanted = written(room, (tap) => stock?.call(tap, one));
       const got = written(room, (tap) => tap.writeString(one));
-      expect(got[0]).toBe(wanted[0]);
-      if (wanted[0] <= room) expect(got[1].equals(wanted[1])).toBe(true);
+      expect(got).toEqual(wanted);
     }),
     { numRuns: 3_000 },
   );

@@ -52,11 +52,15 @@ describe('a packed value', () => {
           const packed = Buffer.from(pack(bytes));
           for (const [at, byte] of hits) packed[at % packed.length] = byte;
           const damaged = packed.subarray(0, packed.length - (cut % 3));
-          try {
-            expect(unpack(damaged).length).toBeLessThanOrEqual(damaged.length * 255);
-          } catch (error) {
-            expect(error).toBeInstanceOf(TributaryError);
-          }
+          const length = (): number => {
+            try {
+              return unpack(damaged).length;
+            } catch (error) {
+              if (error instanceof TributaryError) return 0;
+              throw error;
+            }
+          };
+          expect(length()).toBeLessThanOrEqual(damaged.length * 255);
         },
       ),
       { numRuns: 2_000 },
