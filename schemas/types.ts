@@ -610,7 +610,7 @@ export interface Result {
   readonly partition: number;
   /** Epoch under which it ran. */
   readonly epoch: string;
-  /** Ref asked of; empty for a create that made none. */
+  /** Ref asked of. Of a create: made or met, or the archived one that stands in its way; else empty. */
   readonly ref: string;
   /** applied: done, refusals may name single fields. refused: nothing was written. exists: a create met an existing record, `ref` names it. expired: not called. gone: the record is deleted or merged away. */
   readonly outcome: 'applied' | 'refused' | 'exists' | 'expired' | 'gone';

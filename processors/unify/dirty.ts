@@ -3,7 +3,7 @@
  * newest wanted values, when the partition's open asks are below the sink's window. So a full quota means waiting as a
  * set of records, never as a queue of stale commands.
  */
-import type { EntityState, RefState, Value } from '../../schemas/types.ts';
+import type { Ask, EntityState, Position, RefState, Value } from '../../schemas/types.ts';
 import { fitting } from './asks.ts';
 import { itemPartition, makeAsk, opened, send } from './commands.ts';
 import { awaitEmails, loadAwaited } from './emails.ts';
@@ -12,7 +12,7 @@ import { commandPartitions, parseRef, partitionKey, queueKey, queueSegmentKey, r
 import { prefetch } from './prefetch.ts';
 import { type EntityKind, type Side, sideOf } from './rules.ts';
 import { pendingFields, putQuiet } from './standing.ts';
-import { shown } from './values.ts';
+import { comparePositions, shown } from './values.ts';
 import type { Lane, Platform, World } from './world.ts';
 
 const segmentSize = 32;
@@ -62,7 +62,14 @@ function takeFirst(world: World, platform: Platform, partition: number, lane: La
 
 /** Is a record of it held, because something of it could not be decided, or is it ambiguous? Then nothing of it is written. */
 export const isHeld = (world: World, entity: EntityState): boolean =>
-  entity.ambiguous.length > 0 || entity.refs.some((ref) => (world.ref(ref)?.held ?? '') !== '');
+  entity.ambiguous.length > 0 || isStuck(world, entity);
+
+const isStuck = (world: World, entity: EntityState): boolean =>
+  entity.refs.some((ref) => (world.ref(ref)?.held ?? '') !== '');
+
+/** Is it not to be asked now? What is held may be read all the same, unless that is what could not be decided. */
+const isBarred = (world: World, ref: RefState, entity: EntityState): boolean =>
+  ref.reading ? isStuck(world, entity) : isHeld(world, entity);
 
 /** Has it an open ask? That of its own create counts, where the record was told of before the result. */
 const isBusy = (ref: RefState, entity: EntityState): boolean =>
@@ -72,7 +79,7 @@ const isBusy = (ref: RefState, entity: EntityState): boolean =>
 /** Puts a ref on its queue if it has something to ask and no ask open. Idempotent. */
 export function enqueueRef(world: World, ref: RefState, entity: EntityState, lane: Lane): RefState {
   const side = sideOf(world.rules.entities[entity.entity], ref.ref);
-  if (!side.written || ref.deleted || isBusy(ref, entity) || isHeld(world, entity)) return ref;
+  if (!side.written || ref.deleted || isBusy(ref, entity) || isBarred(world, ref, entity)) return ref;
   if (isSecondary(world, entity, ref.ref)) return ref;
   if (ref.queued !== null && lanes.indexOf(ref.queued) <= lanes.indexOf(lane)) return ref;
   if (!ref.reading && Object.keys(pendingFields(world, side, ref, entity)).length === 0) return ref;
@@ -97,6 +104,11 @@ function enqueue(world: World, ref: RefState, lane: Lane): RefState {
  */
 export function enqueueStranger(world: World, stranger: RefState, lane: Lane): void {
   enqueue(world, { ...stranger, reading: true }, lane);
+}
+
+/** Has a record read that was told to be gone, and to be there, within one second. */
+export function enqueueGone(world: World, gone: RefState, lane: Lane): void {
+  if (gone.open === null && gone.queued === null) enqueue(world, { ...gone, reading: true }, lane);
 }
 
 /** Only once: whatever the answer, the record is known then, if only as gone. */
@@ -191,16 +203,31 @@ const isBlind = (side: Side, ref: RefState, fields: Readonly<Record<string, Valu
 
 /** What is to be asked of a record now, nothing for a reading; undefined: it is not its turn. */
 function dueFields(world: World, ref: RefState): Readonly<Record<string, Value>> | undefined {
-  if (ref.deleted) return undefined;
-  if (ref.id === '') return ref.reading && ref.open === null ? {} : undefined;
+  // Of nobody yet, or taken to be gone: it can only be read.
+  if (ref.id === '' || ref.deleted) return ref.reading && ref.open === null ? {} : undefined;
   const entity = world.living(ref.id);
-  if (entity === undefined || isHeld(world, entity) || isSecondary(world, entity, ref.ref) || isBusy(ref, entity))
+  if (
+    entity === undefined ||
+    isBarred(world, ref, entity) ||
+    isSecondary(world, entity, ref.ref) ||
+    isBusy(ref, entity)
+  )
     return undefined;
   if (ref.reading) return {};
   const side = sideOf(world.rules.entities[entity.entity], ref.ref);
   const fields = pendingFields(world, side, ref, entity);
   if (isBlind(side, ref, fields)) return {};
   return Object.keys(fields).length === 0 ? undefined : fields;
+}
+
+/**
+ * Up to where these fields of a record are known. Salesforce's stream tells of every change; of Intercom the answer to a
+ * call of memberships tells nothing of the other fields.
+ */
+function knownUntil({ ref, seen, newest }: RefState, fields: Ask['fields']): Position {
+  const places = Object.keys(fields).map((field) => seen[field]?.at ?? newest);
+  if (parseRef(ref).platform === 'salesforce' || places.length === 0) return newest;
+  return places.reduce((first, at) => (comparePositions(at, first) < 0 ? at : first));
 }
 
 function askUpdate(world: World, lane: Lane, item: string): void {
@@ -229,7 +256,7 @@ function askUpdate(world: World, lane: Lane, item: string): void {
     world.putRef(idle);
     return;
   }
-  const ask = makeAsk(world, platform, item, ref.asks + 1, verb, lane, fields, ref.seen, ref.newest);
+  const ask = makeAsk(world, platform, item, ref.asks + 1, verb, lane, fields, ref.seen, knownUntil(ref, fields));
   world.putRef({ ...idle, open: ask, asks: ref.asks + 1, reading: false, moved: false });
   opened(world, platform, partition, item, lane);
   if (ref.entity !== null) awaitEmails(world, item, sideOf(world.rules.entities[ref.entity], item), fields);

@@ -71,13 +71,13 @@ export function edit(world: World, draft: Draft, name: string, one: Edit): void 
   if (rule === undefined || (current !== undefined && alike(current.value, one.value))) return;
   const verdict = judge(world, draft, rule, current, one);
   const mark = markOf(name, one);
-  const again = isDecided(draft.ref, mark, one);
+  if (isDecided(draft.ref, mark, one)) return;
   draft.ref = rememberDecided(draft.ref, mark, one);
   if (verdict.wins) {
     setField(world, draft, name, one, verdict.reason);
     return;
   }
-  if (verdict.untold !== true && !again) reject(world, draft, name, one, verdict.reason);
+  if (verdict.untold !== true) reject(world, draft, name, one, verdict.reason);
   if (rule.type === 'account' && typeof one.value === 'string') loseAccount(world, draft, one.value, one.kind);
   if (current !== undefined) countWrittenBack(world, draft, name, one);
 }
@@ -87,7 +87,8 @@ const decidedKept = 16;
 
 /**
  * A replay, or a notification that comes twice, offers an edit once more: the very same value at the very same position.
- * What became of it was told then, and is as long as it is remembered not told again. In doubt it is: no loss is silent.
+ * It was decided then, whoever may have a say now, and is as long as it is remembered not decided again. In doubt it is: no
+ * loss is silent.
  */
 function isDecided({ decided }: RefState, mark: string, { kind, at }: Edit): boolean {
   // A change after which the record showed something else: of a whole second it is another edit.

@@ -2,13 +2,14 @@
  * Rule 4 of the ledger: an older value that shows that our own write overtook a person. What is none, what only confirms
  * the value that counts, and what is told to have come to nothing.
  */
-import type { CanonicalField, Observation, Position } from '../../schemas/types.ts';
+import type { CanonicalField, Observation } from '../../schemas/types.ts';
 import { asksOf, brought, expectedOf, stoodBefore, wasOvertaken } from './asks.ts';
 import { edit, editAll, originIn } from './edits.ts';
 import type { Draft, Look, Sighting } from './ledger.ts';
 import { fromPlatform, toPlatform } from './mapping.ts';
 import { type Link, sideOf } from './rules.ts';
 import { alike, comparePositions, isEmpty, laterOf, secondOf, shown } from './values.ts';
+import { rememberAttached } from './waiting.ts';
 import type { World } from './world.ts';
 
 /** Of Salesforce only other people's events count: a read says nothing of who wrote, and ours are no evidence. */
@@ -34,12 +35,17 @@ export function takeEvidence(world: World, draft: Draft, sighting: Sighting, loo
       turned,
       named,
     })
-  )
+  ) {
+    // Within one second of what its own record shows now.
+    if (look.waited !== null && seen?.ask === '' && !alike(seen.value, value))
+      tell(world, draft, sighting, observation, 'its own record said something else before it could be decided');
     return;
+  }
   const wanted = toPlatform(world, link, draft.entity.fields, seen?.value, draft.entity.id);
   if (alike(wanted, value)) {
-    confirm(draft, link, observation.at);
-    return;
+    confirm(draft, link, observation);
+    // A list of companies says more than which account it agrees with.
+    if (link.type !== 'account') return;
   }
   // What was attached or detached is told against what stood there before we wrote.
   const last = asksOf(draft.ref).findLast((ask) => link.field in ask.before);
@@ -47,6 +53,11 @@ export function takeEvidence(world: World, draft: Draft, sighting: Sighting, loo
   const { time, ...origin } = originIn(observation);
   const first = turned ? null : firstTold(world, draft, sighting, observation);
   const how = { ...origin, time: first ?? time, kind: 'evidence', conflict: true, replaces: null } as const;
+  if (link.type === 'account') {
+    rememberAttached(world, draft, link, { ...how, value, before });
+    // A list is written by the difference: what stands there now is not known.
+    if (draft.ref.attached.length > 0) draft.ref = { ...draft.ref, reading: true };
+  }
   editAll(world, draft, sighting, how, before);
 }
 
@@ -153,12 +164,14 @@ function tell(world: World, draft: Draft, { link, value }: Sighting, observation
   }
 }
 
-/** Entered once more in the record that it is of: an older value that comes later still does not beat it. */
-function confirm(draft: Draft, { canonical }: Link, at: Position): void {
+/** What counts was entered once more: an older value that comes later still does not beat it. */
+function confirm(draft: Draft, { canonical }: Link, observation: Observation): void {
+  const { time, at } = originIn(observation);
   for (const name of canonical) {
     const current = draft.entity.fields[name];
-    if (current?.source !== draft.ref.ref) continue;
-    const fields = { ...draft.entity.fields, [name]: { ...current, at: laterOf(current.at, at) } };
+    if (current === undefined) continue;
+    const place = current.source === draft.ref.ref ? laterOf(current.at, at) : current.at;
+    const fields = { ...draft.entity.fields, [name]: { ...current, time: Math.max(current.time, time), at: place } };
     draft.entity = { ...draft.entity, fields };
   }
 }

@@ -42,9 +42,8 @@ function landWrite(world: World, draft: Draft, ask: Ask, result: Result): void {
   };
   const others = draft.ref.landed.filter((one) => one.id !== ask.id);
   // Of a record that existed before, or is gone, nothing is there that we wrote; nor where everything stood there already.
-  const keeps = applied
-    ? !isIdle(side, closed, result)
-    : doubt && result.outcome !== 'gone' && result.outcome !== 'exists';
+  const idle = isIdle(side, closed, result);
+  const keeps = applied ? !idle : doubt && result.outcome !== 'gone' && result.outcome !== 'exists';
   draft.ref = { ...draft.ref, open: null, landed: keeps ? landedWith(others, closed) : others };
   withdrawCredit(world, draft, closed);
   if (!applied) {
@@ -59,7 +58,7 @@ function landWrite(world: World, draft: Draft, ask: Ask, result: Result): void {
   if (result.returned !== null) {
     if (ask.verb === 'create') resumeBefore(world, draft, closed, lookedAt(result.returned, result));
     for (const one of parted(side, closed, result.returned))
-      observe(world, draft, one, draft.ref.landed.find(({ id }) => id === closed.id) ?? closed);
+      observe(world, draft, one, idle ? null : (draft.ref.landed.find(({ id }) => id === closed.id) ?? closed));
   }
   // A sink that was stopped between two calls of one ask names what it did not come to: that is asked again.
   const unfinished = result.returned?.unknown ?? [];

@@ -20,7 +20,7 @@ import type {
   Value,
   Waiting,
 } from '../../schemas/types.ts';
-import { asksOf, echoOf, expectedOf, markDone, ofFirstCall, originOf } from './asks.ts';
+import { asksOf, echoOf, expectedOf, markDone, ofFirstCall, originOf, reaches } from './asks.ts';
 import { isLate } from './echoes.ts';
 import { authorOf, type Edit, edit, editAll, originIn } from './edits.ts';
 import { takeEvidence, tellDoubtful, tellUnsure } from './evidence.ts';
@@ -29,7 +29,7 @@ import { fromPlatform, toPlatform } from './mapping.ts';
 import { type EntityRules, type Link, sideOf } from './rules.ts';
 import { isQuiet, putQuiet } from './standing.ts';
 import { alike, comparePositions, isExact, laterOf, secondOf } from './values.ts';
-import { rememberAttached } from './waiting.ts';
+import { decideAttached, rememberAttached } from './waiting.ts';
 import { offsetOf, type World } from './world.ts';
 
 /** Webhooks that wait for one answer, and the characters that they may have together. */
@@ -85,8 +85,9 @@ export function observe(
   const created = expectCreate(draft, observation);
   // An answer goes before what waited for it (landing.ts).
   if (observation.via !== 'answer' && openWrite(draft.ref) === undefined) resume(world, draft);
-  const sightings = sightingsOf(draft, observation);
-  if (answered === null && mustWait(world, draft, observation, sightings)) return;
+  const all = sightingsOf(draft, observation);
+  const waits = answered === null && mustWait(world, draft, observation, all);
+  const sightings = waits ? all.filter(({ link }) => !isAsked(draft.ref, link.field)) : all;
   const made = answered ?? created;
   const outcome =
     made !== null && observation.via === 'event' ? ofFirstCall(sideOf(draft.rules, draft.ref.ref), made) : made;
@@ -132,6 +133,12 @@ function expectCreate(draft: Draft, observation: Observation): Ask | null {
   return observation.created && !isOpen ? asked : null;
 }
 
+/** Does it wait for the answer? Of a create all does: the oldest of it is what the create made. */
+function isAsked(ref: RefState, field: string): boolean {
+  const ask = openWrite(ref);
+  return ask !== undefined && (ask.verb === 'create' || field in ask.fields);
+}
+
 const openWrite = (ref: RefState): Ask | undefined =>
   asksOf(ref).find((ask) => ask.resultAt === null && ask.verb !== 'read');
 
@@ -143,6 +150,7 @@ function mustWait(world: World, draft: Draft, observation: Observation, sighting
   const ask = openWrite(draft.ref);
   if (ask === undefined || observation.via !== 'event' || parseRef(observation.ref).platform !== 'intercom')
     return false;
+  const asked = sightings.filter(({ link }) => isAsked(draft.ref, link.field));
   const third = sightings.some(({ link, value }) => {
     const seen = draft.ref.seen[link.field]?.value;
     if (!(link.field in ask.fields) || alike(value, ask.fields[link.field])) return false;
@@ -153,8 +161,8 @@ function mustWait(world: World, draft: Draft, observation: Observation, sighting
   });
   if (!third) return false;
   const waiting: Waiting = {
-    fields: Object.fromEntries(sightings.map(({ link, value }) => [link.field, value])),
-    turned: sightings.filter((one) => isTurned(draft.ref, one, observation.at)).map(({ link }) => link.field),
+    fields: Object.fromEntries(asked.map(({ link, value }) => [link.field, value])),
+    turned: asked.filter((one) => isTurned(draft.ref, one, observation.at)).map(({ link }) => link.field),
     at: observation.at,
     by: authorOf(observation),
   };
@@ -171,20 +179,21 @@ function mustWait(world: World, draft: Draft, observation: Observation, sighting
   return true;
 }
 
-/** The last that the record had shown before this value, taken in or waiting, was another one. */
-function isTurned({ seen, waiting }: RefState, { link: { field }, value }: Sighting, at: Position): boolean {
-  const last = seen[field];
+/** The last that the record had shown before this value, taken in or waiting, was another one, as far as can be told. */
+function isTurned(ref: RefState, { link: { field }, value }: Sighting, at: Position): boolean {
+  const last = ref.seen[field];
   // In its very second it was there already.
   if (last !== undefined && comparePositions(at, last.at) === 0 && alike(last.value, value)) return false;
+  const writer = asksOf(ref).find(({ id }) => id === last?.ask);
   const shown = [
     ...(last === undefined ? [] : [last]),
-    ...waiting.flatMap((one) => (field in one.fields ? [{ value: one.fields[field], at: one.at }] : [])),
+    ...ref.waiting
+      // Of before a call that was answered since.
+      .filter((one) => writer === undefined || reaches(writer, one.at))
+      .flatMap((one) => (field in one.fields ? [{ value: one.fields[field], at: one.at }] : [])),
   ].filter((one) => comparePositions(at, one.at) > 0);
-  const latest = shown.reduce<(typeof shown)[number] | undefined>(
-    (best, one) => (best === undefined || comparePositions(one.at, best.at) >= 0 ? one : best),
-    undefined,
-  );
-  return latest !== undefined && !alike(latest.value, value);
+  const latest = shown.filter((one) => shown.every((other) => comparePositions(one.at, other.at) >= 0));
+  return latest.length > 0 && latest.every((one) => !alike(one.value, value));
 }
 
 /** Takes in what waited for an answer. */
@@ -246,18 +255,25 @@ function observeField(world: World, draft: Draft, sighting: Sighting, look: Look
       // what stood there before our call, which brought the value back: what was told in between would look newer than it.
       const writer = asksOf(draft.ref).find(({ id }) => id === seen?.ask);
       const isOfIt = writer === undefined || comparePositions(observation.at, writer.after) > 0;
+      const isEarlier = writer !== undefined && isOfIt && !reaches(writer, observation.at);
+      if (isEarlier || isAnothers(draft.ref, field, look)) {
+        // They said the same in the second of our call, whose own echo may still come.
+        takeEvidence(world, draft, sighting, look);
+        return;
+      }
       if (seen !== undefined && isOfIt && isExact(observation.at) && !isExact(seen.at)) {
         draft.ref = putSeen(draft.ref, field, { ...seen, at: observation.at, answer: false });
       }
       return;
     }
     case 'tie':
-      draft.ref = { ...draft.ref, reading: true, moved: true };
+      draft.ref = { ...denyAssumed(draft.ref, field, look), reading: true, moved: true };
       takeEvidence(world, draft, sighting, look);
       return;
     case 'older':
       if (origin !== undefined) draft.ref = markDone(draft.ref, field, origin.ask, value);
-      else if (answered === null) takeEvidence(world, draft, sighting, look);
+      // What came of a create was told already: what waited besides is none of it.
+      else if (answered === null || answered.done.includes(field)) takeEvidence(world, draft, sighting, look);
   }
 }
 
@@ -344,6 +360,7 @@ function takeIn(world: World, draft: Draft, sighting: Sighting, look: Look, orig
   if (link.type === 'account' && before !== undefined) {
     const { at } = observation;
     rememberAttached(world, draft, link, { value, before: before.value, at, by: authorOf(observation), conflict });
+    decideAttached(world, draft, link);
   }
   const replaced = asksOf(draft.ref).find(({ id }) => id === before?.ask);
   const dated = before === undefined && isMadeByUs(world, draft, look) ? { ...observation, modified: 0 } : observation;
@@ -392,6 +409,22 @@ function assumedFrom(world: World, ref: RefState, field: string, { observation, 
     (ask) =>
       ask.id === seen.ask && !ask.done.includes(field) && (isTold || secondOf(modified) <= secondOf(ask.resultAt ?? 0)),
   );
+}
+
+/** Salesforce's stream tells of somebody else's change, where what was asked is taken for seen until its echo comes. */
+function isAnothers(ref: RefState, field: string, { observation, own }: Look): boolean {
+  const seen = ref.seen[field];
+  const isAssumed = seen?.answer === true && seen.ask !== '' && parseRef(ref.ref).platform === 'salesforce';
+  return isAssumed && !own && observation.via === 'event';
+}
+
+/**
+ * In the second of our call, and not after its echo, somebody else changed the field in Salesforce. What a reading shows may
+ * be theirs then, and is not taken for what came of the call: one that changed nothing has no echo to wait for.
+ */
+function denyAssumed(ref: RefState, field: string, look: Look): RefState {
+  const writer = asksOf(ref).findIndex(({ id }) => id === ref.seen[field]?.ask);
+  return writer < 0 || !isAnothers(ref, field, look) ? ref : markDone(ref, field, writer);
 }
 
 /**

@@ -20,7 +20,7 @@ import { arrivalsOf, carriersOf, claimsOf, membersOf, ownedBy, parseRef } from '
 import { type Draft, draftOf, observe, refound, resume } from './ledger.ts';
 import { type EntityKind, isLeadObject, sideOf } from './rules.ts';
 import { addMember, removeMember, someMembers } from './sets.ts';
-import { alike, comparePositions, isShownWhole, laterOf, noPosition, secondOf } from './values.ts';
+import { alike, comparePositions, isEmpty, isShownWhole, laterOf, noPosition, secondOf } from './values.ts';
 import { isByDate, shownBy } from './verdicts.ts';
 import { stopWaiting } from './waiting.ts';
 import type { Lane, World } from './world.ts';
@@ -379,7 +379,11 @@ function adopt(world: World, ref: RefState, other: EntityState, cause: Cause, en
     const changed = Object.entries(other.fields).filter(
       ([name, field]) => field.version > 1 && isAfter(field, endedAt) && field.time >= (mine.fields[name]?.time ?? 0),
     );
-    const without = isMerge(ref) ? changed.map(([name]) => name) : [];
+    // What a lead of theirs had said gave way to their contact, and not to the one who was merged.
+    const led = Object.entries(other.fields).filter(
+      ([name, field]) => field.time === 0 && !isEmpty(field.value) && mine.fields[name]?.time === 0,
+    );
+    const without = isMerge(ref) ? [...changed, ...led].map(([name]) => name) : [];
     const emails = join(world, mine, other, `${ref.ref} lives on as ${ref.into ?? ''}`, cause, without);
     matchUp(world, emails, cause);
     return;

@@ -1,5 +1,6 @@
 /** What an observation of a record leads to: values, identity, deletions, and the directory of those who work there. */
 import type { EntityState, Observation, RefState } from '../../schemas/types.ts';
+import { enqueueGone } from './dirty.ts';
 import { revisit } from './follow.ts';
 import { byMarker, entityFor, isAlive, loadRefs, newRef } from './identity.ts';
 import { fanOut } from './jobs.ts';
@@ -33,12 +34,21 @@ export function onObservation(world: World, observation: Observation): void {
   let known = world.ref(observation.ref);
   if (known !== undefined && known.deleted && !revives(observation, known)) {
     takeLate(world, known, observation, cause);
+    const gone = world.ref(known.ref) ?? known;
+    // Which came later only one more reading tells.
+    if (observation.whole && gone.into === null && comparePositions(observation.at, gone.newest) === 0)
+      enqueueGone(world, gone, lane);
     return;
   }
   const back = known?.deleted === true;
   if (known !== undefined && back && comparePositions(observation.at, known.newest) === 0) {
-    // Deleted and brought back in one second: the deletion, told once more, is the older of the two.
-    known = { ...known, newest: { time: (secondOf(observation.at.time) + 1) * 1000, seq: -1, second: true } };
+    // Deleted and brought back in one second: the deletion, told once more, is the older of the two. It may be the later one
+    // all the same, which a reading tells.
+    known = {
+      ...known,
+      newest: { time: (secondOf(observation.at.time) + 1) * 1000, seq: -1, second: true },
+      reading: true,
+    };
   }
   if (known !== undefined && isAliasOf(world, known)) {
     separate(
@@ -77,8 +87,8 @@ export function onObservation(world: World, observation: Observation): void {
 
 /**
  * A replayed old value does not revive a deleted record, nor does a row read within the second of the deletion: only the
- * platform's word that it is back, for a deletion is known to the second. Should that word have been the older of the
- * two, the next call finds the record gone. What was merged away is told of now and then, field by field; only the whole
+ * platform's word that it is back, for a deletion is known to the second; the record is read again then. Should that word
+ * have been the older of the two, the next call finds the record gone. What was merged away is told of now and then, field by field; only the whole
  * of it, or the platform's word, says that it is back.
  */
 function revives(observation: Observation, known: RefState): boolean {

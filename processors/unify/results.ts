@@ -2,9 +2,9 @@
 import type { Ask, CreateState, EntityState, Position, RefState, Result } from '../../schemas/types.ts';
 import { closed } from './commands.ts';
 import { created, endCreate, meetAnother, openCreate, putOffCreate, retryCreate } from './creates.ts';
-import { enqueueStranger } from './dirty.ts';
+import { enqueueGone, enqueueStranger } from './dirty.ts';
 import { endAwaiting, rememberBlocked } from './emails.ts';
-import { byMarker, isAlive, livingRefs, loadRefs, newRef } from './identity.ts';
+import { byMarker, isAlive, listRefs, livingRefs, loadRefs, newRef } from './identity.ts';
 import { parseRef, partitionKey } from './keys.ts';
 import { land, tellUnread } from './landing.ts';
 import { type Draft, draftOf, resume, resumeBefore } from './ledger.ts';
@@ -45,7 +45,19 @@ export function onResult(world: World, result: Result): void {
   // Told to be deleted meanwhile, and written or read after that: it had been brought back.
   const back = ref.deleted && result.outcome === 'applied' && comparePositions(placeOf(result), ref.newest) > 0;
   const lived = isAlive(world, entity);
-  const draft = draftOf(world, entity, back ? { ...ref, deleted: false } : ref);
+  if (ref.deleted && ask.verb === 'read' && result.into === null && result.outcome !== 'applied') {
+    // Gone it was already (observations.ts asks).
+    const closed = { ...ref, open: null };
+    if (result.outcome === 'expired') enqueueGone(world, closed, ask.lane);
+    else world.putRef(closed);
+    return;
+  }
+  // Whatever was told until then is older.
+  const draft = draftOf(
+    world,
+    entity,
+    back ? { ...ref, deleted: false, newest: laterOf(ref.newest, placeOf(result)) } : ref,
+  );
   land(world, draft, ask, result);
   if (back) reconsider(world, draft);
   rememberBlocked(world, draft, ask, endAwaiting(world, item, sideOf(draft.rules, item), ask));
@@ -60,10 +72,12 @@ function meetStranger(world: World, stranger: RefState, ask: Ask, result: Result
     return;
   }
   // Gone, it is nobody's; that is kept, so that it is not read again for each who names it.
-  const gone = result.outcome === 'gone';
-  world.putRef(gone ? { ...stranger, deleted: true, newest: laterOf(stranger.newest, placeOf(result)) } : stranger);
+  const back = result.outcome === 'applied' && comparePositions(placeOf(result), stranger.newest) > 0;
+  const gone = result.outcome === 'gone' || (stranger.deleted && !back);
+  const newest = laterOf(stranger.newest, placeOf(result));
+  world.putRef(gone || stranger.deleted ? { ...stranger, deleted: gone, newest } : stranger);
   if (result.outcome === 'refused') tellUnread(world, stranger, result);
-  if (result.returned !== null) onObservation(world, { ...result.returned, via: 'read' });
+  if (result.returned !== null && !gone) onObservation(world, { ...result.returned, via: 'read' });
 }
 
 const placeOf = (result: Result): Position => ({ time: result.platformTime, seq: -1, second: true });
@@ -147,6 +161,11 @@ function letGo(world: World, id: string, ask: Ask, cause: Cause): void {
 }
 
 function endOpenCreate(world: World, entity: EntityState, create: CreateState, ask: Ask, result: Result): void {
+  const ended = endedIn(world, ask, result);
+  if (ended !== undefined) {
+    claimEnded(world, entity, create, ended, result);
+    return;
+  }
   if ((result.outcome !== 'applied' && result.outcome !== 'exists') || result.ref === '') {
     const why = result.refusals.map((refusal) => `${refusal.code}: ${refusal.message}`).join('; ');
     endCreate(world, entity, create, result, why === '' ? result.outcome : why);
@@ -155,6 +174,26 @@ function endOpenCreate(world: World, entity: EntityState, create: CreateState, a
   const owner = ownerOf(world, entity, result);
   if (owner === undefined) attach(world, entity, create, ask, result);
   else meet(world, entity, owner, result);
+}
+
+/**
+ * The record that stands in the way of a create in doubt, where it was merged away before anybody had told whose it was: an
+ * earlier try of the create had made it.
+ */
+function endedIn(world: World, ask: Ask, result: Result): RefState | undefined {
+  const known = result.outcome === 'refused' && ask.doubt ? world.ref(result.ref) : undefined;
+  return known !== undefined && known.into !== null && Object.keys(known.seen).length === 0 ? known : undefined;
+}
+
+/** It was this customer's, who is therefore one with whom it was merged into. */
+function claimEnded(world: World, entity: EntityState, create: CreateState, ended: RefState, result: Result): void {
+  const mine = created({ ...entity, refs: listRefs(world, [...entity.refs, ended.ref]) }, create);
+  const ref = { ...ended, entity: entity.entity, id: entity.id };
+  world.putEntity(mine);
+  world.putRef(ref);
+  world.journal({ id: entity.id, kind: 'linked', source: ref.ref, reason: 'created, and merged away since' });
+  const cause: Cause = { lane: create.lane, time: result.platformTime };
+  redirect(world, ref, ended.into ?? '', ended.newest, cause);
 }
 
 /** Whose the record is that a create made or met, if it is not this entity's: known so, or named by it. */

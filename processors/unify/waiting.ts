@@ -10,7 +10,7 @@ import type { Draft } from './ledger.ts';
 import { fromPlatform, isOwnerEmail, toPlatform } from './mapping.ts';
 import { type EntityRules, type Link, sideOf } from './rules.ts';
 import { addMember, firstKeys, removeMember, someMembers } from './sets.ts';
-import { alike, isEmpty, sameValue } from './values.ts';
+import { alike, comparePositions, isEmpty, sameValue } from './values.ts';
 import type { World } from './world.ts';
 
 /** Companies that name one Salesforce account, of which a new account is linked to the only one. */
@@ -123,19 +123,28 @@ export function rememberAttached(world: World, draft: Draft, link: Link, change:
     more.length === 0 &&
     !isKnown(world, companyRef(world, link.platform, company)) &&
     isTelling(world, link.platform, now, current);
-  const kept = ref.attached.filter((one) => now.includes(one.company) && one.company !== company);
-  if (!isNew && kept.length === ref.attached.length) return;
-  const attached = [...kept, ...(isNew ? [{ company, at, by, conflict }] : [])].slice(-attachedKept);
+  // What was attached later than this is none of it, when our writing had overtaken somebody.
+  const isLater = (one: Position): boolean => comparePositions(one, at) > 0;
+  const kept = ref.attached.filter(
+    (one) => isLater(one.at) || (now.includes(one.company) && !(isNew && one.company === company)),
+  );
+  const isAdded = isNew && kept.every((one) => one.company !== company);
+  if (!isAdded && kept.length === ref.attached.length) return;
+  const attached = [...kept, ...(isAdded ? [{ company, at, by, conflict }] : [])].slice(-attachedKept);
   draft.ref = { ...ref, attached };
 }
 
 /** The companies that have an account now: each tells the account of the person as it would have when it was attached. */
-function decideAttached(world: World, draft: Draft, link: Link): void {
+export function decideAttached(world: World, draft: Draft, link: Link): void {
   const { ref } = draft;
-  const decided = ref.attached.filter(({ company }) => isKnown(world, companyRef(world, link.platform, company)));
+  const list = idsOf(ref.seen[link.field]?.value);
+  // What our writing overtook is shown by the reading that is under way.
+  const isUnread = ref.reading || ref.open?.verb === 'read';
+  const decided = ref.attached.filter(
+    ({ company }) => isKnown(world, companyRef(world, link.platform, company)) && (list.includes(company) || !isUnread),
+  );
   if (decided.length === 0) return;
   draft.ref = { ...ref, attached: ref.attached.filter((one) => !decided.includes(one)) };
-  const list = idsOf(ref.seen[link.field]?.value);
   for (const { company, at, by, conflict } of decided) {
     const value = list.includes(company) ? accountAt(world, link.platform, company)?.id : undefined;
     if (value === undefined) continue;

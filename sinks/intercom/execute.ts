@@ -259,8 +259,10 @@ class Job {
       }));
       if (made.kind === 'ok') return yield* this.#finishContact(made);
       if (made.kind !== 'exists') return this.#refused(made);
-      if (made.archived)
-        return this.#refused(made, `${made.text}. Unarchive or delete that contact in Intercom to let it be linked`);
+      if (made.archived) {
+        const text = `${made.text}. Unarchive or delete that contact in Intercom to let it be linked`;
+        return { ...this.#refused(made, text), ref: intercomRef('contact', made.id) };
+      }
       const found = yield* this.#call(this.#find(made.id));
       if (found.kind === 'ok') {
         if (valueIn(found.body, marker) === key) return yield* this.#finishContact(found, made.id);

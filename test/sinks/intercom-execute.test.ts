@@ -133,6 +133,7 @@ describe('create', () => {
     const answer = await run({ fields: person });
     expect(answer.outcome).toBe('refused');
     expect(answer.refusals[0]?.message).toMatch(/archived contact .*Unarchive or delete/);
+    expect(answer.ref).toBe(ref);
   });
 
   describe.each([

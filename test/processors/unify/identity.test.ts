@@ -403,12 +403,22 @@ describe('a deleted record', () => {
       .pass(30);
     const there = contactThere(people);
     people
-      .say(createdEvent(contact('A'), ada, 2, 2), row(contact('A'), ada, 20))
+      .say(createdEvent(contact('A'), ada, 2, 2), row(contact('A'), ada, 19))
       .say(webhook(person(there), { email: 'ada@x.example', name: 'Ada Lovelace' }, 25))
       .pass(40);
     expect(people.runner.ref(contact('A'))?.deleted).toBe(true);
     expect(people.creates('salesforce')).toEqual([]);
     expect(people.events().some((one) => one.type === 'deleted')).toBe(true);
+  });
+
+  it('is read where a row shows it as of the second of its deletion, and is back when it is there', () => {
+    const people = linked()
+      .say(deletedEvent(contact('A'), 20, 20))
+      .pass(30)
+      .say(row(contact('A'), ada, 20));
+    expect(people.waiting().map(({ verb, ref }) => [verb, ref])).toContainEqual(['read', contact('A')]);
+    people.pass(40);
+    expect(people.runner.ref(contact('A'))?.deleted).toBe(false);
   });
 
   it.each([

@@ -196,7 +196,7 @@ export class Play {
       if (owners.length > 1) wrong.push(`${one.ref} belongs to ${owners.length}`);
       if (!one.deleted && owners.length === 0) wrong.push(`${one.ref} lives and belongs to nobody`);
       if (owners[0] !== undefined && owners[0].id !== one.id) wrong.push(`${one.ref} does not name its owner`);
-      if (one.deleted && one.queued !== null) wrong.push(`${one.ref} is gone and queued`);
+      if (one.deleted && one.queued !== null && !one.reading) wrong.push(`${one.ref} is gone and queued`);
     }
     for (const entity of entities) {
       let hops = 0;
