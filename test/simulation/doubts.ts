@@ -15,7 +15,10 @@ export interface Doubtful {
   readonly until: number;
 }
 
-/** What of Intercom's records was asked by calls whose answers say that they are in doubt. */
+/**
+ * What of Intercom's records was asked by calls whose answers say that they are in doubt, or that were sent again to the next
+ * sink: the one before it may have begun them.
+ */
 export function doubtfulCalls({
   unify,
   log,
@@ -23,15 +26,17 @@ export function doubtfulCalls({
   readonly unify: Pick<Ran['unify'], 'outputs'>;
   readonly log: Pick<Ran['log'], 'records'>;
 }): readonly Doubtful[] {
+  const asked = unify.outputs.flatMap(({ topic, value }) =>
+    topic === 'intercom.commands' && value !== null ? [value as Command] : [],
+  );
+  const again = new Set(asked.flatMap(({ id, doubt }) => (doubt ? [id] : [])));
   const until = new Map<string, number>();
   for (const { change } of log.records) {
     const { result } = change;
-    if (result?.doubt === true) until.set(result.command, result.platformTime + doubtMs + secondMs);
+    if (result !== null && (result.doubt || again.has(result.command)))
+      until.set(result.command, result.platformTime + doubtMs + secondMs);
   }
-  if (until.size === 0) return [];
-  return unify.outputs.flatMap(({ topic, value }) => {
-    if (topic !== 'intercom.commands' || value === null) return [];
-    const { id, ref, fields, askedAt } = value as Command;
+  return asked.flatMap(({ id, ref, fields, askedAt }) => {
     const end = until.get(id);
     return end === undefined ? [] : [{ ref, fields, from: askedAt, until: end }];
   });

@@ -1,4 +1,5 @@
 /** Nobody is there twice: what was made beside what people entered. */
+import type { FoldRecord } from '../../core/fold.ts';
 import type { PlatformName } from './fields.ts';
 import type { Parties, Party } from './parties.ts';
 import type { Judging } from './promises.ts';
@@ -34,6 +35,8 @@ export function duplicated(judging: Judging, parties: Parties, party: Party): bo
   return strangers;
 }
 
+const placeOf = ({ change }: FoldRecord): number => change.observation?.at.time ?? 0;
+
 const strange =
   'their email was changed on one side before anybody had read it: no two records ever showed the same one';
 
@@ -44,8 +47,12 @@ function areStrangers({ ran }: Judging, party: Party, made: readonly Shown[]): b
   const entered = [...party.salesforce, ...party.intercom]
     .filter(({ platform, id }) => people.byPeople.has(`${platform}:person:${id}`))
     .map(({ platform, id }) => {
-      const told = log.records.filter(
+      const all = log.records.filter(
         ({ time, change }) => time <= until && change.observation?.ref.endsWith(`:${id}`) === true,
+      );
+      // A row that was read before what had been told already shows an address that may be another's by then.
+      const told = all.filter(({ change }, n) =>
+        all.slice(0, n).every((one) => placeOf(one) <= (change.observation?.at.time ?? 0)),
       );
       return { platform, id, told, first: told[0]?.time ?? Number.POSITIVE_INFINITY };
     });

@@ -71,11 +71,23 @@ export class Ends {
     const ref = refOf(edit);
     const known = this.#known.get(ref);
     // What a record shows at first is what it was found with.
-    if (known === undefined || edit.at <= known) return 'found';
+    if (known === undefined || edit.at <= known || this.#isOfOurs(edit, field)) return 'found';
     if (this.#counted(edit, field, ref)) return 'counts';
     if (this.#isTold(edit, field, ref)) return 'told';
     if (this.#isOvertaken(edit, field)) return 'overtaken';
     return this.#isOutdone(edit, field) ? 'untold' : 'unknown';
+  }
+
+  /** A flow set within a call of ours what the call itself had asked for. */
+  #isOfOurs({ platform, id, at, value }: Edit, field: MappedField): boolean {
+    const name = field[platform];
+    return this.#ran.writes[platform].some(
+      (write) =>
+        write.what === id &&
+        write.at === at &&
+        name in write.asked &&
+        this.#alike(field, write.asked[name] as Stored, value),
+    );
   }
 
   #counted(edit: Edit, field: MappedField, ref: string): boolean {
@@ -147,21 +159,25 @@ export class Ends {
       // A row that is read again after a hole may come before the events of what was there in between.
       return (
         told === undefined ||
-        told.time > this.#shownAt(refOf(edit), end, ['read', 'answer']) ||
+        told.n > (this.#shown(refOf(edit), end, ['read', 'answer'])?.n ?? Infinity) ||
         (end < Infinity && this.#isTied(edit, field, told))
       );
     }
-    const shownAt = this.#shownAt(refOf(edit), end, ['event', 'read', 'answer']);
-    const until = Math.min(shownAt, ours?.at ?? Infinity);
-    const heard = this.#heard(refOf(edit), edit.at, end).filter(({ time }) => time <= until);
+    const shown = this.#shown(refOf(edit), end, ['event', 'read', 'answer']);
+    const heard = this.#heard(refOf(edit), edit.at, end).filter(
+      ({ time, n }) => n < (shown?.n ?? Infinity) && time <= (ours?.at ?? Infinity),
+    );
     return end < Infinity ? heard.every((telling) => this.#isTied(edit, field, telling)) : heard.length === 0;
   }
 
-  /** From when on it was not there to be seen: the record showed another value, or had been merged away. */
+  /** From when on it was not there to be seen: the record showed another value, or was gone. */
   #endOf(edit: Edit): number {
     const { edits, merges } = this.#ran.people;
     const merge = merges.find(({ from, at }) => from === edit.id && at > edit.at);
-    return Math.min(endOf(edit, edits), merge?.at ?? Infinity);
+    // Intercom forgets who is deleted, and does not bring them back by itself.
+    const isGone =
+      edit.platform === 'intercom' && this.#ran.stores.find('intercom', edit.kind, edit.id)?.alive !== true;
+    return Math.min(endOf(edit, edits), merge?.at ?? Infinity, isGone ? this.#deletedAt(edit) : Infinity);
   }
 
   #deletedAt(edit: Edit): number {
@@ -170,10 +186,10 @@ export class Ends {
 
   /** The notifications that told of a record of Intercom as it stood then. They overtake each other. */
   #heard(ref: string, from: number, until: number): readonly Telling[] {
-    return this.#ran.log.records.flatMap(({ time, change: { observation } }) => {
+    return this.#ran.log.records.flatMap(({ time, change: { observation } }, n) => {
       const at = observation?.at.time ?? 0;
       const isTelling = observation?.ref === ref && observation.via === 'event' && at >= from && at < until;
-      return isTelling ? [{ time, at }] : [];
+      return isTelling ? [{ n, time, at }] : [];
     });
   }
 
@@ -197,20 +213,21 @@ export class Ends {
     );
   }
 
-  /** When a ref was first told of as it stood from `from` on, by whatever voice. REST dates by whole seconds. */
-  #shownAt(ref: string, from: number, voices: readonly string[]): number {
+  /** What first told of a ref as it stood from `from` on, by whatever voice. REST dates by whole seconds. */
+  #shown(ref: string, from: number, voices: readonly string[]): Pick<Telling, 'n'> | undefined {
     const since = from + (ref.startsWith('salesforce:') ? this.#ran.clock.skewMs : 0);
-    const later = this.#ran.log.records.find(({ change: { observation, result } }) => {
+    const n = this.#ran.log.records.findIndex(({ change: { observation, result } }) => {
       if (observation?.ref === ref && voices.includes(observation.via))
         return observation.at.time + (observation.at.second ? 999 : 0) >= since;
       return result?.ref === ref && result.returned !== null && result.platformTime + 999 >= since;
     });
-    return later?.time ?? Infinity;
+    return n < 0 ? undefined : { n };
   }
 }
 
-/** An event that told of an edit: log time, and its date. */
+/** An event that told of an edit: its place in the log, log time, and its date. */
 interface Telling {
+  readonly n: number;
   readonly time: number;
   readonly at: number;
 }
@@ -218,11 +235,11 @@ interface Telling {
 /** Which event of Salesforce told of an edit; undefined: none did. */
 export function tellingOf({ log }: Ran, edit: Edit, field: MappedField, alike: Alike): Telling | undefined {
   const ref = refOf(edit);
-  for (const { time, change } of log.records) {
+  for (const [n, { time, change }] of log.records.entries()) {
     const { observation } = change;
     if (observation?.ref !== ref || observation.via !== 'event' || time < edit.at) continue;
     const value = observation.fields[field.salesforce];
-    if (value !== undefined && alike(field, value as Stored, edit.value)) return { time, at: observation.at.time };
+    if (value !== undefined && alike(field, value as Stored, edit.value)) return { n, time, at: observation.at.time };
   }
   return undefined;
 }

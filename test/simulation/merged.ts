@@ -43,12 +43,6 @@ export function judgeMerged(judging: Judging, parties: Parties, fields: FieldJud
       );
       continue;
     }
-    const nameless = namelessMerge(judging, group);
-    if (nameless !== '') {
-      const text = `${group.name}: ${nameless} was merged away`;
-      judging.broken('merged', text, [nameless], 'a call in doubt had made it, and nobody told of it before');
-      continue;
-    }
     isOnePerson(judging, group);
     agree(judging, fields, group);
     belong(judging, parties, group);
@@ -63,19 +57,6 @@ function unheardMerge({ ran }: Judging, { whose }: Group): string {
     (merge) => merge.on === 'intercom' && whose.includes(merge.who) && !isTold(ran, merge),
   );
   return unheard?.from ?? '';
-}
-
-/** The contact that a call of ours had made and of which nobody was told before it was merged away: whose it was is not known. */
-function namelessMerge({ ran }: Judging, { whose }: Group): string {
-  const nameless = ran.people.merges.find(({ on, who, from }) => {
-    if (on !== 'intercom' || !whose.includes(who) || ran.people.byPeople.has(`${on}:person:${from}`)) return false;
-    const ref = refOf(on, from);
-    return !ran.log.records.some(
-      ({ change: { observation, result } }) =>
-        (observation?.ref === ref && observation.op !== 'moved') || result?.ref === ref,
-    );
-  });
-  return nameless?.from ?? '';
 }
 
 type Merge = People['merges'][number];
@@ -195,9 +176,16 @@ function belong({ broken }: Judging, parties: Parties, { name, salesforce, inter
       broken('agree', `${name}: belongs to company ${account} in Salesforce and not so as ${id} in Intercom`, about);
 }
 
+const isToldGone = ({ log }: Ran, id: string): boolean =>
+  log.records.some(
+    ({ change: { observation, result } }) =>
+      (observation?.op === 'deleted' && observation.ref.endsWith(`:${id}`)) ||
+      (result?.outcome === 'gone' && result.ref.endsWith(`:${id}`)),
+  );
+
 /**
- * Another contact has the email, archived or not, or had it when it was merged away, and Intercom gives it to no other:
- * the journal says so.
+ * Another contact has the email, archived or not, or had it when it was merged away or, unheard, deleted, and Intercom gives
+ * it to no other: the journal says so.
  */
 export function isTaken({ ran, journal, alike }: Judging, field: MappedField, a: Shown, b: Shown): boolean {
   const wanted = a.values[field.canonical] ?? null;
@@ -210,6 +198,7 @@ export function isTaken({ ran, journal, alike }: Judging, field: MappedField, a:
       )
       .map(({ id }) => id),
     ...ran.people.merges.filter(({ on }) => on === 'intercom').map(({ from }) => from),
+    ...ran.people.deletions.map((one) => one.id).filter((one) => !isToldGone(ran, one)),
   ].filter((id) => id !== b.id);
   return journal.some((entry) => isRefusal(entry, b.id, field) && holders.some((id) => entry.reason.includes(id)));
 }

@@ -56,7 +56,9 @@ function stoodThere(judging: Judging, platform: PlatformName, write: Written, fi
         ? undefined
         : edit;
   if (last === undefined || !judging.alike(field, last.value, write.asked[name] as Stored)) return false;
-  return log.records.slice(0, write.decidedAt + 1).some(({ time, change }) => {
+  // What was told before a field was mapped was not looked for.
+  const mapped = field.later === true ? log.records.findIndex(({ change }) => change.kind === 'config') : 0;
+  return log.records.slice(Math.max(0, mapped), write.decidedAt + 1).some(({ time, change }) => {
     const told = change.observation ?? change.result?.returned ?? null;
     return (
       told !== null &&

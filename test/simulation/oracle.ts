@@ -42,6 +42,18 @@ function alikeIn(world: World): (field: MappedField, a: Stored, b: Stored) => bo
 
 const fieldsOf = (kind: Kind): readonly MappedField[] => (kind === 'person' ? personFields : companyFields);
 
+/** Why nobody can know of a company of Intercom that lists nobody any more; empty: they can. */
+function whyUnmet({ log }: Ran, id: string): string {
+  const isTold = log.records.some(({ change: { observation, result } }) =>
+    [observation, result?.returned].some(
+      (told) =>
+        told?.ref.endsWith(`:${id}`) === true ||
+        (Array.isArray(told?.fields['companies']) && told.fields['companies'].some((one) => one === id)),
+    ),
+  );
+  return isTold ? '' : 'nobody was told who belonged to it, and Intercom lists no company without people';
+}
+
 export class Oracle {
   readonly violations: Violation[] = [];
   readonly #judging: Judging;
@@ -107,7 +119,14 @@ export class Oracle {
       const there = alive[other(platform)][0];
       if (alive[platform].length > 0 || there === undefined) continue;
       if (this.#parties.isWantedOn(platform, party))
-        broken('agree', `${name} is on ${other(platform)} and not on ${platform}`, about);
+        broken(
+          'agree',
+          `${name} is on ${other(platform)} and not on ${platform}`,
+          about,
+          kind === 'company' && platform === 'salesforce' && !this.#parties.isListed(whose)
+            ? whyUnmet(ran, there.id)
+            : '',
+        );
     }
     const [a] = alive.salesforce;
     const [b] = alive.intercom;
@@ -157,6 +176,30 @@ export class Oracle {
       'agree',
       `${name}: belongs to company ${here.join() || 'none'} in Salesforce and ${there.join() || 'none'} in Intercom`,
       [a.id, b.id],
+      this.#unheardMove(b, here, there),
     );
+  }
+
+  /** Who was attached to a company before a write of ours attached another one is told of by what shows the two. */
+  #unheardMove({ id }: Shown, here: readonly number[], there: readonly number[]): string {
+    const { people, log, writes } = this.#judging.ran;
+    const whose = people.entered.get(`intercom:person:${id}`);
+    const beside = there.filter((one) => !here.includes(one));
+    const move = people.moves.findLast(
+      ({ who, on, company }) => who === whose && on === 'intercom' && company !== null && beside.includes(company),
+    );
+    const isWritten = writes.intercom.some(
+      ({ what, at, fields }) => what === id && at > (move?.at ?? Infinity) && fields.includes('companies'),
+    );
+    if (move === undefined || !isWritten) return '';
+    const isTold = log.records.some(({ change: { observation } }) => {
+      const value = observation?.ref.endsWith(`:${id}`) === true ? observation.fields['companies'] : null;
+      const attached = Array.isArray(value)
+        ? (value as readonly string[]).map((one) => this.#parties.companyOf('intercom', one) ?? -1)
+        : [];
+      const isLater = (observation?.at.time ?? 0) >= move.at;
+      return isLater && attached.includes(move.company ?? -1) && !attached.some((one) => here.includes(one));
+    });
+    return isTold ? '' : 'its notification was lost, and a write of ours attached another company beside it';
   }
 }

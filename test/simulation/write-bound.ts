@@ -57,6 +57,8 @@ class WriteBounds {
   readonly #alike: Judging['alike'];
   /** Of edits that lost, or may have. */
   readonly #losses: readonly JournalEntry[];
+  /** Of values that gave way to nothing. */
+  readonly #emptied: readonly JournalEntry[];
   readonly #pools = new Map<string, readonly number[]>();
   /** Offsets of what was told of a record, in order. Made when something is to be found there. */
   #tellings: Map<string, FoldRecord[]> | undefined;
@@ -65,6 +67,7 @@ class WriteBounds {
     this.#ran = ran;
     this.#alike = alike;
     this.#losses = journal.filter(({ kind }) => kind === 'rejected' || kind === 'doubtful');
+    this.#emptied = journal.filter(({ kind, value }) => kind === 'set' && (value === null || value === ''));
   }
 
   excess(platform: PlatformName): readonly Excess[] {
@@ -127,7 +130,21 @@ class WriteBounds {
     if (others >= times || field === undefined) return others;
     const lost = all.filter((edit) => edit.id === record.id && !edit.first && this.#lost(edit, field));
     const parts = lost.reduce((sum, edit) => sum + (this.#isWeighedTwice(edit, field) ? 2 : 1), 0);
-    return others + parts + this.#adopted(record, field, pool) + this.#undone(record, field);
+    return (
+      others + parts + this.#adopted(record, field, pool) + this.#undone(record, field) + this.#cleared(record, field)
+    );
+  }
+
+  /** The side that has the say was found to have nothing there: nobody entered that, and it replaces what this record said. */
+  #cleared(record: Record, field: MappedField): number {
+    if (!this.#ran.history.world.on.has('oneway') || record.platform !== 'intercom') return 0;
+    const { edits } = this.#ran.people;
+    const isLost = ({ field: name, other }: JournalEntry): boolean =>
+      name === field.canonical &&
+      edits.some((edit) => edit.id === record.id && this.#alike(field, edit.value, other as Stored));
+    return this.#emptied.filter(
+      (one) => isLost(one) && !edits.some((edit) => edit.field === one.field && one.source.endsWith(`:${edit.id}`)),
+    ).length;
   }
 
   /** Calls that made a record there long after they had timed out: each is another one to name, where the first is gone. */
@@ -169,9 +186,11 @@ class WriteBounds {
       const whose = people.entered.get(`${there}:person:${one.record}`) ?? -1;
       return !one.told && one.fields.includes(field[there]) && pool.includes(whose);
     });
-    const isShown = log.records.some(({ time, change: { observation } }) => {
-      if (observation?.via !== 'read' || !observation.ref.startsWith(`${there}:`)) return false;
-      const id = observation.ref.slice(observation.ref.lastIndexOf(':') + 1);
+    const isShown = log.records.some(({ time, change: { observation, result } }) => {
+      // Salesforce answers nothing but a reading with values.
+      const shown = observation?.via === 'read' ? observation : there === 'salesforce' ? result?.returned : null;
+      if (shown?.ref.startsWith(`${there}:`) !== true) return false;
+      const id = shown.ref.slice(shown.ref.lastIndexOf(':') + 1);
       const ours = writes[there].filter(({ what, fields }) => what === id && fields.includes(field[there]));
       const made = people.byPeople.has(`${there}:person:${id}`) ? [] : [stores.createdAt(there, id)];
       return [...ours.map(({ at }) => at), ...made].some((at) => time > at && time - at < unnamedMs);
@@ -186,12 +205,15 @@ class WriteBounds {
     const { writes } = this.#ran;
     const names = field[edit.platform] === 'LastName' ? ['LastName', givenName.salesforce] : [field[edit.platform]];
     const over = writes[edit.platform].filter(
-      ({ record, at, fields }) => record === edit.id && at > edit.at && names.some((name) => fields.includes(name)),
+      ({ record, at, fields }) => record === edit.id && at >= edit.at && names.some((name) => fields.includes(name)),
     );
     if (over.length === 0) return false;
     // A notification that is late tells of what was there before.
     const since = edit.at + (edit.platform === 'salesforce' ? this.#ran.clock.skewMs : 0);
-    const told = this.#tellingsOf(edit.id).find(({ time, change: { observation, result } }) => {
+    // What was told before a field was mapped was not looked for.
+    const mapped = field.later === true ? this.#ran.log.records.findIndex(({ change }) => change.kind === 'config') : 0;
+    const told = this.#tellingsOf(edit.id).find(({ time, offset, change: { observation, result } }) => {
+      if (offset < mapped) return false;
       const { at, fields } = observation ?? result?.returned ?? { at: noPosition, fields: {} };
       if (time <= edit.at || !names.some((name) => name in fields)) return false;
       // Of its very second: it tells of the edit if it shows it. A reading on its way shows what was there before.
@@ -203,7 +225,8 @@ class WriteBounds {
 
   /** A name of several parts is told by the parts. */
   #shows(fields: Observation['fields'], { platform, value }: Edit, field: MappedField): boolean {
-    return field.canonical === 'lastName' || this.#alike(field, fields[field[platform]] as Stored, value);
+    const hasParts = this.#ran.history.world.on.has('names') && field.canonical === 'lastName';
+    return hasParts || this.#alike(field, fields[field[platform]] as Stored, value);
   }
 
   /**
