@@ -1505,4 +1505,16 @@ export const kept: readonly Kept[] = [
       { at: 6115, do: 'edit', who: 0, on: 'salesforce', field: 'email', value: 'p0.6@x.example' },
     ],
   },
+  {
+    shows:
+      'who says in Intercom what a call of ours is about to say, just after something else, is told of in any order',
+    seed: 10000744,
+    faults: ['delay'],
+    people: [{ salesforce: true }, { salesforce: true }, { salesforce: true }],
+    actions: [
+      { at: 8916, do: 'edit', who: 1, on: 'intercom', field: 'lastName', value: 'p1 lastName a03' },
+      { at: 8992, do: 'edit', who: 1, on: 'salesforce', field: 'lastName', value: 'p1 lastName A10' },
+      { at: 9037, do: 'edit', who: 1, on: 'intercom', field: 'lastName', value: 'p1 lastName A10' },
+    ],
+  },
 ];

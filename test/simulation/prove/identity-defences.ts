@@ -396,7 +396,7 @@ export const identityDefences: readonly Defence[] = [
     },
     patches: [
       unify('dirty', '  if (isSecondary(world, entity, ref.ref)) return ref;\n', ''),
-      unify('dirty', ' || isSecondary(world, entity, ref.ref) || isBusy(ref, entity))', ' || isBusy(ref, entity))'),
+      unify('dirty', '    isSecondary(world, entity, ref.ref) ||\n', ''),
     ],
   },
   {
@@ -476,5 +476,48 @@ export const identityDefences: readonly Defence[] = [
       name: 'writes a newly mapped field to everybody who has a value, in the bulk lane, and once',
     },
     patches: [unify('index', "  if (config.hash !== current.s['hash']) realignAll(world);\n", '')],
+  },
+  {
+    name: 'gone-is-read',
+    protects: 'who is brought back within the second of the deletion stays gone',
+    worlds: ['identity'],
+    patches: [
+      unify(
+        'observations',
+        '    if (observation.whole && gone.into === null && comparePositions(observation.at, gone.newest) === 0)\n',
+        '    if (false)\n',
+      ),
+    ],
+  },
+  {
+    name: 'ambiguous-is-read',
+    protects: 'of somebody ambiguous a tie stands for ever',
+    worlds: ['identity', 'cold'],
+    patches: [unify('dirty', 'ref.reading ? isStuck(world, entity) : isHeld(world, entity)', 'isHeld(world, entity)')],
+  },
+  {
+    name: 'overtaken-attachment',
+    protects:
+      'who was attached to a company without an account while our call attached another belongs to none of them',
+    worlds: ['scarce', 'calls,companies'],
+    patches: [unify('evidence', '    rememberAttached(world, draft, link, { ...how, value, before });\n', '')],
+  },
+  {
+    name: 'named-in-the-way',
+    protects: 'whom a call in doubt had made, and people merged away, stays somebody else',
+    worlds: ['everything'],
+    patches: [
+      unify(
+        'results',
+        '  const ended = endedIn(world, ask, result);\n',
+        '  const ended = undefined as RefState | undefined;\n',
+      ),
+    ],
+  },
+  {
+    name: 'lead-gives-way-once',
+    protects: 'what a converted lead had said loses to who is merged into its contact',
+    worlds: ['leads,merge', 'everything'],
+    patches: [unify('merge', '[...changed, ...led].map', '[...changed].map')],
   },
 ];

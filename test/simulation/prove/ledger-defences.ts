@@ -110,7 +110,7 @@ export const ledgerDefences: readonly Defence[] = [
       file: 'test/processors/unify/ledger.test.ts',
       name: 'is nobody where the record was last changed before our call was sent: the value stood there already',
     },
-    patches: [unify('landing', '? !isIdle(side, closed, result)', '? true')],
+    patches: [unify('landing', 'const idle = isIdle(side, closed, result);', 'const idle = false;')],
   },
   {
     name: 'taken-back-waits',
@@ -134,7 +134,7 @@ export const ledgerDefences: readonly Defence[] = [
       file: 'test/processors/unify/ledger.test.ts',
       name: 'is not older than a value that they entered once more, told before it',
     },
-    patches: [unify('evidence', '    confirm(draft, link, observation.at);\n', '')],
+    patches: [unify('evidence', '    confirm(draft, link, observation);\n', '')],
   },
   {
     name: 'never-filled',
@@ -203,8 +203,8 @@ export const ledgerDefences: readonly Defence[] = [
     patches: [
       unify(
         'edits',
-        'const again = isDecided(draft.ref, mark, one);',
-        "const again = one.kind === 'evidence' && comparePositions(one.at, draft.ref.newest) <= 0;",
+        'if (isDecided(draft.ref, mark, one)) return;',
+        "if (one.kind === 'evidence' && one.at.time <= draft.ref.newest.time) return;",
       ),
     ],
   },
@@ -308,13 +308,59 @@ export const ledgerDefences: readonly Defence[] = [
     protects: 'a reading that an event has overtaken is taken for the newest',
     worlds: ['delay', 'network', 'disorder'],
     patches: [
-      unify(
-        'ledger',
-        'draft.ref = { ...draft.ref, reading: true, moved: true };',
-        'draft.ref = { ...draft.ref, reading: true };',
-      ),
+      unify('ledger', 'look), reading: true, moved: true };', 'look), reading: true };'),
       unify('landing', '  if (moved) {', '  if (false) {'),
     ],
+  },
+  {
+    name: 'others-in-the-second',
+    protects: 'what somebody entered in the second of our call is taken for what the platform made of it',
+    worlds: ['tight', 'delay'],
+    patches: [unify('ledger', '...denyAssumed(draft.ref, field, look), reading', '...draft.ref, reading')],
+  },
+  {
+    name: 'same-by-another',
+    protects: 'who enters in the second of our call what it wrote loses without a word',
+    worlds: ['calls', 'overflows'],
+    patches: [unify('ledger', 'if (isEarlier || isAnothers(draft.ref, field, look)) {', 'if (isEarlier) {')],
+  },
+  {
+    name: 'same-earlier',
+    protects: 'who says the same just before our call is taken for the call',
+    worlds: ['latecalls', 'delay,disorder'],
+    patches: [
+      unify(
+        'ledger',
+        'if (isEarlier || isAnothers(draft.ref, field, look)) {',
+        'if (isAnothers(draft.ref, field, look)) {',
+      ),
+    ],
+  },
+  {
+    name: 'idle-answer',
+    protects: 'what somebody had entered before our call for the same is not weighed by its date',
+    worlds: ['delay'],
+    patches: [
+      unify('landing', 'observe(world, draft, one, idle ? null : ', 'observe(world, draft, one, false ? null : '),
+    ],
+  },
+  {
+    name: 'waits-in-part',
+    protects: 'what was not asked is dated by the answer to a call',
+    worlds: ['delay,disorder'],
+    patches: [unify('ledger', 'return ask !== undefined && (ask.verb', 'return true || (ask.verb')],
+  },
+  {
+    name: 'decided-once',
+    protects: 'an edit that lost wins when it is told once more',
+    worlds: ['identity', 'cold'],
+    patches: [unify('edits', 'if (isDecided(draft.ref, mark, one)) return;', '')],
+  },
+  {
+    name: 'known-field-by-field',
+    protects: 'an edit before a call of memberships is taken to be known by it',
+    worlds: ['outages', 'delay,companies'],
+    patches: [unify('dirty', 'ref.seen, knownUntil(ref, fields));', 'ref.seen, ref.newest);')],
   },
   {
     name: 'webhooks-wait',
@@ -330,7 +376,13 @@ export const ledgerDefences: readonly Defence[] = [
     name: 'evidence',
     protects: 'an edit that our own write overtook is lost',
     worlds: ['delay', 'network', 'calm'],
-    patches: [unify('ledger', 'else if (answered === null) takeEvidence(world, draft, sighting, look);', '')],
+    patches: [
+      unify(
+        'ledger',
+        'else if (answered === null || answered.done.includes(field)) takeEvidence(world, draft, sighting, look);',
+        '',
+      ),
+    ],
   },
   {
     name: 'evidence-is-no-echo',
