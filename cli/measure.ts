@@ -51,6 +51,13 @@ function recordStatus(state: State): void {
   }
 }
 
+/** Of a standby they would be those of long ago, beside the right ones of whoever has the work. */
+export function forgetStatus(): void {
+  const { waitingCreates, jobs, openAsks, holeOpen, dirty, markTime, lag } = metrics;
+  for (const gauge of [waitingCreates, jobs, openAsks, holeOpen, dirty, markTime]) gauge.reset();
+  lag.remove({ group: 'unify', topic: 'changes' });
+}
+
 export function recordCommit(done: Committed): void {
   metrics.records.inc({ stage: 'unify', outcome: 'decided' }, done.records - done.deadLetters);
   metrics.records.inc({ stage: 'unify', outcome: 'rejected' }, done.deadLetters);

@@ -91,7 +91,13 @@ function compose(
   log: Logger,
 ): { readonly kafka: KafkaAccess; readonly prepare: Job; readonly jobs: readonly Job[] } {
   const { prefix } = config;
-  const kafka = connectKafka({ brokers: config.kafka.brokers, prefix, clientId: 'tributary', log });
+  const kafka = connectKafka({
+    brokers: config.kafka.brokers,
+    prefix,
+    clientId: 'tributary',
+    log,
+    sessionMs: config.failover.afterMs,
+  });
   let codec: RegistryCodec | undefined;
   const prepare: Job = {
     name: 'start',

@@ -14,7 +14,7 @@ import { runTransactionalFold } from '../core/transaction.ts';
 import { createUnify } from '../processors/unify/index.ts';
 import { changeOf } from '../schemas/change.ts';
 import type { Change } from '../schemas/types.ts';
-import { type ConfigInLog, observed, recordCommit } from './measure.ts';
+import { type ConfigInLog, forgetStatus, observed, recordCommit } from './measure.ts';
 
 /** The grain of gates and timers; finer would be noticed by nobody and fill the log. */
 const tickMs = 250;
@@ -34,6 +34,7 @@ export const unifyRole: Role = {
     });
     const onTenure = (active: boolean): void => {
       if (active) metrics.takeOvers.inc();
+      else forgetStatus();
       tenure.active = active;
       tenure.config = undefined;
     };

@@ -9,6 +9,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { TributaryError } from './errors.ts';
+import { doing } from './faults.ts';
 import { asking, unlessAway } from './redis.ts';
 
 /** What may be spent. */
@@ -234,12 +235,11 @@ export function connectBudget(options: {
   };
 
   async function run(operation: 'take' | 'tell', ...rest: readonly (string | number)[]): Promise<readonly number[]> {
-    const answer = await asking(() => redis.eval(bucketScript, 1, key, operation, ...plan, ...rest)).catch(
-      (error: unknown) => {
-        level = { ...level, away: true };
-        throw error;
-      },
-    );
+    const ask = () => asking(() => redis.eval(bucketScript, 1, key, operation, ...plan, ...rest));
+    const answer = await doing('budget', ask).catch((error: unknown) => {
+      level = { ...level, away: true };
+      throw error;
+    });
     if (!Array.isArray(answer)) throw new TributaryError('INTERNAL', 'the bucket script answered no list');
     const numbers = answer.map(Number);
     level = { perWindow: numbers[2] ?? 1, windowMs, pausedMs: numbers[3] ?? 0, left: numbers[5] ?? 0, away: false };

@@ -211,6 +211,16 @@ export const configSchema = section({
       .default('')
       .describe('REDIS_URL wins.'),
   }).prefault({}),
+  failover: section({
+    afterMs: z
+      .int()
+      .min(2_000)
+      .max(120_000)
+      .default(10_000)
+      .describe(
+        'A process that nothing was heard of for so long is taken for dead, and another does its work: term of the leases, session time-out of the consumer groups. Brokers refuse less than their group.min.session.timeout.ms, 6 s by default.',
+      ),
+  }).prefault({}),
   http: section({
     host: z.string().min(1).default('127.0.0.1').describe('Where /healthz, /readyz and /metrics listen.'),
     port: z.int().min(0).max(65_535).default(0).describe('0: any free port; the log says which.'),

@@ -1,6 +1,7 @@
 /**
- * Places where a test may end, break or hang the process, because the promises of the transactional loop are about
- * exactly these moments. A place is compiled in but does nothing unless the environment names it:
+ * Places where a test may end, break or hang the process: inside the transactional loop, whose promises are about exactly
+ * these moments, and before and after each thing that any role does to the world. A place is compiled in but does nothing
+ * unless the environment names it:
  *
  *   TRIBUTARY_FAULTS=mirror:before-commit:3:kill,takeover:after-epoch:1:hang
  *
@@ -9,7 +10,8 @@
  */
 import { codes, type ErrorCode, TributaryError } from './errors.ts';
 
-export const faultPoints = {
+/** Inside the loop of unify. */
+export const loopPoints = {
   'takeover:after-epoch': 'the older producer is fenced, the position not yet read',
   'takeover:after-position': 'the position is read, no record decided yet',
   'repair:begun': 'the mirror is marked as being rebuilt, nothing is changed yet',
@@ -24,7 +26,28 @@ export const faultPoints = {
   'mirror:after-commit': 'everything of the micro-batch stands',
 } as const;
 
-export type FaultPoint = keyof typeof faultPoints;
+/** What is done outside of that loop and cannot be undone, each at the one edge where it is done. */
+export const deeds = {
+  append: 'records are appended to Kafka, and acknowledged',
+  batch: 'a batch that was read is worked off',
+  position: 'the position of a group is committed',
+  lease: 'a lease is asked for',
+  'lease-renewal': 'a lease that is held is made to last',
+  pin: 'the platform is pinned to the deployment',
+  budget: 'the budget of a platform is asked, or told of a limit',
+  call: 'a platform is called, and answers',
+  schema: 'a schema of a platform is looked up or registered',
+  credit: 'the stream is asked for as many more events as are written',
+  answer: 'a notification that Kafka has is answered',
+} as const;
+
+export type Deed = keyof typeof deeds;
+export type FaultPoint = keyof typeof loopPoints | `${Deed}:before` | `${Deed}:after`;
+
+export const faultPoints: ReadonlySet<string> = new Set([
+  ...Object.keys(loopPoints),
+  ...Object.keys(deeds).flatMap((deed) => [`${deed}:before`, `${deed}:after`]),
+]);
 /** Passing a point. Costs a call of an empty function where no fault is set. */
 export type Fault = (point: FaultPoint) => Promise<void> | void;
 
@@ -62,8 +85,17 @@ function parse(text: string): Planned {
   throw new TributaryError('USAGE', `a fault does kill, hang or throw=CODE: "${text}"`);
 }
 
-const isPoint = (text: string): text is FaultPoint => Object.hasOwn(faultPoints, text);
+const isPoint = (text: string): text is FaultPoint => faultPoints.has(text);
 const isCode = (text: string): text is ErrorCode => Object.hasOwn(codes, text);
 
 /** The faults that the environment asks for. */
 export const fault: Fault = plannedFaults(process.env['TRIBUTARY_FAULTS'], () => process.kill(process.pid, 'SIGKILL'));
+
+/** Does it, passing the point before and the point after. */
+export async function doing<T>(deed: Deed, work: () => Promise<T>): Promise<T> {
+  if (fault === noFaults) return work();
+  await fault(`${deed}:before`);
+  const came = await work();
+  await fault(`${deed}:after`);
+  return came;
+}

@@ -10,6 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import { TributaryError } from './errors.ts';
+import { doing } from './faults.ts';
 import { delay } from './patience.ts';
 import { asking, unlessAway } from './redis.ts';
 
@@ -63,7 +64,7 @@ export async function holdLease(options: {
   let grantedAt = 0;
   const ask = async (): Promise<number | undefined> => {
     const askedAt = performance.now();
-    const token = await asking(() => redis.eval(grantScript, 2, ...keys, owner, termMs));
+    const token = await doing('lease', () => asking(() => redis.eval(grantScript, 2, ...keys, owner, termMs)));
     grantedAt = askedAt;
     return typeof token === 'string' ? Number(token) : undefined;
   };
@@ -117,7 +118,8 @@ export async function holdLease(options: {
       await delay(termMs / 4, ended.signal);
       if (ended.signal.aborted || lost.signal.aborted) return;
       const askedAt = performance.now();
-      const renewed = await asking(() => redis.eval(renewScript, 1, keys[0], owner, termMs)).catch(unlessAway);
+      const renew = () => asking(() => redis.eval(renewScript, 1, keys[0], owner, termMs));
+      const renewed = await doing('lease-renewal', renew).catch(unlessAway);
       if (renewed === 0) lose('another holds it, or Redis forgot it');
       else if (renewed === 1 && !lost.signal.aborted && !ended.signal.aborted) trustUntil(askedAt);
     }

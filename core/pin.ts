@@ -5,6 +5,7 @@
  */
 import type { Redis } from 'ioredis';
 import { TributaryError } from './errors.ts';
+import { doing } from './faults.ts';
 import type { KafkaAccess } from './kafka.ts';
 import { asking } from './redis.ts';
 
@@ -23,7 +24,7 @@ export async function pinPlatform(options: {
   const { redis, kafka, platform, id, configured } = options;
   const key = pinKey(kafka.prefix, platform);
   refuseOther(platform, id, configured, (await asking(() => redis.get(key))) ?? (await pinnedInRaw(kafka, platform)));
-  await asking(() => redis.set(key, id, 'NX'));
+  await doing('pin', () => asking(() => redis.set(key, id, 'NX')));
 }
 
 /** The same for a look that pins nothing and knows only Redis. @throws TributaryError PLATFORM_OTHER_ORG */

@@ -12,6 +12,7 @@ import { type TopicName, topics } from '../schemas/topics.ts';
 import { createBook, idOf, ownSchema, ownSchemasOf, type SchemaBook, subjectOf } from './avro.ts';
 import type { Codec } from './codec.ts';
 import { TributaryError } from './errors.ts';
+import { doing } from './faults.ts';
 import { delay } from './patience.ts';
 
 export interface RegistryAdmin {
@@ -73,9 +74,12 @@ export async function connectRegistry({ url, prefix, log, signal }: RegistryOpti
       return made;
     },
     async registerForeign(topic, schemaJson, name) {
-      const id =
-        (await client.find(subject(topic, name), schemaJson)) ??
-        (await client.register(subject(topic, name), schemaJson, 'NONE'));
+      const id = await doing(
+        'schema',
+        async () =>
+          (await client.find(subject(topic, name), schemaJson)) ??
+          client.register(subject(topic, name), schemaJson, 'NONE'),
+      );
       book.addWriter(id, JSON.parse(schemaJson) as object);
       return id;
     },

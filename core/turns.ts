@@ -19,8 +19,8 @@ const longTenureMs = 60_000;
  * @throws TributaryError of `stop` or `crash`
  */
 export async function takeTurns(
-  { redis, kafka, log, signal, ready }: RoleContext,
-  role: { readonly name: string; readonly leaseTermMs: number },
+  { config, redis, kafka, log, signal, ready }: RoleContext,
+  role: string,
   lead: (signal: AbortSignal, token: number) => Promise<void>,
 ): Promise<void> {
   for (let tries = 0; !signal.aborted; ) {
@@ -28,9 +28,9 @@ export async function takeTurns(
     try {
       const lease = await holdLease({
         redis,
-        key: `${kafka.prefix}lease:${role.name}`,
+        key: `${kafka.prefix}lease:${role}`,
         owner: `${hostname()}/${process.pid}`,
-        termMs: role.leaseTermMs,
+        termMs: config.failover.afterMs,
         signal,
         log,
         ready,

@@ -56,6 +56,8 @@ export interface WorldOptions {
   readonly env?: NodeJS.ProcessEnv;
   /** More arguments of theirs. */
   readonly args?: readonly string[];
+  /** More of their configuration file. */
+  readonly settings?: string;
   /** Changes of both platforms are read and written; default: Salesforce is read and Intercom is written. */
   readonly bothWays?: boolean;
   /** Servers to use whatever the environment names, and not the world's to stop. */
@@ -77,8 +79,17 @@ export interface RoleProcess {
   readonly role: string;
   /** Of /healthz, /readyz and /metrics. */
   readonly url: string;
-  /** `kill -9`. */
+  /** Exit status, whatever ended it. */
+  readonly ended: Promise<number | null>;
+  /** To it and the shell that holds it. */
+  signal(signal: NodeJS.Signals): void;
+  /** `kill -9`; nobody asks for its figures any more. */
   kill(): Promise<void>;
+}
+
+interface Service extends RoleProcess {
+  readonly leashed: Leashed;
+  readonly logName: string;
 }
 
 export class World {
@@ -87,8 +98,7 @@ export class World {
   readonly #config: string;
   readonly #running: Leashed[] = [];
   #stack: Stack | undefined;
-  #services: Leashed | undefined;
-  readonly #roles = new Set<RoleProcess>();
+  readonly #services = new Set<Service>();
   #starts = 0;
   #token = '';
   readonly bothWays: boolean;
@@ -124,7 +134,7 @@ export class World {
     rmSync(this.#folder, { recursive: true, force: true });
     mkdirSync(this.#folder, { recursive: true });
     // The judge knows the default mapping: an edited tributary.yaml in this folder is another pipeline's.
-    writeFileSync(this.#config, this.bothWays ? bothWays : '{}\n');
+    writeFileSync(this.#config, (this.bothWays ? bothWays : '') + (this.#options.settings ?? '') || '{}\n');
     const given = { ...addressesFrom(process.env), ...this.#options.servers };
     if (given.kafka === undefined || given.registry === undefined || given.redis === undefined) {
       log('starting Kafka, the schema registry and Redis');
@@ -185,8 +195,8 @@ export class World {
   }
 
   /** Intercom is told where to post, as an administrator does; again after each start, in case it gave up meanwhile. */
-  async subscribe(): Promise<void> {
-    const url = `http://127.0.0.1:${this.env['INTERCOM_WEBHOOK_PORT'] ?? ''}/intercom`;
+  async subscribe(port = Number(this.env['INTERCOM_WEBHOOK_PORT'])): Promise<void> {
+    const url = `http://127.0.0.1:${port}/intercom`;
     await this.#until('webhooks are received', async () => {
       await this.#call('POST', `${this.intercomUrl}/__twin/webhooks`, { json: { url } });
       return undefined;
@@ -204,8 +214,8 @@ export class World {
     });
   }
 
-  #spawn(name: string, args: readonly string[]): Leashed {
-    const command = { file: process.execPath, args: [...nodeFlags, main, ...args], env: this.env };
+  #spawn(name: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Leashed {
+    const command = { file: process.execPath, args: [...nodeFlags, main, ...args], env: { ...this.env, ...env } };
     const started = startLeashed(command, this.logFile(name));
     this.#running.push(started);
     return started;
@@ -223,19 +233,9 @@ export class World {
     return join(this.#folder, `${name}.log`);
   }
 
-  /** Started again, they write a log of their own: what came before a crash is what explains it. */
+  /** Every role in one process. */
   startServices(): void {
-    const port = new URL(this.httpUrl).port;
-    this.#starts += 1;
-    this.#services = this.#spawn(this.#servicesName(), [
-      'run',
-      'all',
-      '--http-port',
-      port,
-      '--config',
-      this.#config,
-      ...(this.#options.args ?? []),
-    ]);
+    this.#startService('all', 'services', this.httpUrl, {});
   }
 
   /**
@@ -243,7 +243,7 @@ export class World {
    * Settles when all listen.
    */
   async startRoles(names: readonly string[]): Promise<readonly RoleProcess[]> {
-    const started = await Promise.all(names.map((name) => this.#startRole(name)));
+    const started = await Promise.all(names.map((name) => this.startRole(name)));
     await this.#until('the roles listen', async () => {
       await Promise.all(started.map(({ url }) => this.get(`${url}/healthz`)));
       return undefined;
@@ -251,34 +251,43 @@ export class World {
     return started;
   }
 
-  async #startRole(role: string): Promise<RoleProcess> {
-    const port = await freePort();
+  /** One of them, with more settings. */
+  async startRole(role: string, env: NodeJS.ProcessEnv = {}): Promise<RoleProcess> {
+    return this.#startService(role, role, `http://127.0.0.1:${await freePort()}`, env);
+  }
+
+  /** Started again, it writes a log of its own: what came before a crash is what explains it. */
+  #startService(role: string, name: string, url: string, env: NodeJS.ProcessEnv): RoleProcess {
     this.#starts += 1;
-    const args = ['run', role, '--http-port', String(port), '--config', this.#config, ...(this.#options.args ?? [])];
-    const process = this.#spawn(`${role}-${this.#starts}`, args);
-    const started: RoleProcess = {
+    const logName = this.#starts === 1 ? name : `${name}-${this.#starts}`;
+    const args = ['run', role, '--http-port', new URL(url).port, '--config', this.#config];
+    const leashed = this.#spawn(logName, [...args, ...(this.#options.args ?? [])], env);
+    const started: Service = {
       role,
-      url: `http://127.0.0.1:${port}`,
+      url,
+      leashed,
+      logName,
+      ended: leashed.ended,
+      signal: (signal) => void process.kill(-leashed.id.pid, signal),
       kill: async () => {
-        this.#roles.delete(started);
-        await process.kill();
+        this.#services.delete(started);
+        await leashed.kill();
       },
     };
-    this.#roles.add(started);
+    this.#services.add(started);
     return started;
   }
 
-  #servicesName(): string {
-    return this.#starts <= 1 ? 'services' : `services-${this.#starts}`;
-  }
-
-  /** Settles with their exit status. */
+  /** Settles with the exit status of the one that ended worst. */
   async stopServices(): Promise<number | null> {
-    return (await this.#services?.stop()) ?? null;
+    const running = [...this.#services];
+    this.#services.clear();
+    const ends = await Promise.all(running.map(({ leashed }) => leashed.stop()));
+    return ends.find((status) => status !== 0) ?? ends[0] ?? null;
   }
 
   async killServices(): Promise<void> {
-    await this.#services?.kill();
+    await Promise.all([...this.#services].map((service) => service.kill()));
   }
 
   /** Ends everything that was started, in the reverse order. `keepLogs` leaves the folder. */
@@ -387,16 +396,11 @@ export class World {
 
   // ---- the services
 
-  /** The services' own figures; undefined while they do not answer. */
+  /** The services' own figures; undefined while one of them does not answer. */
   async pulse(): Promise<Pulse | undefined> {
-    const urls = this.#roles.size > 0 ? [...this.#roles].map(({ url }) => url) : [this.httpUrl];
     let text: string;
     try {
-      const pages = urls.map(async (url) => {
-        const response = await fetch(`${url}/metrics`, { signal: AbortSignal.timeout(2_000) });
-        return response.text();
-      });
-      text = (await Promise.all(pages)).join('');
+      text = (await Promise.all([...this.#services].map(metricsOf))).join('\n');
     } catch {
       // Not up, or killed by a test: that is what undefined says.
       return undefined;
@@ -407,8 +411,7 @@ export class World {
         .filter((line) => line.startsWith(name) && /[{ ]/.test(line[name.length] ?? '') && line.includes(has))
         .map((line) => Number(line.slice(line.lastIndexOf(' ') + 1)));
     const sum = (name: string): number => values(name).reduce((total, value) => total + value, 0);
-    const [resident = 0] = values('process_resident_memory_bytes');
-    this.residentMiB = Math.max(this.residentMiB, Math.round(resident / 1_048_576));
+    this.residentMiB = Math.max(this.residentMiB, Math.round(sum('process_resident_memory_bytes') / 1_048_576));
     const sources = this.bothWays ? ['salesforce', 'intercom'] : ['salesforce'];
     const marks = sources.flatMap((name) => values('tributary_mark_timestamp_seconds', name).slice(0, 1));
     if (marks.length < sources.length) return undefined;
@@ -439,7 +442,7 @@ export class World {
     await this.#until(
       'nothing is under way',
       async () => {
-        if (this.#services !== undefined) this.#assertRuns('the services', this.#services, this.#servicesName());
+        for (const { role, leashed, logName } of this.#services) this.#assertRuns(role, leashed, logName);
         const pulse = await this.pulse();
         progress(pulse);
         const moving = underWay(pulse, from);
@@ -449,6 +452,11 @@ export class World {
       limitMs,
     );
   }
+}
+
+async function metricsOf({ url }: Service): Promise<string> {
+  const response = await fetch(`${url}/metrics`, { signal: AbortSignal.timeout(2_000) });
+  return response.text();
 }
 
 /** In words; undefined: nothing. */

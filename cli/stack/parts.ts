@@ -79,6 +79,8 @@ function kafkaProperties({ folder, port, innerPort }: Place): string {
     'share.coordinator.state.topic.num.partitions': 1,
     // A lone consumer would wait three seconds for company.
     'group.initial.rebalance.delay.ms': 0,
+    // Whoever runs this on a laptop may have a dead process replaced sooner than a cluster would allow.
+    'group.min.session.timeout.ms': 2_000,
     // A misspelt topic must be an error, not a topic with the wrong settings.
     'auto.create.topics.enable': false,
     'log.cleaner.dedupe.buffer.size': 33_554_432,

@@ -12,6 +12,7 @@ import { Agent, type Dispatcher, request } from 'undici';
 import { type Budget, type BudgetLane, connectBudget, type EpochHolder } from '../../core/budget.ts';
 import type { Config } from '../../core/config.ts';
 import { TributaryError } from '../../core/errors.ts';
+import { doing } from '../../core/faults.ts';
 import { metrics } from '../../core/metrics.ts';
 import { pinPlatform } from '../../core/pin.ts';
 import type { PlatformClock } from '../../core/platform-clock.ts';
@@ -78,14 +79,17 @@ export function connectIntercom(options: {
     let text: string;
     const begun = performance.now();
     try {
-      response = await request(String(input), {
-        method: (init?.method ?? 'GET') as Dispatcher.HttpMethod,
-        headers: Object.fromEntries(new Headers(init?.headers)),
-        body: typeof init?.body === 'string' ? init.body : null,
-        dispatcher: agent,
-        signal: slot.deadline,
-      });
-      text = await response.body.text();
+      const send = async (): Promise<readonly [Dispatcher.ResponseData, string]> => {
+        const came = await request(String(input), {
+          method: (init?.method ?? 'GET') as Dispatcher.HttpMethod,
+          headers: Object.fromEntries(new Headers(init?.headers)),
+          body: typeof init?.body === 'string' ? init.body : null,
+          dispatcher: agent,
+          signal: slot.deadline,
+        });
+        return [came, await came.body.text()];
+      };
+      [response, text] = await doing('call', send);
     } catch (error) {
       // Kept here: what the client makes of it names neither the code nor the cause.
       slot.exchange = unanswered(error, slot.deadline.aborted ? `no answer within ${timeoutMs} ms` : undefined);

@@ -21,7 +21,6 @@ import type { Part } from './reconcile-state.ts';
 import { Reconciler } from './reconciler.ts';
 import { TeammateMemory } from './teammate-memory.ts';
 
-const leaseTermMs = 15_000;
 /** Nothing else may call for that long, and a clock that nobody sets drifts. */
 const clockMs = 600_000;
 const now = (): number => performance.now();
@@ -70,7 +69,7 @@ async function connect(context: RoleContext, tools: Tools): Promise<void> {
   const ended = new AbortController();
   const until = AbortSignal.any([context.signal, ended.signal]);
   const reading = (): Promise<void> =>
-    takeTurns({ ...context, signal: until }, { name: 'connect-intercom', leaseTermMs }, (signal, tenure) =>
+    takeTurns({ ...context, signal: until }, 'connect-intercom', (signal, tenure) =>
       lead({ ...context, signal }, tools, tenure),
     );
   const loops = [reading, () => keepTime(access, until)];

@@ -10,6 +10,7 @@ import Fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import type { Config } from '../../core/config.ts';
 import { TributaryError } from '../../core/errors.ts';
+import { fault } from '../../core/faults.ts';
 import { metrics } from '../../core/metrics.ts';
 import type { Intake, Taken } from './intake.ts';
 import { hasSignatureForm, verifySignature } from './webhook.ts';
@@ -58,12 +59,14 @@ export async function openEndpoint(options: EndpointOptions): Promise<Endpoint> 
   server.addContentTypeParser('*', (_request, _payload, done) => done(null));
   const strangers = tally(options.log);
   server.head(webhook.path, (_request, reply) => reply.send());
-  server.post(webhook.path, async (request, reply) => {
+  const onResponse = async (): Promise<void> => fault('answer:after');
+  server.post(webhook.path, { onResponse }, async (request, reply) => {
     const seconds = metrics.notificationSeconds.startTimer();
     const outcome = await receive(options, request.raw);
     metrics.notifications.inc({ outcome });
     if (outcome === 'unsigned') strangers();
     seconds();
+    await fault('answer:before');
     return answer(reply, request, outcome);
   });
   server.get(webhook.path, (_request, reply) => reply.code(405).header('allow', 'POST, HEAD').send());

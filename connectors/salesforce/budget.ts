@@ -15,6 +15,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Budget, BudgetLane, BudgetLevel, EpochHolder } from '../../core/budget.ts';
 import { TributaryError } from '../../core/errors.ts';
+import { doing } from '../../core/faults.ts';
 import { metrics } from '../../core/metrics.ts';
 import { asking, unlessAway } from '../../core/redis.ts';
 import type { CallContext } from '../../core/role.ts';
@@ -120,12 +121,11 @@ export function dailyBudget({ config, redis, kafka }: CallContext): DailyBudget 
 
   async function run(operation: 'take' | 'tell', ...rest: readonly (string | number)[]): Promise<readonly number[]> {
     const plan = [daily ?? 0, share, reserveLive];
-    const answer = await asking(() => redis.eval(countScript, 1, key, operation, ...plan, ...rest)).catch(
-      (error: unknown) => {
-        level = { ...level, away: true };
-        throw error;
-      },
-    );
+    const count = () => asking(() => redis.eval(countScript, 1, key, operation, ...plan, ...rest));
+    const answer = await doing('budget', count).catch((error: unknown) => {
+      level = { ...level, away: true };
+      throw error;
+    });
     if (!Array.isArray(answer)) throw new TributaryError('INTERNAL', 'the script of the daily budget answered no list');
     const numbers = answer.map(Number);
     const [, , left = 0, pausedMs = 0, , perWindow = 1] = numbers;

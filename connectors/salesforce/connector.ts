@@ -25,7 +25,6 @@ import { PubSub, PubSubError, type StreamEvent } from './pubsub.ts';
 import { RawWriter, recall } from './raw-writer.ts';
 import type { SalesforceRest } from './rest.ts';
 
-const leaseTermMs = 10_000;
 /** The clock is asked for when nothing else was; `/services/data` counts towards no limit. */
 const clockMs = 600_000;
 const now = (): number => performance.now();
@@ -42,7 +41,7 @@ export const salesforceConnector: Role = {
     });
     const pubsub = new PubSub(config.salesforce.pubsub);
     try {
-      await takeTurns(context, { name: 'connect-salesforce', leaseTermMs }, (active) =>
+      await takeTurns(context, 'connect-salesforce', (active) =>
         lead(context, { rest, pubsub, clock, signal: active }),
       );
     } finally {

@@ -8,6 +8,7 @@
 import type avsc from 'avsc';
 import type { Logger } from 'pino';
 import { describeError, TributaryError } from '../../core/errors.ts';
+import { doing } from '../../core/faults.ts';
 import { foreignType } from '../../core/foreign-avro.ts';
 import type { OutRecord } from '../../core/kafka.ts';
 import { metrics } from '../../core/metrics.ts';
@@ -144,7 +145,7 @@ export class Live {
         await this.#deliver(batch, stop);
         const credit = batch.reduce((sum, { events }) => sum + events.length, 0);
         this.#currency = asked(this.#currency, now(), credit);
-        subscription.ask(credit);
+        await doing('credit', async () => subscription.ask(credit));
       }
     };
     const beating = async (): Promise<void> => {

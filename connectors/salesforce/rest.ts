@@ -12,6 +12,7 @@ import { Transport } from 'jsforce/lib/transport.js';
 import { Agent, request as send } from 'undici';
 import type { BudgetLane, EpochHolder } from '../../core/budget.ts';
 import { TributaryError } from '../../core/errors.ts';
+import { doing } from '../../core/faults.ts';
 import { mostAnswerBytes, unanswered } from '../../core/unanswered.ts';
 import { classifyAnswer, type Exchange } from './classify.ts';
 
@@ -207,7 +208,7 @@ class BoundedTransport extends Transport {
   }
 
   override httpRequest(request: HttpRequest): Sent {
-    return streamed(this.#send(request));
+    return streamed(doing('call', () => this.#send(request)));
   }
 
   async #send(request: HttpRequest): Promise<HttpResponse> {

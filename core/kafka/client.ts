@@ -24,6 +24,8 @@ export const steadfast: RetryOptions = { ...patient, retries: 60 };
 /** A connection in use; consumers and producers each get their own, for kafkajs shares offset caches within one. */
 export interface KafkaLink {
   readonly prefix: string;
+  /** A killed process holds its partitions until its session times out, so the time-out is the pause after a crash. */
+  readonly sessionMs: number;
   readonly log: Logger;
   readonly health: Health;
   readonly open: (retry: RetryOptions) => Kafka;
@@ -36,12 +38,15 @@ export interface LinkOptions {
   readonly prefix: string;
   readonly clientId: string;
   readonly log: Logger;
+  /** `failover.afterMs`; default: that of the configuration. */
+  readonly sessionMs?: number;
 }
 
-export function createLink({ brokers, prefix, clientId, log }: LinkOptions): KafkaLink {
+export function createLink({ brokers, prefix, clientId, log, sessionMs = 10_000 }: LinkOptions): KafkaLink {
   const byWire = new Map(Object.keys(topics).map((name) => [prefix + name, name as TopicName]));
   return {
     prefix,
+    sessionMs,
     log,
     health: createHealth(log),
     open: (retry) =>

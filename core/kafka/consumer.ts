@@ -5,19 +5,17 @@
  */
 import type { Batch, EachBatchPayload } from 'kafkajs';
 import { TributaryError } from '../errors.ts';
+import { doing } from '../faults.ts';
 import { hasType, type KafkaLink, kafkaError, patient, pause } from './client.ts';
 import { type GroupMember, kafkajs, type Membership } from './kafkajs.ts';
 import { checkStart, type PartitionReader } from './offsets.ts';
 import { discard } from './producer.ts';
 import { toInRecord } from './records.ts';
-import type { ConsumeOptions, TopicPartition } from './types.ts';
+import type { ConsumeOptions, InBatch, TopicPartition } from './types.ts';
 
-/**
- * A killed process holds its partitions until its session times out, so the time-out is the pause after a crash. Ten
- * seconds is longer than any stall of a healthy event loop.
- */
-const timing = { sessionTimeout: 10_000, rebalanceTimeout: 30_000, heartbeatInterval: 2_000, maxWaitTimeInMs: 500 };
-const beatEveryMs = 1_000;
+const timing = { rebalanceTimeout: 30_000, maxWaitTimeInMs: 500 };
+/** Of a session: when the broker is told that we live, at the latest, and how often we look whether it is time to. */
+const beat = { within: 1 / 5, every: 1 / 10 };
 const commitEveryMs = 1_000;
 const defaults = { maxBatch: 500, concurrency: 4 };
 /** A membership that lasted this long ends the growth of pauses. */
@@ -49,6 +47,8 @@ async function runSession(link: KafkaLink, reader: PartitionReader, options: Con
   const membership = createMembership(link, reader, options);
   const consumer = link.open(patient).consumer({
     ...timing,
+    sessionTimeout: link.sessionMs,
+    heartbeatInterval: link.sessionMs * beat.within,
     groupId: link.prefix + options.group,
     allowAutoTopicCreation: false,
     maxBytesPerPartition: 4 * 1024 * 1024,
@@ -115,7 +115,7 @@ function createMembership(link: KafkaLink, reader: PartitionReader, options: Con
       partitions: partitions.map(({ partition, offset }) => ({ partition, offset })),
     }));
     try {
-      await member.commitOffsets({ topics });
+      await doing('position', () => member.commitOffsets({ topics }));
     } catch (error) {
       // Newer positions stay; the rest comes again. A lost commit repeats records and loses none.
       pending = new Map([...due, ...pending]);
@@ -154,15 +154,15 @@ function createMembership(link: KafkaLink, reader: PartitionReader, options: Con
       lost = new AbortController();
       pending = new Map();
       owning = true;
-      const beat = setInterval(() => {
-        member.heartbeat({ interval: timing.heartbeatInterval }).catch((error: unknown) => {
+      const beating = setInterval(() => {
+        member.heartbeat({ interval: link.sessionMs * beat.within }).catch((error: unknown) => {
           link.log.debug({ err: error, group: options.group }, 'heartbeat failed while taking over');
         });
-      }, beatEveryMs);
+      }, link.sessionMs * beat.every);
       try {
         await start(member);
       } finally {
-        clearInterval(beat);
+        clearInterval(beating);
       }
       timer = setInterval(() => {
         committing ??= flush(member).finally(() => {
@@ -215,19 +215,19 @@ async function handOver(
   const topic = link.bare(batch.topic);
   const { lost } = membership;
   let evicted: unknown;
-  const beat = setInterval(() => {
+  const beating = setInterval(() => {
     payload.heartbeat().catch((error: unknown) => {
       evicted ??= error;
       if (hasType(error, ...takenAway)) membership.lose();
     });
-  }, beatEveryMs);
+  }, link.sessionMs * beat.every);
   try {
     const size = options.maxBatch ?? defaults.maxBatch;
     for (let from = 0; from < batch.messages.length; from += size) {
       if (lost.aborted || !payload.isRunning()) break;
       const messages = batch.messages.slice(from, from + size);
       try {
-        await options.handle({
+        const given: InBatch = {
           topic,
           partition: batch.partition,
           records: messages.map((message) => toInRecord(topic, batch.partition, message)),
@@ -236,7 +236,8 @@ async function handOver(
           commit: (next) => {
             if (membership.lost === lost) membership.commit(batch.topic, batch.partition, next);
           },
-        });
+        };
+        await doing('batch', () => options.handle(given));
       } catch (error) {
         fail(error);
         return;
@@ -244,7 +245,7 @@ async function handOver(
       payload.resolveOffset(lastOffsetOf(messages));
     }
   } finally {
-    clearInterval(beat);
+    clearInterval(beating);
   }
   if (evicted !== undefined) throw evicted;
 }

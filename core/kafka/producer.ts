@@ -5,6 +5,7 @@
  */
 import type { Producer } from 'kafkajs';
 import { TributaryError } from '../errors.ts';
+import { doing } from '../faults.ts';
 import { assertAcknowledged, byTopic, type PlacedRecord, place, takeRequest } from './batching.ts';
 import { type KafkaLink, kafkaError, pause, steadfast, untilReachable, watched } from './client.ts';
 import { kafkajs } from './kafkajs.ts';
@@ -49,8 +50,9 @@ export async function openProducer(link: KafkaLink, ended: AbortSignal, signal: 
       producer ??= await connect(ended);
       try {
         const topicMessages = byTopic(request, link.wire);
-        const sent = producer.sendBatch({ acks: -1, timeout: produceTimeoutMs, topicMessages });
-        const answer = await watched(link, 'sending', ended, sent);
+        const connected = producer;
+        const send = () => connected.sendBatch({ acks: -1, timeout: produceTimeoutMs, topicMessages });
+        const answer = await doing('append', () => watched(link, 'sending', ended, send()));
         assertAcknowledged(request, link.wire, answer);
         link.health.up();
         return;

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { type ConfigInLog, observed } from '../../cli/measure.ts';
+import { type ConfigInLog, forgetStatus, observed } from '../../cli/measure.ts';
 import type { Fold, FoldRecord, State } from '../../core/fold.ts';
 import { metrics } from '../../core/metrics.ts';
 import type { Change } from '../../schemas/types.ts';
@@ -46,6 +46,22 @@ test('with a tick the levels of all partitions are read from the state', async (
   expect(await valueOf(metrics.markTime, { platform: 'intercom' })).toBeUndefined();
   expect(await valueOf(metrics.holeOpen, { platform: 'salesforce' })).toBe(1);
   expect(await valueOf(metrics.waitingCreates, {})).toBe(5);
+});
+
+test('a standby tells no levels: those it knew are long past, and another pod tells the right ones', async () => {
+  const state = stateOf({
+    'cur:part:intercom:0': cursor({ open: 3 }),
+    'cur:marks': cursor({ 'upTo:salesforce': 1_000 }),
+  });
+  observed(idle, () => undefined).decide(state, record);
+  metrics.lag.set({ group: 'unify', topic: 'changes' }, 8);
+  metrics.lag.set({ group: 'decode', topic: 'salesforce.raw' }, 2);
+  forgetStatus();
+  const levels = [metrics.openAsks, metrics.markTime, metrics.holeOpen, metrics.dirty];
+  expect(await Promise.all(levels.map(async (level) => (await level.get()).values))).toEqual([[], [], [], []]);
+  expect(await valueOf(metrics.waitingCreates, {})).toBe(0);
+  expect(await valueOf(metrics.lag, { group: 'unify', topic: 'changes' })).toBeUndefined();
+  expect(await valueOf(metrics.lag, { group: 'decode', topic: 'salesforce.raw' })).toBe(2);
 });
 
 test('what a tick reads is fetched with the batch, and other records cost nothing', () => {

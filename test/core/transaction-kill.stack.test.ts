@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type FaultPoint, faultPoints } from '../../core/faults.ts';
+import { type FaultPoint, loopPoints } from '../../core/faults.ts';
 import type { Change } from '../../schemas/types.ts';
 import { counted } from '../support/counting-fold.ts';
 import { right, World } from '../support/loop-world.ts';
@@ -37,7 +37,7 @@ describe('kill -9', () => {
 
   // One world for all: each death finds the traces of those before it. The group is another one each time, for it would
   // keep the place of the dead one for as long as its session lasts; who may write is not the group's to say anyway.
-  test.each(Object.keys(faultPoints) as FaultPoint[])(
+  test.each(Object.keys(loopPoints) as FaultPoint[])(
     'at %s costs nothing: the next one ends in the same state',
     async (point) => {
       // 1,000 keys at a time, so that a commit of the mirror has several chunks.

@@ -47,6 +47,24 @@ export function slowIntercom(world: World, delayMs: number): Promise<void> {
   return fault(world.intercomUrl, { match: '* /co*', kind: 'slow', delayMs, times: 1_000_000 });
 }
 
+/** Intercom's notifications come twice, late and in disorder, and are tried again sooner than by the platform. */
+export async function unreliableWebhooks({ intercomUrl }: World): Promise<void> {
+  const habits = {
+    delayMs: [0, 400],
+    lateChance: 0.1,
+    lateMs: [500, 4_000],
+    duplicateChance: 0.1,
+    retryAfterMs: 4_000,
+    attempts: 4,
+  };
+  const answer = await fetch(`${intercomUrl}/__twin/webhooks/habits`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(habits),
+  });
+  if (!answer.ok) throw new Error(await answer.text());
+}
+
 const log = pino({ level: process.env['LOG'] ?? 'silent' });
 
 async function withRedis(
@@ -64,6 +82,27 @@ async function withRedis(
 
 export const flushRedis = (world: World): Promise<void> => withRedis(world, (redis) => redis.flushall());
 
+/** Takes everything in Redis as it is now; the answer puts exactly that back, as a failover to a late replica does. */
+export async function photographRedis(world: World): Promise<() => Promise<void>> {
+  const taken: [key: string, dump: Buffer, leftMs: number][] = [];
+  await withRedis(world, async (redis) => {
+    for (const key of await redis.keys('*')) {
+      const [dump, leftMs] = [await redis.dumpBuffer(key), await redis.pttl(key)];
+      if (dump !== null) taken.push([key, dump, Math.max(0, leftMs)]);
+    }
+  });
+  return () =>
+    withRedis(world, async (redis) => {
+      const back = redis.multi().flushall();
+      for (const [key, dump, leftMs] of taken) back.restore(key, leftMs, dump);
+      await back.exec();
+    });
+}
+
+/** The mirror says no more up to where it goes, and can be trusted with nothing. */
+export const forgetPosition = (world: World): Promise<void> =>
+  withRedis(world, (redis) => redis.del(`${world.env['TRIBUTARY_PREFIX'] ?? ''}{unify}:position`));
+
 /** Everything that Redis keeps of this world, where others use it too. */
 export const forgetInRedis = (world: World): Promise<void> =>
   withRedis(world, async (redis) => {
@@ -72,10 +111,10 @@ export const forgetInRedis = (world: World): Promise<void> =>
     await redis.del(...keys);
   });
 
-export function readiness(world: World): () => Promise<{ readonly status: number; readonly text: string }> {
+export function readiness(url: string): () => Promise<{ readonly status: number; readonly text: string }> {
   return async () => {
     try {
-      const answer = await fetch(`${world.httpUrl}/readyz`);
+      const answer = await fetch(`${url}/readyz`);
       return { status: answer.status, text: await answer.text() };
     } catch {
       // It does not listen yet.
