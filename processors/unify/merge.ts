@@ -10,6 +10,7 @@
  */
 import type { CanonicalField, EntityState, JobState, Observation, Position, RefState } from '../../schemas/types.ts';
 import { asksOf } from './asks.ts';
+import { disown } from './companies.ts';
 import { joinCreates, planCreates } from './creates.ts';
 import { claimOf, rejoin } from './edits.ts';
 import { emitEvent } from './events.ts';
@@ -118,14 +119,20 @@ function standing(world: World, entity: EntityState): number {
   return (on('salesforce') ? 2 : 0) + (on('intercom') ? 1 : 0);
 }
 
-/** Makes two entities one, without some fields of the first. Returns the emails whose claimants changed. */
+/** How two are made one: `merged` by people on a platform, `without` some fields of the first. */
+interface Joining {
+  readonly merged?: boolean;
+  readonly without?: readonly string[];
+}
+
+/** Makes two entities one. Returns the emails whose claimants changed. */
 function join(
   world: World,
   left: EntityState,
   right: EntityState,
   reason: string,
   cause: Cause,
-  without: readonly string[] = [],
+  { merged = false, without = [] }: Joining = {},
 ): readonly string[] {
   const lead = standing(world, left) - standing(world, right);
   const [survivor, loser] = lead > 0 || (lead === 0 && left.id < right.id) ? [left, right] : [right, left];
@@ -155,10 +162,23 @@ function join(
   tellTwofold(world, entity);
   const draft = draftOf(world, entity, headOf(world, entity));
   rejoin(world, draft, loser.fields, survivor === left ? { yields: without } : { ignores: without });
+  // What a merge brought along is left alone.
+  if (!merged) leaveAccounts(world, draft.entity, [survivor, loser]);
   emails.push(...restand(world, draft, cause));
   planAccount(world, loser, cause);
   if (entity.entity === 'account') fanOut(world, membersOf(loser.id), 'move', cause.lane, moveMember);
   return [...new Set(emails)].sort();
+}
+
+/** Two who are one belong to one account: the company of the other's is left, as by somebody who moves. */
+function leaveAccounts(world: World, joined: EntityState, parts: readonly EntityState[]): void {
+  const account = joined.entity === 'customer' ? joined.fields['account']?.value : null;
+  if (typeof account !== 'string') return;
+  for (const { fields } of parts) {
+    const other = fields['account']?.value;
+    if (typeof other === 'string' && world.living(other)?.id !== world.living(account)?.id)
+      disown(world, joined.id, other);
+  }
 }
 
 /** A record to stand for the entity in a decision that is about none in particular. */
@@ -383,8 +403,9 @@ function adopt(world: World, ref: RefState, other: EntityState, cause: Cause, en
     const led = Object.entries(other.fields).filter(
       ([name, field]) => field.time === 0 && !isEmpty(field.value) && mine.fields[name]?.time === 0,
     );
-    const without = isMerge(ref) ? [...changed, ...led].map(([name]) => name) : [];
-    const emails = join(world, mine, other, `${ref.ref} lives on as ${ref.into ?? ''}`, cause, without);
+    const merged = isMerge(ref);
+    const without = merged ? [...changed, ...led].map(([name]) => name) : [];
+    const emails = join(world, mine, other, `${ref.ref} lives on as ${ref.into ?? ''}`, cause, { merged, without });
     matchUp(world, emails, cause);
     return;
   }

@@ -1517,4 +1517,15 @@ export const kept: readonly Kept[] = [
       { at: 9037, do: 'edit', who: 1, on: 'intercom', field: 'lastName', value: 'p1 lastName A10' },
     ],
   },
+  {
+    shows: 'whose lead is converted while their address changes leaves the company that their contact in Intercom had',
+    seed: 10003813,
+    faults: ['late', 'convert'],
+    people: [{ salesforce: true }, { salesforce: true, intercom: true, company: 0, lead: true }],
+    companies: [{ on: 'intercom' }],
+    actions: [
+      { at: 10960, do: 'edit', who: 1, on: 'intercom', field: 'email', value: 'p1.0@x.example' },
+      { at: 11910, do: 'convert', who: 1 },
+    ],
+  },
 ];
