@@ -4,7 +4,7 @@
  * seen.
  */
 import type { Ask, FieldRefusal, Observation, Position, Quiet, RefState, Result } from '../../schemas/types.ts';
-import { isOneCall, landedWith, reaches, stoodBefore } from './asks.ts';
+import { comparable, isOneCall, landedWith, reaches, stoodBefore } from './asks.ts';
 import { awaitEcho } from './echoes.ts';
 import { editAll } from './edits.ts';
 import { parseRef } from './keys.ts';
@@ -63,7 +63,7 @@ function landWrite(world: World, draft: Draft, ask: Ask, result: Result): void {
   // A sink that was stopped between two calls of one ask names what it did not come to: that is asked again.
   const unfinished = result.returned?.unknown ?? [];
   for (const field of Object.keys(closed.expected))
-    if (!unfinished.includes(field)) leaveUnanswered(world, draft, ask, field);
+    if (!unfinished.includes(field)) leaveUnanswered(world, draft, ask, field, result.returned);
 }
 
 /**
@@ -212,10 +212,13 @@ function quieten(world: World, draft: Draft, ask: Ask, field: string, why: Quiet
  * Applied, says the platform, but nothing newer was seen of the field than when it was asked: asking the same again would
  * learn nothing, for ever.
  */
-function leaveUnanswered(world: World, draft: Draft, ask: Ask, field: string): void {
+function leaveUnanswered(world: World, draft: Draft, ask: Ask, field: string, told: Observation | null): void {
   const seen = draft.ref.seen[field];
   const asked = ask.fields[field] ?? null;
   if (alike(seen?.value, asked) || isQuiet(draft.ref, field, asked)) return;
-  if (seen !== undefined && comparePositions(seen.at, ask.after) > 0) return;
+  // What the answer does not tell, and shows what it showed, may have been known later than other fields of the ask.
+  const isTold = told !== null && (told.whole || field in told.fields);
+  const isSame = !isTold && alike(comparable(seen?.value ?? null), ask.before[field]);
+  if (seen !== undefined && !isSame && comparePositions(seen.at, ask.after) > 0) return;
   quieten(world, draft, ask, field, 'settled', 'the platform did not say what became of the value written');
 }
