@@ -245,6 +245,10 @@ export const outerDefences: readonly Defence[] = [
     name: 'read-dated-by-clock',
     protects: 'a row that is read is taken for as old as its last change, and loses to what it answers',
     worlds: ['network', 'sources', 'calm'],
+    test: {
+      file: 'test/processors/decode/salesforce.test.ts',
+      name: 'stands at the clock of its answer and is dated by SystemModstamp',
+    },
     patches: [
       patch(
         'processors/decode/salesforce.ts',
