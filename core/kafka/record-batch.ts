@@ -223,14 +223,14 @@ export function decodeRecord(bytes: Buffer, context: BatchContext): DecodedRecor
   };
 }
 
-/** A header that comes twice has both values, in their order. */
+/** A header that comes twice has both values, in their order. Names are anybody's: `__proto__` is one like the others. */
 function readHeaders(cursor: Cursor): DecodedRecord['headers'] {
-  const headers: Record<string, Buffer | null | (Buffer | null)[]> = {};
+  const headers = new Map<string, Buffer | null | (Buffer | null)[]>();
   for (let left = cursor.number(); left > 0; left -= 1) {
     const name = cursor.content()?.toString() ?? '';
     const value = cursor.content();
-    const before = headers[name];
-    headers[name] = before === undefined ? value : Array.isArray(before) ? [...before, value] : [before, value];
+    const before = headers.get(name);
+    headers.set(name, before === undefined ? value : Array.isArray(before) ? [...before, value] : [before, value]);
   }
-  return headers;
+  return Object.fromEntries(headers);
 }

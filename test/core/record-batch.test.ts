@@ -33,10 +33,12 @@ const Decoder = require('kafkajs/src/protocol/decoder') as new (bytes: Buffer) =
 const bytes = fc.uint8Array({ maxLength: 300 }).map((some) => Buffer.from(some));
 const text = fc.string({ unit: 'binary', maxLength: 200 });
 const content = fc.oneof(bytes, text);
+/** kafkajs takes what every object has by that name for an earlier value. */
+const name = text.filter((one) => !(one in {}));
 const record = fc.record({
   key: fc.oneof(fc.constant(null), content),
   value: fc.oneof(fc.constant(null), content, fc.constant(Buffer.alloc(20_000, 'v'))),
-  headers: fc.dictionary(text, fc.oneof(content, fc.array(content, { minLength: 1, maxLength: 3 })), { maxKeys: 4 }),
+  headers: fc.dictionary(name, fc.oneof(content, fc.array(content, { minLength: 1, maxLength: 3 })), { maxKeys: 4 }),
   timestampDelta: fc.nat(0x3fff_ffff),
 });
 const records = fc
@@ -82,6 +84,17 @@ describe('record batches', () => {
       }),
       { numRuns: 100 },
     );
+  });
+
+  test('have headers of any name', () => {
+    const names = ['__proto__', 'constructor', 'toString'];
+    const headers = Object.fromEntries(names.map((one) => [one, [one, 'twice']]));
+    const head = { firstTimestamp: 0, producerId: 1, producerEpoch: 0, firstSequence: 0, transactional: false };
+    const batch = { ...head, maxTimestamp: 1, lastOffsetDelta: 0 };
+    const bytes = encodeBatch(batch, [{ key: null, value: null, headers, timestampDelta: 0, offsetDelta: 0 }]);
+    const context = { firstOffset: '0', firstTimestamp: '0', maxTimestamp: '1', magicByte: 2, isControlBatch: false };
+    const read = decodeRecord(new Decoder(bytes.subarray(61)).readVarIntBytes(), { ...context, timestampType: 0 });
+    expect(Object.entries(read.headers)).toEqual(names.map((one) => [one, [Buffer.from(one), Buffer.from('twice')]]));
   });
 
   test('carry the checksum of RFC 3720', () => {
