@@ -2,6 +2,7 @@
  * The people of a history, and the truth about what they did: who edited what, when, and in which order the platform
  * committed it. The oracle judges by this and by nothing that unify says.
  */
+import { Refusal } from '../../twins/intercom/types.ts';
 import type { Caller } from '../../twins/salesforce/model.ts';
 import type { Clock } from './clock.ts';
 import type { Verb } from './conditions.ts';
@@ -39,6 +40,16 @@ export interface Operation {
 
 /** Numbers of the crowd: above all who are ever entered one by one. */
 const firstOfCrowd = 200;
+
+/** What somebody enters that Intercom refuses, for another contact has it, one that was merged away too, comes to nothing. */
+function unlessTaken<Value>(work: () => Value): Value | undefined {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof Refusal && error.status === 409) return undefined;
+    throw error;
+  }
+}
 
 export class People {
   readonly edits: Edit[] = [];
@@ -284,7 +295,8 @@ export class People {
       if (field.canonical === 'email' && this.#emailTaken(String(value).toLowerCase())) return;
       if (isRejected(this.#history.world, field, value)) return;
       const before = intercomValue(intercom.contact(id), field.intercom);
-      const { value: after } = intercom.updateContact(id, body, now);
+      const after = unlessTaken(() => intercom.updateContact(id, body, now).value);
+      if (after === undefined) return;
       this.#note(kind, whose, on, id, field, before, intercomValue(after, field.intercom), false);
     } else {
       const before = intercomValue(intercom.company(id), field.intercom);

@@ -1528,4 +1528,19 @@ export const kept: readonly Kept[] = [
       { at: 11910, do: 'convert', who: 1 },
     ],
   },
+  {
+    shows: 'who enters in Intercom the email of a contact that was merged away is refused, and nothing comes of it',
+    seed: 20000901,
+    faults: ['merge', 'delay', 'companies'],
+    people: [{ salesforce: true, intercom: true }, { salesforce: true }],
+    actions: [
+      { at: 3088, do: 'merge', who: 0, loser: 1, on: 'salesforce' },
+      { at: 9695, do: 'edit', who: 0, on: 'salesforce', field: 'email', value: 'p0.1@x.example' },
+      { at: 23932, do: 'edit', who: 0, on: 'salesforce', field: 'email', value: 'p0.2@x.example' },
+      { at: 25134, do: 'edit', who: 0, on: 'intercom', field: 'department', value: 'p0 department a32' },
+      { at: 32315, do: 'merge', who: 0, loser: 1, on: 'intercom' },
+      { at: 44609, do: 'merge', who: 1, loser: 0, on: 'salesforce' },
+      { at: 54135, do: 'edit', who: 0, on: 'intercom', field: 'email', value: 'p0.1@x.example' },
+    ],
+  },
 ];

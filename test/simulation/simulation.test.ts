@@ -12,7 +12,7 @@ import { inWorkers } from './workers.ts';
 import { generate, named, readWorld } from './world.ts';
 
 const names = Object.keys(named);
-const runs = Number(process.env['SIMULATION_RUNS'] ?? 300 * names.length);
+const runs = Number(process.env['SIMULATION_RUNS'] ?? 20_000);
 const each = Math.max(1, Math.ceil(runs / names.length));
 const jobs = Math.min(4, availableParallelism(), each);
 
